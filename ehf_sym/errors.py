@@ -13,7 +13,7 @@ class EHFError(Exception):
 
 
 class FormulaError(EHFError, ValueError):
-    """A formula cannot be used: foreign symbol, float, non-real value, or text that does not parse."""
+    """A formula cannot be used: foreign symbol, float, non-real value, unreadable text."""
 
 
 class ArgumentError(EHFError, ValueError):

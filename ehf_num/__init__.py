@@ -1,0 +1,48 @@
+"""Equivariant Hamiltonian flows, learned on the CPU with NumPy and autograd.
+
+Plots live in `ehf_num.plotting`, which is imported on its own: this package does not import
+matplotlib.
+"""
+
+from ehf_num.action import ActionError, finite_action
+from ehf_num.adam import Adam, AdamSettings
+from ehf_num.archive import ModelFileError
+from ehf_num.datasets import modes_on_circle, rings, shells
+from ehf_num.diagnostics import Check, Diagnosis, diagnose
+from ehf_num.encoder import GaussianEncoder
+from ehf_num.flow import HamiltonianFlow
+from ehf_num.hamiltonian import NetworkHamiltonian
+from ehf_num.integrators import Euler, InversionError, Leapfrog
+from ehf_num.model import EquivariantHamiltonianFlow
+from ehf_num.persistence import load
+from ehf_num.readers import DataFileError, read_points, write_points
+from ehf_num.result import History, TrainingResult
+from ehf_num.training import TrainingWarning
+
+__all__ = [
+    "ActionError",
+    "Adam",
+    "AdamSettings",
+    "Check",
+    "DataFileError",
+    "Diagnosis",
+    "EquivariantHamiltonianFlow",
+    "Euler",
+    "GaussianEncoder",
+    "HamiltonianFlow",
+    "History",
+    "InversionError",
+    "Leapfrog",
+    "ModelFileError",
+    "NetworkHamiltonian",
+    "TrainingResult",
+    "TrainingWarning",
+    "diagnose",
+    "finite_action",
+    "load",
+    "modes_on_circle",
+    "read_points",
+    "rings",
+    "shells",
+    "write_points",
+]

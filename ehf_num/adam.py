@@ -1,0 +1,102 @@
+"""Adam, by hand: Algorithm 1 of Kingma & Ba, arXiv:1412.6980."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ehf_num.checks import positive_number
+from ehf_num.workspace import Array
+from ehf_sym.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class AdamSettings:
+    """Step size and decay rates.
+
+    Parameters
+    ----------
+    learning_rate : float
+        α; 3e-4 is the paper's.
+    beta1, beta2 : float
+        Decay rates of the moments, in [0, 1).
+    epsilon : float
+        ε, added to the root of the corrected second moment.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a setting is out of range.
+
+    Examples
+    --------
+    >>> AdamSettings(learning_rate=1e-3).beta2
+    0.999
+    """
+
+    learning_rate: float = 3e-4
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        positive_number(self.learning_rate, "learning_rate")
+        positive_number(self.epsilon, "epsilon")
+        for name in ("beta1", "beta2"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ArgumentError(f"{name} was {value!r}; it should be in [0, 1)")
+
+
+class Adam:
+    """The moments of one run over a flat parameter vector.
+
+    Parameters
+    ----------
+    size : int
+        Number of parameters.
+    settings : AdamSettings
+        α, β1, β2, ε.
+    dtype : dtype
+        Of parameters and moments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> theta = np.array([1.0])
+    >>> optimizer = Adam(1, AdamSettings(learning_rate=0.1))
+    >>> optimizer.step(theta, gradient=np.array([3.0]))
+    >>> theta.round(6)
+    array([0.9])
+    """
+
+    def __init__(self, size: int, settings: AdamSettings, dtype: object = np.float64) -> None:
+        self.settings = settings
+        self.iteration = 0
+        self._first = np.zeros(size, dtype)  # type: ignore[call-overload]
+        self._second = np.zeros_like(self._first)
+        self._change = np.empty_like(self._first)
+        self._work = np.empty_like(self._first)
+
+    def step(self, theta: Array, gradient: Array) -> None:
+        """Move theta one step down the gradient, in place.
+
+        θ is written by one operation at the end: an interrupt leaves either the old or the new.
+        """
+        settings, change, work = self.settings, self._change, self._work
+        self.iteration += 1
+        self._first *= settings.beta1
+        np.multiply(gradient, 1 - settings.beta1, out=work)
+        self._first += work
+        self._second *= settings.beta2
+        np.multiply(gradient, gradient, out=work)
+        work *= 1 - settings.beta2
+        self._second += work
+        np.divide(self._second, 1 - settings.beta2**self.iteration, out=work)
+        np.sqrt(work, out=work)
+        work += settings.epsilon
+        np.divide(self._first, 1 - settings.beta1**self.iteration, out=change)
+        change /= work
+        change *= settings.learning_rate
+        np.subtract(theta, change, out=theta)

@@ -1,0 +1,85 @@
+"""From formulas to the parts of a model, and from the parts to what a file repeats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ehf_num.base import Sampler, numeric_base
+from ehf_num.objective import Objective, generator_gradients
+from ehf_num.settings import FlowSettings
+from ehf_sym import BaseDensity, InvarianceError, InvarianceReport, LieAlgebra, format_formula
+from ehf_sym.errors import ArgumentError
+
+
+def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> InvarianceReport | None:
+    """Prove {g, π} = 0 for every generator, or refuse.
+
+    Raises
+    ------
+    ehf_sym.InvarianceError
+        If it is not proved.
+    ehf_sym.ArgumentError
+        If an argument is of the wrong kind, or there is nothing to enforce.
+    """
+    if not isinstance(base, BaseDensity):
+        raise ArgumentError(f"base was {type(base).__name__}; it should be an ehf_sym.BaseDensity")
+    if symmetry is None:
+        if enforce != "none":
+            raise ArgumentError(
+                f"symmetry was None with enforce={enforce!r}; give an ehf_sym.LieAlgebra, or "
+                'enforce="none"'
+            )
+        return None
+    if not isinstance(symmetry, LieAlgebra):
+        raise ArgumentError(
+            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra"
+        )
+    report = symmetry.check(base)
+    if not report.proved:
+        raise InvarianceError(
+            f"base ({base.name}) is not proved invariant, {{g, π}} = 0 is {report.status}:\n"
+            f"{report}",
+            report,
+        )
+    return report
+
+
+def build_objective(
+    base: BaseDensity, symmetry: LieAlgebra | None, settings: FlowSettings, sampler: Sampler | None
+) -> Objective:
+    """Bridge the formulas and put the loss together."""
+    return Objective(
+        base=numeric_base(base, sampler),
+        gradients=None if symmetry is None else generator_gradients(symmetry),
+        integrator=settings.integrator(),
+        encoder=settings.build_encoder(base.space.dim),
+        layout=settings.layout(),
+    )
+
+
+def formulas_as_text(base: BaseDensity, symmetry: LieAlgebra | None) -> dict[str, Any]:
+    """Write base and generators in the grammar of `ehf_sym.parse`.
+
+    Raises
+    ------
+    ehf_sym.FormulaError
+        If a formula cannot be written in it.
+    """
+    normalizer = base.log_normalizer
+    generators = () if symmetry is None else symmetry.generators
+    return {
+        "dim": base.space.dim,
+        "name": base.name,
+        "log_density": format_formula(base.log_density),
+        "log_normalizer": None if normalizer is None else format_formula(normalizer),
+        "generators": [format_formula(generator) for generator in generators],
+    }
+
+
+def random_state(rng: np.random.Generator) -> dict[str, Any] | None:
+    """Return the state of NumPy's default generator; that of another kind is not saved."""
+    if not isinstance(rng.bit_generator, np.random.PCG64):
+        return None
+    return dict(rng.bit_generator.state)

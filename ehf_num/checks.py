@@ -1,0 +1,88 @@
+"""The door: arguments are checked once, here, before any work is done."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from ehf_num.workspace import Array
+from ehf_sym.errors import ArgumentError
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """Return value as an int of at least 1, or raise ArgumentError naming the argument."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ArgumentError(f"{name} was {value!r}; it should be a positive integer")
+    return int(value)
+
+
+def positive_number(value: Any, name: str) -> float:
+    """Return value as a positive finite float, or raise ArgumentError naming the argument."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+        raise ArgumentError(f"{name} was {value!r}; it should be a positive finite number")
+    return float(value)
+
+
+def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+    """Return value if it is one of the allowed words, or raise ArgumentError."""
+    if not isinstance(value, str) or value not in allowed:
+        words = ", ".join(repr(word) for word in allowed)
+        raise ArgumentError(f"{name} was {value!r}; it should be one of {words}")
+    return value
+
+
+def points(x: Any, name: str, dim: int, dtype: Any) -> Array:
+    """Return x as a finite real array of shape (n, dim), n ≥ 1, never a view that gets written.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        Naming the argument, what it was and what it should be.
+    """
+    wanted = f"a real, finite array of shape (n, {dim}), n ≥ 1"
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ArgumentError(f"{name} was not an array ({error}); it should be {wanted}") from error
+    if array.dtype.kind not in "fiu":
+        raise ArgumentError(f"{name} had dtype {array.dtype}; it should be {wanted}")
+    if array.ndim != 2 or array.shape[1] != dim or not len(array):
+        raise ArgumentError(f"{name} had shape {array.shape}; it should be {wanted}")
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(array, dtype=dtype)
+    finite = np.isfinite(converted).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise ArgumentError(
+            f"{name} had {np.count_nonzero(~finite)} rows that are not finite in "
+            f"{np.dtype(dtype)}, first row {row}: {array[row]!r}; it should be {wanted}"
+        )
+    return converted
+
+
+def states(q: Any, p: Any, dim: int, dtype: Any) -> tuple[Array, Array]:
+    """Return q and p as finite (n, dim) arrays of one length."""
+    q, p = points(q, "q", dim, dtype), points(p, "p", dim, dtype)
+    if len(q) != len(p):
+        raise ArgumentError(f"p had {len(p)} rows; it should have as many as q, {len(q)}")
+    return q, p
+
+
+def generator(rng: int | np.random.Generator | None) -> np.random.Generator:
+    """Normalize rng= by numpy.random.default_rng, with a typed error.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If rng is neither None, a non-negative int, nor a Generator.
+    """
+    if isinstance(rng, np.random.Generator) or rng is None:
+        return np.random.default_rng(rng)
+    if isinstance(rng, bool) or not isinstance(rng, Integral) or rng < 0:
+        raise ArgumentError(
+            f"rng was {rng!r}; it should be a non-negative int or a numpy.random.Generator"
+        )
+    return np.random.default_rng(int(rng))

@@ -1,0 +1,172 @@
+"""Discrete Hamiltonian flows and their inverses.
+
+An integrator is a frozen dataclass with `order` (global error ∝ step_size**order), `symplectic`
+(then also volume-preserving), `forward` and `inverse`. Densities need a symplectic one: the
+formula p(s') = π(s) holds where the map preserves volume.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from ehf_num.checks import positive_integer, positive_number
+from ehf_num.hamiltonian import Separable
+from ehf_sym.errors import EHFError
+
+
+class Integrator(Protocol):
+    """A map (q, p) → (q', p') that approximates the flow of H for a fixed time."""
+
+    order: ClassVar[int]
+    symplectic: ClassVar[bool]
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+
+    @property
+    def step_size(self) -> float:
+        """Time of one step, dt."""
+
+    def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
+        """Flow for time steps·dt."""
+
+    def inverse(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
+        """Undo `forward`."""
+
+
+class InversionError(EHFError, ArithmeticError):
+    """An implicit inverse did not converge: the step is too large for this Hamiltonian."""
+
+
+@dataclass(frozen=True)
+class Leapfrog:
+    """Kick–drift–kick, second order, symplectic, exactly reversible: the inverse takes −dt.
+
+    Kicks of neighbouring steps are merged, so n steps cost n + 1 gradients of U and n of K.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps, at least 1.
+    step_size : float
+        dt, dimensionless, positive.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> Leapfrog(steps=2, step_size=0.5).order
+    2
+    """
+
+    steps: int = 2
+    step_size: float = 0.5
+    order: ClassVar[int] = 2
+    symplectic: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_steps(self.steps, self.step_size)
+
+    def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
+        """Flow states q, p of shape (n, d) for time steps·dt."""
+        return self._flow(hamiltonian, q, p, self.step_size)
+
+    def inverse(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
+        """Undo `forward`, exactly up to rounding."""
+        return self._flow(hamiltonian, q, p, -self.step_size)
+
+    def _flow(self, hamiltonian: Separable, q: Any, p: Any, dt: float) -> tuple[Any, Any]:
+        p = p - 0.5 * dt * hamiltonian.grad_potential(q)
+        for step in range(1, self.steps + 1):
+            q = q + dt * hamiltonian.grad_kinetic(p)
+            kick = dt if step < self.steps else 0.5 * dt
+            p = p - kick * hamiltonian.grad_potential(q)
+        return q, p
+
+
+@dataclass(frozen=True)
+class Euler:
+    """The paper's T_H^dt(s) = s + dt {s, H}: first order, not symplectic, implicit inverse.
+
+    It preserves volume only to O(dt²), so it serves studies of the map, not densities.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps, at least 1.
+    step_size : float
+        dt, dimensionless, positive.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> Euler(steps=10, step_size=0.1).symplectic
+    False
+    """
+
+    steps: int = 2
+    step_size: float = 0.5
+    order: ClassVar[int] = 1
+    symplectic: ClassVar[bool] = False
+
+    _max_iterations: ClassVar[int] = 500
+
+    def __post_init__(self) -> None:
+        _check_steps(self.steps, self.step_size)
+
+    def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
+        """Flow states q, p of shape (n, d) for time steps·dt."""
+        dt = self.step_size
+        for _ in range(self.steps):
+            q, p = (
+                q + dt * hamiltonian.grad_kinetic(p),
+                p - dt * hamiltonian.grad_potential(q),
+            )
+        return q, p
+
+    def inverse(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
+        """Undo `forward` by fixed-point iteration, to rounding.
+
+        Raises
+        ------
+        InversionError
+            If it does not converge: dt² |K''| |U''| is not below 1.
+        """
+        for _ in range(self.steps):
+            q, p = self._invert_step(hamiltonian, q, p)
+        return q, p
+
+    def _invert_step(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
+        dt = self.step_size
+        guess = q
+        for _ in range(self._max_iterations):
+            momentum = p + dt * hamiltonian.grad_potential(guess)
+            position = q - dt * hamiltonian.grad_kinetic(momentum)
+            change = np.max(np.abs(position - guess), initial=0.0)
+            size = np.max(np.abs(position), initial=1.0)
+            guess = position
+            if not np.isfinite(change):
+                break
+            if change <= 4 * np.finfo(guess.dtype).eps * size:
+                return guess, p + dt * hamiltonian.grad_potential(guess)
+        msg = (
+            f"Euler(step_size={dt}).inverse did not converge in {self._max_iterations} iterations; "
+            "dt² |K''| |U''| must be below 1: take a smaller step, or Leapfrog"
+        )
+        raise InversionError(msg)
+
+
+def _check_steps(steps: int, step_size: float) -> None:
+    positive_integer(steps, "steps")
+    positive_number(step_size, "step_size")

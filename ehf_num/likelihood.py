@@ -1,0 +1,67 @@
+"""Estimates of ln p(q), an integral over p that the model has no closed form for.
+
+`elbo` is a lower bound; importance weighting with K draws from the encoder is a tighter one, and
+exact as K → ∞ (Burda, Grosse & Salakhutdinov, arXiv:1509.00519). Both work in blocks, so memory
+does not grow with the number of points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ehf_num.objective import Objective
+from ehf_num.workspace import Array
+
+_ROWS_PER_BLOCK = 4096
+
+
+def elbo(
+    objective: Objective,
+    arrays: Sequence[Array],
+    x: Array,
+    n_samples: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Average ln p(x, p) − ln h(p|x) over n_samples draws: x (n, d) to (n,), nats."""
+    return _over_draws(
+        objective, arrays, x, n_samples, rng, lambda log_weights: log_weights.mean(axis=0)
+    )
+
+
+def importance_log_prob(
+    objective: Objective,
+    arrays: Sequence[Array],
+    x: Array,
+    n_samples: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Estimate ln p(x) by n_samples weighted draws: x (n, d) to (n,), nats, low in expectation."""
+
+    def log_mean(log_weights: Array) -> Array:
+        result: Array = logsumexp(log_weights, axis=0) - np.log(n_samples)
+        return result
+
+    return _over_draws(objective, arrays, x, n_samples, rng, log_mean)
+
+
+def _over_draws(
+    objective: Objective,
+    arrays: Sequence[Array],
+    x: Array,
+    n_samples: int,
+    rng: np.random.Generator,
+    reduce: Callable[[Array], Array],
+) -> Array:
+    """Reduce the (n_samples, n) log weights over draws, a block of points at a time."""
+    result = np.empty(len(x), x.dtype)
+    rows = max(1, _ROWS_PER_BLOCK // n_samples)
+    for start in range(0, len(x), rows):
+        block = x[start : start + rows]
+        repeated = np.tile(block, (n_samples, 1))
+        noise = rng.standard_normal(repeated.shape).astype(x.dtype, copy=False)
+        log_weights = objective.log_weights(arrays, repeated, noise)
+        result[start : start + rows] = reduce(log_weights.reshape(n_samples, len(block)))
+    return result

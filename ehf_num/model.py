@@ -1,0 +1,334 @@
+"""EquivariantHamiltonianFlow: what a user holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+
+from ehf_num import checks, likelihood
+from ehf_num.adam import AdamSettings
+from ehf_num.archive import SavedModel, write_model
+from ehf_num.assembly import build_objective, formulas_as_text, prove, random_state
+from ehf_num.base import Sampler
+from ehf_num.data import training_data
+from ehf_num.flow import HamiltonianFlow
+from ehf_num.multipliers import MultiplierSettings
+from ehf_num.objective import Objective
+from ehf_num.result import TrainingResult, versions
+from ehf_num.settings import FlowSettings
+from ehf_num.training import TrainingSettings, train
+from ehf_num.workspace import Array
+from ehf_sym import BaseDensity, LieAlgebra
+from ehf_sym.errors import ArgumentError
+
+_ROWS_PER_BLOCK = 8192
+
+
+class EquivariantHamiltonianFlow:
+    """A density over q, learned as a Hamiltonian flow that keeps a declared symmetry.
+
+    The flow of H_n ∘ … ∘ H_1, each K(p) + U(q) with soft-plus networks, turns the base π(q, p)
+    into p(q, p); the data's momenta come from an encoder h(p|q); training maximizes the ELBO
+    (eq. 1) under E_π[{g_k, H}²] ≤ κ.
+
+    Parameters
+    ----------
+    base : ehf_sym.BaseDensity
+        π.
+    symmetry : ehf_sym.LieAlgebra, optional
+        The generators g_k: {g_k, π} = 0 is proved here or the model is refused, whatever
+        `enforce` says. None needs ``enforce="none"``.
+    enforce : {"penalty", "none"}
+        Whether {g_k, H} is penalized in training.
+    kappa : float
+        κ, the mean squared bracket that is allowed, dimensionless.
+    encoder : {"gaussian"}
+        Family of h(p|q).
+    hamiltonians : int
+        Length n of the chain.
+    steps : int
+        Leapfrog steps for each Hamiltonian.
+    step_size : float
+        dt, dimensionless.
+    hidden : sequence of int
+        Widths of the hidden layers of every network.
+    dtype : {"float64", "float32"}
+        Of parameters and of all that is computed.
+    base_sampler : callable, optional
+        (n, rng) to (n, 2d) base states, for a base that is neither Gaussian nor factorizes.
+    rng : int or numpy.random.Generator, optional
+        Draws the initial weights and the noise of training.
+
+    Attributes
+    ----------
+    report : ehf_sym.InvarianceReport or None
+        The proof that the model rests on.
+    result_ : TrainingResult
+        Of the last `fit`.
+
+    Raises
+    ------
+    ehf_sym.InvarianceError
+        If {g_k, π} = 0 is not proved for some generator.
+    ehf_sym.ArgumentError
+        If an option is out of range, or the base cannot be sampled or normalized.
+
+    Examples
+    --------
+    >>> import ehf_sym as es, ehf_num as en
+    >>> space = es.PhaseSpace(2)
+    >>> q, p = space.q, space.p
+    >>> symmetry = es.LieAlgebra(space, [q[0]*p[1] - q[1]*p[0]])
+    >>> base = es.StandardNormal(space)
+    >>> flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(16, 16), rng=0)
+    >>> x = en.rings().sample(200, rng=0)
+    >>> flow.fit(x, iterations=20, progress=False).sample(5, rng=1).shape
+    (5, 2)
+    """
+
+    result_: TrainingResult
+
+    def __init__(
+        self,
+        base: BaseDensity,
+        symmetry: LieAlgebra | None = None,
+        *,
+        enforce: str = "penalty",
+        kappa: float = 1e-3,
+        encoder: str = "gaussian",
+        hamiltonians: int = 1,
+        steps: int = 2,
+        step_size: float = 0.5,
+        hidden: Sequence[int] = (128, 128),
+        dtype: str = "float64",
+        base_sampler: Sampler | None = None,
+        rng: int | np.random.Generator | None = None,
+    ) -> None:
+        self.settings = FlowSettings(
+            enforce=enforce,
+            kappa=kappa,
+            encoder=encoder,
+            hamiltonians=hamiltonians,
+            steps=steps,
+            step_size=step_size,
+            hidden=hidden,  # type: ignore[arg-type]  # FlowSettings makes a tuple of it
+            dtype=dtype,
+        )
+        self.report = prove(base, symmetry, enforce)
+        self.base, self.symmetry = base, symmetry
+        self.seed = None if isinstance(rng, np.random.Generator) else rng
+        self._rng = checks.generator(rng)
+        self._objective = build_objective(base, symmetry, self.settings, base_sampler)
+        self._parameters = self.settings.init_parameters(self.dim, self._rng)
+
+    @property
+    def dim(self) -> int:
+        """The number of positions, d."""
+        return self.base.space.dim
+
+    @property
+    def objective(self) -> Objective:
+        """The loss's fixed parts."""
+        return self._objective
+
+    @property
+    def weights(self) -> list[Array]:
+        """The weight arrays, live: K_1, U_1, …, K_n, U_n, encoder."""
+        return self._parameters.arrays
+
+    @property
+    def flow(self) -> HamiltonianFlow:
+        """The flow with its present weights."""
+        return self._objective.flow(self.weights)
+
+    def __repr__(self) -> str:
+        return f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, {self.settings})"
+
+    def fit(
+        self,
+        x: Any,
+        *,
+        iterations: int = 15_000,
+        batch_size: int = 128,
+        learning_rate: float = 3e-4,
+        validation: Any = None,
+        patience: int | None = None,
+        progress: bool | None = None,
+    ) -> Self:
+        """Learn from data, starting from the present weights.
+
+        Parameters
+        ----------
+        x : array_like (n, d), callable, iterator or generator function
+            Points; or endless data: a function ``(n, rng)`` that returns (n, d), such as a
+            target's `sample`, or an iterator of arrays (m, d).
+        iterations : int
+            Updates at the most.
+        batch_size : int
+            Of minibatches, and of the base states that {g, H} is penalized on.
+        learning_rate : float
+            Adam's α.
+        validation : float or array_like, optional
+            A share of x to hold out, or points (m, d).
+        patience : int, optional
+            Records (about 300 a run) without a better validation ELBO before training stops. With
+            it, the weights that are kept are those of the best record.
+        progress : bool, optional
+            Progress bar with ELBO, bracket and λ; None: only on a terminal.
+
+        Returns
+        -------
+        EquivariantHamiltonianFlow
+            This model; `result_` holds the history.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If an argument cannot be used; the model is as it was.
+
+        Warns
+        -----
+        TrainingWarning
+            If training turned non-finite or was interrupted: the last good weights are kept.
+        """
+        if patience is not None:
+            checks.positive_integer(patience, "patience")
+            if validation is None:
+                raise ArgumentError("patience was given without validation= to watch")
+        settings = TrainingSettings(
+            iterations=checks.positive_integer(iterations, "iterations"),
+            batch_size=checks.positive_integer(batch_size, "batch_size"),
+            adam=AdamSettings(learning_rate=learning_rate),
+            multipliers=self._multiplier_settings(),
+            patience=patience,
+            progress=progress,
+        )
+        data = training_data(
+            x,
+            dim=self.dim,
+            dtype=self.settings.dtype,
+            batch_size=settings.batch_size,
+            validation=validation,
+            rng=self._rng,
+        )
+        self.result_ = train(
+            self._objective, self._parameters, data, settings, self._rng, self.seed
+        )
+        return self
+
+    def _multiplier_settings(self) -> MultiplierSettings | None:
+        if self.settings.enforce == "none":
+            return None
+        return MultiplierSettings(kappa=self.settings.kappa)
+
+    def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
+        """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
+        n = checks.positive_integer(n, "n")
+        random = checks.generator(rng)
+        result = np.empty((n, self.dim), self.settings.dtype)
+        for start in range(0, n, _ROWS_PER_BLOCK):
+            rows = result[start : start + _ROWS_PER_BLOCK]
+            state = self._objective.base.sample(len(rows), random, self.settings.dtype)
+            rows[:], _ = self.flow.forward(*np.split(state, 2, axis=1))
+        return result
+
+    def forward(self, q: Any, p: Any) -> tuple[Array, Array]:
+        """Push base states to data states: (n, d) twice to (n, d) twice."""
+        return self.flow.forward(*self._states(q, p))
+
+    def inverse(self, q: Any, p: Any) -> tuple[Array, Array]:
+        """Pull data states back to base states: (n, d) twice to (n, d) twice."""
+        return self.flow.inverse(*self._states(q, p))
+
+    def joint_log_prob(self, q: Any, p: Any) -> Array:
+        """Evaluate ln p(q, p) = ln π(inverse(q, p)), exactly: (n, d) twice to (n,), nats."""
+        result: Array = self._objective.joint_log_prob(self.weights, *self._states(q, p))
+        return result
+
+    def brackets(self, q: Any, p: Any) -> Array:
+        """Evaluate {g_k, H} at states: (n, d) twice to (n, K), dimensionless.
+
+        In a chain, each entry is that of the H_j for which it is largest in absolute value: every
+        one of them has to commute with g_k.
+        """
+        values = np.stack(self._objective.brackets(self.weights, *self._states(q, p)))
+        largest = np.argmax(np.abs(values), axis=0)[np.newaxis]
+        result: Array = np.take_along_axis(values, largest, axis=0)[0]
+        return result
+
+    def elbo(
+        self, x: Any, *, n_samples: int = 16, rng: int | np.random.Generator | None = 0
+    ) -> Array:
+        """Estimate the ELBO (eq. 1) of each point, a lower bound of ln p(x): (n, d) to (n,), nats.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        n_samples : int
+            Momenta drawn for each point.
+        rng : int or numpy.random.Generator
+            Draws them; the default repeats itself.
+        """
+        return likelihood.elbo(self._objective, self.weights, *self._draws(x, n_samples, rng))
+
+    def log_prob(
+        self, x: Any, *, n_samples: int = 128, rng: int | np.random.Generator | None = 0
+    ) -> Array:
+        """Estimate ln p(x) by importance weighting: (n, d) to (n,), nats.
+
+        In expectation a lower bound that tightens as n_samples grows (arXiv:1509.00519).
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        n_samples : int
+            Momenta drawn for each point.
+        rng : int or numpy.random.Generator
+            Draws them; the default repeats itself.
+        """
+        arguments = self._draws(x, n_samples, rng)
+        return likelihood.importance_log_prob(self._objective, self.weights, *arguments)
+
+    score_samples = log_prob
+
+    def score(self, x: Any) -> float:
+        """Return the mean of `log_prob` over points (n, d), nats."""
+        return float(np.mean(self.log_prob(x), dtype=np.float64))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to one .npz file, no pickle; `ehf_num.load` reads it.
+
+        Raises
+        ------
+        ehf_sym.FormulaError
+            If a formula cannot be written in the grammar of `ehf_sym.parse`.
+        OSError
+            If the file cannot be written; one that was there stays as it was.
+        """
+        header = {
+            "formulas": formulas_as_text(self.base, self.symmetry),
+            "sampler": self._objective.base.route == "sampler",
+            "settings": asdict(self.settings),
+            "seed": self.seed,
+            "random_state": random_state(self._rng),
+            "versions": versions(),
+        }
+        write_model(path, SavedModel(header, self._parameters.flat, getattr(self, "result_", None)))
+
+    def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
+        return checks.states(q, p, self.dim, self.settings.dtype)
+
+    def _draws(
+        self, x: Any, n_samples: int, rng: int | np.random.Generator | None
+    ) -> tuple[Array, int, np.random.Generator]:
+        return (
+            checks.points(x, "x", self.dim, self.settings.dtype),
+            checks.positive_integer(n_samples, "n_samples"),
+            checks.generator(rng),
+        )

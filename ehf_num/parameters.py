@@ -1,0 +1,80 @@
+"""The weights of a model: one flat vector, seen as named arrays.
+
+The optimizer moves the vector; the tape sees the arrays, which are views of it. Slicing the vector
+on the tape instead would cost a zero array of full length for each slice in the backward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ehf_num.hamiltonian import NetworkHamiltonian
+from ehf_num.workspace import Array
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many arrays belong to each K, each U and the encoder, in this order.
+
+    Attributes
+    ----------
+    hamiltonians : int
+        Number of Hamiltonians in the chain.
+    energy_arrays : int
+        Arrays in one energy network.
+    """
+
+    hamiltonians: int
+    energy_arrays: int
+
+    def hamiltonian_weights(self, arrays: Sequence[Any]) -> tuple[NetworkHamiltonian, ...]:
+        """Bind the energy networks, H_1 first."""
+        size = self.energy_arrays
+        return tuple(
+            NetworkHamiltonian(
+                arrays[start : start + size], arrays[start + size : start + 2 * size]
+            )
+            for start in range(0, 2 * size * self.hamiltonians, 2 * size)
+        )
+
+    def encoder_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """Return the encoder's arrays."""
+        return arrays[2 * self.energy_arrays * self.hamiltonians :]
+
+
+class ParameterVector:
+    """A flat vector and its views, one a weight array.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+        Initial values, copied.
+
+    Attributes
+    ----------
+    flat : ndarray
+        All parameters in one vector; written in place by the optimizer between tape passes.
+    arrays : list of ndarray
+        Views of `flat` in the shapes of the weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vector = ParameterVector([np.zeros((2, 3)), np.ones(3)])
+    >>> vector.flat[:] = 7.0
+    >>> vector.arrays[1]
+    array([7., 7., 7.])
+    """
+
+    def __init__(self, arrays: Sequence[Array]) -> None:
+        self.flat: Array = np.concatenate([array.ravel() for array in arrays])
+        self.arrays: list[Array] = []
+        start = 0
+        for array in arrays:
+            view = self.flat[start : start + array.size].reshape(array.shape)
+            self.arrays.append(view)
+            start += array.size

@@ -1,0 +1,77 @@
+"""The options of a model that are numbers and words, checked once and repeated in its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ehf_num import checks
+from ehf_num.encoder import GaussianEncoder
+from ehf_num.integrators import Leapfrog
+from ehf_num.networks import init_energy
+from ehf_num.parameters import Layout, ParameterVector
+from ehf_sym.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """Options of `EquivariantHamiltonianFlow`, described there.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If an option is out of range; the message names it.
+
+    Examples
+    --------
+    >>> FlowSettings(steps=3).integrator().steps
+    3
+    """
+
+    enforce: str = "penalty"
+    kappa: float = 1e-3
+    encoder: str = "gaussian"
+    hamiltonians: int = 1
+    steps: int = 2
+    step_size: float = 0.5
+    hidden: tuple[int, ...] = (128, 128)
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        checks.one_of(self.enforce, "enforce", ("penalty", "none"))
+        checks.positive_number(self.kappa, "kappa")
+        checks.one_of(self.encoder, "encoder", ("gaussian",))
+        checks.positive_integer(self.hamiltonians, "hamiltonians")
+        checks.positive_integer(self.steps, "steps")
+        checks.positive_number(self.step_size, "step_size")
+        checks.one_of(self.dtype, "dtype", ("float64", "float32"))
+        if not isinstance(self.hidden, Sequence) or isinstance(self.hidden, str) or not self.hidden:
+            raise ArgumentError(
+                f"hidden was {self.hidden!r}; it should be a sequence of layer widths, (128, 128)"
+            )
+        widths = tuple(checks.positive_integer(width, "hidden") for width in self.hidden)
+        object.__setattr__(self, "hidden", widths)
+
+    def integrator(self) -> Leapfrog:
+        """Return the integrator of every Hamiltonian."""
+        return Leapfrog(self.steps, self.step_size)
+
+    def build_encoder(self, dim: int) -> GaussianEncoder:
+        """Return the encoder for d = dim."""
+        return GaussianEncoder(dim, self.hidden)
+
+    def layout(self) -> Layout:
+        """Return which weight array belongs to what."""
+        return Layout(self.hamiltonians, energy_arrays=2 * len(self.hidden) + 1)
+
+    def init_parameters(self, dim: int, rng: np.random.Generator) -> ParameterVector:
+        """Draw all initial weights: K_1, U_1, …, K_n, U_n, encoder."""
+        sizes = (dim, *self.hidden, 1)
+        arrays = [
+            array
+            for _ in range(2 * self.hamiltonians)
+            for array in init_energy(sizes, rng, self.dtype)
+        ]
+        return ParameterVector(arrays + self.build_encoder(dim).init(rng, self.dtype))

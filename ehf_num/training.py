@@ -1,0 +1,243 @@
+"""The training loop: minibatches in, moved parameters and a result out."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from autograd import make_vjp
+from tqdm import tqdm
+
+from ehf_num.adam import Adam, AdamSettings
+from ehf_num.data import TrainingData
+from ehf_num.multipliers import Multipliers, MultiplierSettings
+from ehf_num.objective import Objective
+from ehf_num.parameters import ParameterVector
+from ehf_num.result import History, TrainingResult, versions
+from ehf_num.workspace import Array
+
+
+class TrainingWarning(UserWarning):
+    """Training ended before its last iteration and not by early stopping."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long and how fast to train.
+
+    Attributes
+    ----------
+    iterations : int
+        At most so many.
+    batch_size : int
+        Of minibatches, and of the base states that the brackets are penalized on.
+    adam : AdamSettings
+        The optimizer's.
+    multipliers : MultiplierSettings or None
+        None: no penalty.
+    patience : int or None
+        Records without a better validation ELBO before training stops; then, and at the last
+        iteration, the weights go back to the best. None: they stay the last.
+    progress : bool or None
+        Progress bar; None: only on a terminal.
+    records : int
+        About how many rows the history gets; memory does not grow with iterations.
+    """
+
+    iterations: int = 15_000
+    batch_size: int = 128
+    adam: AdamSettings = field(default_factory=AdamSettings)
+    multipliers: MultiplierSettings | None = None
+    patience: int | None = None
+    progress: bool | None = None
+    records: int = 300
+
+    @property
+    def record_every(self) -> int:
+        """Iterations between two records."""
+        return max(1, self.iterations // self.records)
+
+
+class _Run:
+    """One run's moving parts."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        parameters: ParameterVector,
+        data: TrainingData,
+        settings: TrainingSettings,
+        rng: np.random.Generator,
+    ) -> None:
+        self.objective, self.parameters = objective, parameters
+        self.data, self.settings, self.rng = data, settings, rng
+        self.dtype = parameters.flat.dtype
+        self.adam = Adam(parameters.flat.size, settings.adam, self.dtype)
+        generators = 0 if objective.gradients is None else objective.gradients.shape[0]
+        penalized = generators if settings.multipliers is not None else 0
+        self.multipliers = Multipliers(
+            penalized, settings.multipliers or MultiplierSettings(kappa=1.0)
+        )
+        self.previous = parameters.flat.copy()
+        self.iteration = 0
+        self.window: list[Array] = []
+        self.rows: list[tuple[Any, ...]] = []
+        self.best = (-np.inf, 0, parameters.flat)
+        # Fixed noise: validation ELBOs of two records differ by the weights alone.
+        held_out = data.validation
+        self.validation_noise = None if held_out is None else self._normal(held_out.shape)
+
+    def _normal(self, shape: tuple[int, ...]) -> Array:
+        return self.rng.standard_normal(shape).astype(self.dtype, copy=False)
+
+    def step(self) -> bool:
+        """Do one iteration; False where the loss or its gradient is not finite."""
+        x = self.data.next_batch(self.rng)
+        noise = self._normal(x.shape)
+        penalized = len(self.multipliers.values)
+        base_states = (
+            self.objective.base.sample(self.settings.batch_size, self.rng, self.dtype)
+            if penalized
+            else np.empty((0, 2 * x.shape[1]), self.dtype)
+        )
+        vjp, terms = make_vjp(lambda arrays: self.objective.terms(arrays, x, noise, base_states))(
+            self.parameters.arrays
+        )
+        if not np.isfinite(terms).all():
+            return False
+        cotangent = np.concatenate([[-1.0], self.multipliers.values]).astype(self.dtype)
+        gradient = np.concatenate([part.ravel() for part in vjp(cotangent)])
+        if not np.isfinite(gradient).all():
+            return False
+        np.copyto(self.previous, self.parameters.flat)
+        self.adam.step(self.parameters.flat, gradient)
+        self.multipliers.update(terms[1:])
+        self.window.append(terms)
+        self.iteration += 1
+        return True
+
+    def record(self) -> None:
+        """Close the window: one more row of history, and the best weights so far."""
+        means = np.mean(self.window, axis=0, dtype=np.float64)
+        self.window.clear()
+        held_out = np.nan
+        if self.data.validation is not None:
+            held_out = float(
+                np.mean(
+                    self.objective.log_weights(
+                        self.parameters.arrays, self.data.validation, self.validation_noise
+                    )
+                )
+            )
+            if held_out > self.best[0]:
+                self.best = (held_out, len(self.rows), self.parameters.flat.copy())
+        self.rows.append((self.iteration, means[0], means[1:], self.multipliers.values, held_out))
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether validation has not improved for too many records."""
+        patience = self.settings.patience
+        return patience is not None and len(self.rows) - 1 - self.best[1] >= patience
+
+    def restore(self, flat: Array) -> None:
+        """Put earlier weights back."""
+        np.copyto(self.parameters.flat, flat)
+
+    def history(self) -> History:
+        """Turn the rows into arrays."""
+        count = len(self.multipliers.values)
+        columns = list(zip(*self.rows, strict=True)) or [()] * 5
+        return History(
+            iteration=np.array(columns[0], dtype=np.int64),
+            elbo=np.array(columns[1], dtype=np.float64),
+            squared_brackets=np.array(columns[2], dtype=np.float64).reshape(-1, count),
+            multipliers=np.array(columns[3], dtype=np.float64).reshape(-1, count),
+            validation_elbo=np.array(columns[4], dtype=np.float64),
+        )
+
+
+def _loop(run: _Run, on_record: Callable[[_Run], None]) -> str:
+    """Iterate until something ends it; say what."""
+    settings = run.settings
+    while run.iteration < settings.iterations:
+        if not run.step():
+            run.restore(run.previous)
+            return "non_finite"
+        if run.iteration % settings.record_every == 0 or run.iteration == settings.iterations:
+            run.record()
+            on_record(run)
+            if run.out_of_patience:
+                return "early_stopping"
+    return "iterations"
+
+
+def _show(bar: Any) -> Callable[[_Run], None]:
+    def show(run: _Run) -> None:
+        _, elbo, squares, multipliers, held_out = run.rows[-1]
+        figures = {"ELBO": f"{elbo:.3f}"}
+        if len(squares):
+            figures |= {"{g,H}²": f"{max(squares):.1e}", "λ": f"{max(multipliers):.1e}"}
+        if np.isfinite(held_out):
+            figures["held out"] = f"{held_out:.3f}"
+        bar.set_postfix(figures, refresh=False)
+        bar.update(run.iteration - bar.n)
+
+    return show
+
+
+def train(
+    objective: Objective,
+    parameters: ParameterVector,
+    data: TrainingData,
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+    seed: int | None = None,
+) -> TrainingResult:
+    """Move the parameters, in place, towards the saddle point of the Lagrangian.
+
+    Whatever ends the run, the parameters are the last good ones: Ctrl-C keeps what was learned; a
+    loss or gradient that is not finite stops the run one update earlier, with a `TrainingWarning`.
+
+    Parameters
+    ----------
+    objective, parameters, data, settings
+        What is learned, from where, from what, and how.
+    rng : Generator
+        Draws minibatches, noise and base states.
+    seed : int or None
+        Recorded in the result.
+
+    Returns
+    -------
+    TrainingResult
+    """
+    start = time.perf_counter()
+    disable = None if settings.progress is None else not settings.progress
+    with tqdm(total=settings.iterations, disable=disable, unit="it", leave=False) as bar:
+        run = _Run(objective, parameters, data, settings, rng)
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                stop_reason = _loop(run, _show(bar))
+            if settings.patience is not None and stop_reason != "non_finite":
+                run.restore(run.best[2])
+        except KeyboardInterrupt:
+            stop_reason = "interrupted"
+    result = TrainingResult(
+        history=run.history(),
+        stop_reason=stop_reason,
+        iterations=run.iteration,
+        seconds=time.perf_counter() - start,
+        seed=seed,
+        versions=versions(),
+    )
+    if stop_reason in ("non_finite", "interrupted"):
+        warnings.warn(
+            f"training ended early: {result}; the last good parameters are kept",
+            TrainingWarning,
+            stacklevel=3,
+        )
+    return result

@@ -1,0 +1,311 @@
+"""Base densities as formulas: the standard normal, the soft-uniform, the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+from sympy import (
+    Add,
+    Expr,
+    Float,
+    I,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    exp,
+    expand_log,
+    log,
+    nan,
+    oo,
+    zoo,
+)
+
+from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.gaussian import Gaussian, find_gaussian, log_integral
+from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.zero_test import is_zero
+
+
+@dataclass(frozen=True)
+class BaseDensity:
+    """Base density π(q, p), given by the formula of ln π up to a constant.
+
+    Parameters
+    ----------
+    space : PhaseSpace
+        The coordinates.
+    log_density : sympy.Expr
+        ln π(q, p) up to a constant, in nats.
+    log_normalizer : sympy.Expr or int, optional
+        ln Z with ln π = log_density − ln Z, a constant. Computed exactly for a Gaussian; otherwise
+        None unless given.
+
+    Attributes
+    ----------
+    name : str
+        What reports call it.
+
+    Raises
+    ------
+    ArgumentError
+        If ``space`` is not a `PhaseSpace`.
+    FormulaError
+        If a formula is not exact, not real or not of this space, or the given normalizer is not the
+        Gaussian's.
+
+    Examples
+    --------
+    >>> space = PhaseSpace(1)
+    >>> (q,), (p,) = space.q, space.p
+    >>> BaseDensity(space, log_density=-q**2 - p**2 / 4).log_normalizer
+    log(2) + log(pi)
+    """
+
+    space: PhaseSpace
+    _: KW_ONLY
+    log_density: Expr
+    log_normalizer: Expr | None = None
+    name: str = field(default="user's formula", compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, PhaseSpace):
+            raise ArgumentError(f"space is {self.space!r}; it should be a PhaseSpace")
+        formula = self.space.validate(self.log_density, "log_density")
+        object.__setattr__(self, "log_density", formula)
+        if self.log_normalizer is None:
+            object.__setattr__(self, "log_normalizer", self._gaussian_normalizer())
+        else:
+            given = self._checked_normalizer(self.log_normalizer)
+            object.__setattr__(self, "log_normalizer", given)
+
+    @classmethod
+    def from_density(
+        cls, space: PhaseSpace, density: Any, *, log_normalizer: Any = None
+    ) -> BaseDensity:
+        """Make a base density from the formula of π itself, up to a factor.
+
+        Parameters
+        ----------
+        space : PhaseSpace
+            The coordinates.
+        density : sympy.Expr
+            π(q, p), positive, up to a constant factor.
+        log_normalizer : sympy.Expr or int, optional
+            ln of the integral of ``density``.
+
+        Returns
+        -------
+        BaseDensity
+            Its ``log_density`` is ln π with products, powers and exponentials written out.
+
+        Raises
+        ------
+        FormulaError
+            If ``density`` is not a formula of this space, or is nowhere positive.
+
+        Examples
+        --------
+        >>> from sympy import exp
+        >>> space = PhaseSpace(1)
+        >>> (q,), (p,) = space.q, space.p
+        >>> BaseDensity.from_density(space, exp(-(q**2 + p**2) / 2)).log_density
+        -p1**2/2 - q1**2/2
+        """
+        formula = space.validate(density, "density")
+        if formula.is_nonpositive:
+            raise FormulaError(f"density is {formula}; it should be positive")
+        return cls(space, log_density=_exact_log(formula), log_normalizer=log_normalizer)
+
+    def gaussian(self) -> Gaussian | None:
+        """Mean and precision if this density is Gaussian, found exactly from its formula.
+
+        Returns
+        -------
+        Gaussian or None
+            None unless the formula is proved to be a quadratic polynomial with negative definite
+            Hessian.
+
+        Examples
+        --------
+        >>> StandardNormal(PhaseSpace(1)).gaussian().precision
+        Matrix([
+        [1, 0],
+        [0, 1]])
+        """
+        return self._gaussian
+
+    def factors(self) -> tuple[Expr, ...] | None:
+        """One formula a coordinate, together summing to the log density, if it factorizes.
+
+        Returns
+        -------
+        tuple of sympy.Expr or None
+            2d formulas in the order of ``space.coordinates``, each in its coordinate alone; None
+            unless the factorization is proved.
+
+        Examples
+        --------
+        >>> StandardNormal(PhaseSpace(1)).factors()
+        (-q1**2/2, -p1**2/2)
+        """
+        return self._factors
+
+    @cached_property
+    def _gaussian(self) -> Gaussian | None:
+        """See `gaussian`."""
+        return find_gaussian(self.space, self.log_density)
+
+    @cached_property
+    def _factors(self) -> tuple[Expr, ...] | None:
+        """See `factors`: term by term if each term has one coordinate, else by substitution."""
+        coordinates = self.space.coordinates
+        terms = Add.make_args(self.log_density)
+        if any(len(term.free_symbols) > 1 for term in terms):
+            return _factors_by_substitution(self.log_density, coordinates)
+        constant = Add(*(term for term in terms if not term.free_symbols))
+        parts = [Add(*(t for t in terms if x in t.free_symbols)) for x in coordinates]
+        return (parts[0] + constant, *parts[1:])
+
+    def _gaussian_normalizer(self) -> Expr | None:
+        """Exact ln Z of a Gaussian, None for any other density."""
+        if self._gaussian is None:
+            return None
+        return log_integral(self.space, self.log_density, self._gaussian)
+
+    def _checked_normalizer(self, given: Any) -> Expr:
+        """Admit the user's ln Z: a constant, and the Gaussian's if this is one."""
+        value = self.space.validate(given, "log_normalizer")
+        if value.free_symbols:
+            raise FormulaError(f"log_normalizer is {value}; it should be a constant")
+        exact = self._gaussian_normalizer()
+        if exact is not None and is_zero(value - exact).refuted:
+            raise FormulaError(f"log_normalizer is {value}; for this Gaussian it should be {exact}")
+        return value
+
+
+def StandardNormal(space: PhaseSpace) -> BaseDensity:  # noqa: N802 - reads as the density's name
+    """Build the standard normal density of all 2d coordinates, ln π = −(|q|² + |p|²)/2 − d ln 2π.
+
+    Parameters
+    ----------
+    space : PhaseSpace
+        The coordinates.
+
+    Returns
+    -------
+    BaseDensity
+        Named "standard normal".
+
+    Examples
+    --------
+    >>> StandardNormal(PhaseSpace(1)).log_density
+    -p1**2/2 - q1**2/2
+    """
+    return BaseDensity(
+        space,
+        log_density=-Add(*(x**2 for x in _coordinates(space))) / 2,
+        name="standard normal",
+    )
+
+
+def SoftUniform(  # noqa: N802 - reads as the density's name
+    space: PhaseSpace, width: Any = 5, sharpness: Any = 10
+) -> BaseDensity:
+    """Build the soft-uniform density of all 2d coordinates (the paper's footnote 6).
+
+    Each coordinate x has the density f(β(x + σ/2)) f(−β(x − σ/2))/Z with f the sigmoid and
+    Z = σ/(1 − exp(−βσ)): nearly constant on [−σ/2, σ/2], falling as exp(−β|x|) outside.
+
+    Parameters
+    ----------
+    space : PhaseSpace
+        The coordinates.
+    width : int or float or fractions.Fraction or sympy.Expr
+        σ > 0, in units of the coordinates. A float counts as its shortest decimal: 0.1 is 1/10.
+    sharpness : int or float or fractions.Fraction or sympy.Expr
+        β > 0, inverse units of the coordinates; floats as above.
+
+    Returns
+    -------
+    BaseDensity
+        Normalized exactly.
+
+    Raises
+    ------
+    ArgumentError
+        If ``width`` or ``sharpness`` is not a positive number.
+
+    Examples
+    --------
+    >>> SoftUniform(PhaseSpace(1), width=2, sharpness=4).log_normalizer
+    -2*log(1 - exp(-8)) + 2*log(2)
+    """
+    coordinates = _coordinates(space)
+    sigma = _positive_number(width, "width")
+    beta = _positive_number(sharpness, "sharpness")
+    walls = [
+        -log(1 + exp(sign * beta * x - beta * sigma / 2)) for x in coordinates for sign in (-1, 1)
+    ]
+    return BaseDensity(
+        space,
+        log_density=Add(*walls),
+        log_normalizer=2 * space.dim * (log(sigma) - log(1 - exp(-beta * sigma))),
+        name=f"soft-uniform(width={sigma}, sharpness={beta})",
+    )
+
+
+def _coordinates(space: PhaseSpace) -> tuple[Symbol, ...]:
+    """Coordinates of what must be a phase space."""
+    if not isinstance(space, PhaseSpace):
+        raise ArgumentError(f"space is {space!r}; it should be a PhaseSpace")
+    return space.coordinates
+
+
+def _positive_number(value: Any, name: str) -> Expr:
+    """Read a positive exact number; a float counts as its shortest decimal."""
+    number = value
+    if isinstance(value, Fraction | int) and not isinstance(value, bool):
+        number = Rational(value)
+    elif isinstance(value, Real) and not isinstance(value, bool | Expr) and isfinite(value):
+        number = Rational(repr(float(value)))
+    if not isinstance(number, Expr) or number.has(Float) or not number.is_positive:
+        raise ArgumentError(f"{name} is {value!r}; it should be a positive number")
+    if number.free_symbols or not number.is_finite:
+        raise ArgumentError(f"{name} is {value!r}; it should be a finite number")
+    return number
+
+
+def _exact_log(density: Expr) -> Expr:
+    """Logarithm of a positive formula with products, real powers and exponentials written out."""
+    logs, rest = [], []
+    for factor in Mul.make_args(density):
+        base, power = factor.as_base_exp()
+        if isinstance(factor, exp):
+            logs.append(factor.args[0])
+        elif isinstance(factor, Pow) and base.is_positive:
+            logs.append(power * _exact_log(base))
+        elif factor.is_positive:
+            logs.append(expand_log(log(factor)))
+        else:
+            rest.append(factor)
+    return Add(*logs, log(Mul(*rest)))
+
+
+def _factors_by_substitution(
+    formula: Expr, coordinates: tuple[Symbol, ...]
+) -> tuple[Expr, ...] | None:
+    """Factors f(x_k, c) − f(c), the other coordinates at a constant c, proved to sum to f."""
+    for c in (Rational(0), Rational(1), Rational(1, 2)):
+        parts = [formula.subs({y: c for y in coordinates if y != x}) for x in coordinates]
+        constant = formula.subs(dict.fromkeys(coordinates, c))
+        if constant.has(zoo, nan, oo, I) or any(part.has(zoo, nan, oo, I) for part in parts):
+            continue
+        factors = (parts[0], *(part - constant for part in parts[1:]))
+        return factors if is_zero(formula - Add(*factors)).proved else None
+    return None

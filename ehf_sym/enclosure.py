@@ -1,0 +1,218 @@
+"""Rigorous values of a formula at a rational point.
+
+The reading is real throughout: ``log`` and powers with an exponent that is not rational
+take positive arguments, fractional powers non-negative ones; anything else is undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+import sympy as sp
+from mpmath import libmp
+from sympy.logic.boolalg import BooleanFalse, BooleanTrue
+
+from ehf_sym import intervals
+from ehf_sym.intervals import EvaluationError, UndefinedError, UnresolvedError, Value
+
+__all__ = [
+    "EvaluationError",
+    "UndefinedError",
+    "UnknownFunctionError",
+    "UnresolvedError",
+    "Value",
+    "bounds",
+    "enclose",
+    "excludes_zero",
+]
+
+
+class UnknownFunctionError(EvaluationError):
+    """The formula has a function that this module does not evaluate."""
+
+
+def enclose(formula: sp.Expr, point: Mapping[sp.Symbol, sp.Rational], precision: int) -> Value:
+    """Enclose the value of a formula at a rational point.
+
+    Parameters
+    ----------
+    formula : sympy.Expr
+        A formula whose free symbols are all in `point`.
+    point : Mapping
+        Exact rational coordinates.
+    precision : int
+        Working precision in bits.
+
+    Returns
+    -------
+    Fraction or pair of raw mpmath numbers
+        The exact value, or two ends with the value between them.
+
+    Raises
+    ------
+    UndefinedError
+        A subexpression is not real or not defined at the point.
+    UnresolvedError
+        The precision does not suffice to tell, or a number is too large.
+    UnknownFunctionError
+        There is no enclosure for a function in the formula.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> x = sp.Symbol("x", real=True)
+    >>> enclose(sp.sqrt(x**2 + 9) - 1, {x: sp.Integer(4)}, 53)
+    Fraction(4, 1)
+    >>> excludes_zero(enclose(sp.exp(x) - 1, {x: sp.Rational(1, 10**12)}, 53))
+    True
+    """
+    known: dict[sp.Basic, Value] = {
+        symbol: Fraction(int(number.p), int(number.q)) for symbol, number in point.items()
+    }
+    return _Evaluation(known, precision).value(formula)
+
+
+def excludes_zero(value: Value) -> bool:
+    """Tell whether an enclosure proves that the value is not zero."""
+    try:
+        return intervals.sign(value) != 0
+    except UnresolvedError:
+        return False
+
+
+def bounds(value: Value) -> tuple[sp.Float, sp.Float]:
+    """Two SymPy floats with the value between them; they keep a sign that is known."""
+    low, high = libmp.mpi_pos(intervals.interval(value, 53), 53)
+    return sp.Float._new(low, 53), sp.Float._new(high, 53)
+
+
+def _cos(x: Value, precision: int) -> Value:
+    return intervals.cosine_sine(x, precision)[0]
+
+
+def _sin(x: Value, precision: int) -> Value:
+    return intervals.cosine_sine(x, precision)[1]
+
+
+def _tan(x: Value, precision: int) -> Value:
+    cosine, sine = intervals.cosine_sine(x, precision)
+    return intervals.divide(sine, cosine, precision)
+
+
+def _sign(x: Value, precision: int) -> Value:
+    return Fraction(intervals.sign(x))
+
+
+def _reciprocal(function: Callable[[Value, int], Value]) -> Callable[[Value, int], Value]:
+    """Return 1/f."""
+
+    def inverted(x: Value, precision: int) -> Value:
+        return intervals.divide(Fraction(1), function(x, precision), precision)
+
+    return inverted
+
+
+_sinh = intervals.odd_increasing(libmp.mpf_sinh)
+_tanh = intervals.odd_increasing(libmp.mpf_tanh)
+
+_FUNCTIONS: dict[Any, Callable[[Value, int], Value]] = {
+    sp.exp: intervals.exp,
+    sp.log: intervals.log,
+    sp.sin: _sin,
+    sp.cos: _cos,
+    sp.tan: _tan,
+    sp.csc: _reciprocal(_sin),
+    sp.sec: _reciprocal(_cos),
+    sp.cot: _reciprocal(_tan),
+    sp.sinh: _sinh,
+    sp.cosh: intervals.cosh,
+    sp.tanh: _tanh,
+    sp.csch: _reciprocal(_sinh),
+    sp.sech: _reciprocal(intervals.cosh),
+    sp.coth: _reciprocal(_tanh),
+    sp.atan: intervals.odd_increasing(libmp.mpf_atan),
+    sp.asinh: intervals.odd_increasing(libmp.mpf_asinh),
+    sp.erf: intervals.odd_increasing(libmp.mpf_erf),
+    sp.Abs: intervals.absolute,
+    sp.sign: _sign,
+}
+
+_SIGNS_ACCEPTED: dict[Any, set[int]] = {
+    sp.Gt: {1},
+    sp.Ge: {0, 1},
+    sp.Lt: {-1},
+    sp.Le: {-1, 0},
+    sp.Eq: {0},
+    sp.Ne: {-1, 1},
+}
+
+
+class _Evaluation:
+    """One evaluation: a precision and the subexpressions whose values are known."""
+
+    def __init__(self, known: dict[sp.Basic, Value], precision: int) -> None:
+        self.known = known
+        self.precision = precision
+
+    def value(self, formula: sp.Basic) -> Value:
+        value = self.known.get(formula)
+        if value is None:
+            value = self.known[formula] = self._apply(formula)
+        return value
+
+    def _apply(self, formula: sp.Basic) -> Value:
+        precision = self.precision
+        if isinstance(formula, sp.Rational):
+            return Fraction(int(formula.p), int(formula.q))
+        if formula is sp.pi:
+            return intervals.pi(precision)
+        if formula is sp.E:
+            return intervals.exp(Fraction(1), precision)
+        if isinstance(formula, sp.Piecewise):
+            return self._piecewise(formula)
+        arguments = [self.value(argument) for argument in formula.args]
+        if isinstance(formula, sp.Add):
+            return reduce(lambda a, b: intervals.add(a, b, precision), arguments)
+        if isinstance(formula, sp.Mul):
+            return reduce(lambda a, b: intervals.multiply(a, b, precision), arguments)
+        if isinstance(formula, sp.Pow):
+            return intervals.power(arguments[0], arguments[1], precision)
+        if isinstance(formula, sp.Max):
+            return reduce(lambda a, b: intervals.larger(a, b, precision), arguments)
+        if isinstance(formula, sp.Min):
+            opposite = [self._negative(argument) for argument in arguments]
+            return self._negative(reduce(lambda a, b: intervals.larger(a, b, precision), opposite))
+        function = _FUNCTIONS.get(formula.func)
+        if function is None:
+            raise UnknownFunctionError(formula.func)
+        return function(arguments[0], precision)
+
+    def _negative(self, value: Value) -> Value:
+        return intervals.multiply(Fraction(-1), value, self.precision)
+
+    def _piecewise(self, formula: sp.Piecewise) -> Value:
+        """Take the first branch whose condition holds."""
+        for branch, condition in formula.args:
+            if self._holds(condition):
+                return self.value(branch)
+        raise UndefinedError
+
+    def _holds(self, condition: sp.Basic) -> bool:
+        """Decide a condition; one that is too close to call is refused."""
+        if isinstance(condition, BooleanTrue | BooleanFalse):
+            return isinstance(condition, BooleanTrue)
+        if isinstance(condition, sp.And):
+            return all(self._holds(part) for part in condition.args)
+        if isinstance(condition, sp.Or):
+            return any(self._holds(part) for part in condition.args)
+        if isinstance(condition, sp.Not):
+            return not self._holds(condition.args[0])
+        accepted = _SIGNS_ACCEPTED.get(condition.func)
+        if accepted is None:
+            raise UnknownFunctionError(condition.func)
+        left, right = (self.value(side) for side in condition.args)
+        difference = intervals.add(left, self._negative(right), self.precision)
+        return intervals.sign(difference) in accepted

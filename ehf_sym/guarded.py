@@ -1,0 +1,221 @@
+"""Arithmetic on formulas that refuses, before SymPy starts, what would not end in bounded time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import lcm
+from typing import Any
+
+from sympy import (
+    Abs,
+    Add,
+    E,
+    Expr,
+    I,
+    Integer,
+    Max,
+    Min,
+    Mul,
+    N,
+    Pow,
+    Rational,
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atanh,
+    cos,
+    cosh,
+    erf,
+    exp,
+    log,
+    nan,
+    oo,
+    pi,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+    zoo,
+)
+
+MAX_EXPONENT = 1000
+# Python refuses to print integers of more than 4300 digits.
+_MAX_BITS = 13_000
+_MAX_RADICAND_BITS = 512
+_MAX_CONSTANT_EXPONENT = 5000
+_MAX_PI_DENOMINATOR = 120
+_MAX_ARGUMENTS = 20
+
+
+class Refused(Exception):
+    """An operation is undefined, not real or out of bounds; the reader adds where."""
+
+
+def add(terms: Sequence[Expr]) -> Expr:
+    """Sum of all terms at once."""
+    denominators: dict[Expr, int] = {}
+    for term in terms:
+        for part in Add.make_args(term):
+            coefficient, rest = part.as_coeff_Mul()
+            if coefficient.is_Rational:
+                common = lcm(denominators.get(rest, 1), int(coefficient.q))
+                _bound(common.bit_length())
+                denominators[rest] = common
+    return _admit(Add(*terms))
+
+
+def multiply(factors: Sequence[Expr]) -> Expr:
+    """Product of all factors at once."""
+    _bound(sum(_number_bits(factor) for factor in factors))
+    return _admit(Mul(*factors))
+
+
+def power(base: Expr, exponent: Expr) -> Expr:
+    """Evaluate base**exponent, real."""
+    if base.is_zero and not exponent.is_positive:
+        raise Refused("division by zero" if exponent.is_negative else "0**0 is undefined")
+    if base.is_Number and base.is_negative and exponent.is_integer is not True:
+        raise Refused(f"{_short(base)} to a power that is no integer is not real")
+    _guard_power(base, exponent)
+    return _admit(Pow(base, exponent))
+
+
+def call(name: str, arguments: Sequence[Expr]) -> Expr:
+    """Value of one of `FUNCTIONS`."""
+    function, count = FUNCTIONS[name]
+    if count is None and not 1 <= len(arguments) <= _MAX_ARGUMENTS:
+        raise Refused(f"{name} takes 1 to {_MAX_ARGUMENTS} arguments, not {len(arguments)}")
+    if count is not None and len(arguments) != count:
+        raise Refused(f"{name} takes {count} argument, not {len(arguments)}")
+    return _admit(function(*arguments))
+
+
+def _guard_power(base: Expr, exponent: Expr) -> None:
+    """Refuse powers whose evaluation is too large."""
+    if exponent.is_Rational:
+        if abs(exponent) > MAX_EXPONENT:
+            raise Refused(f"the exponent {_short(exponent)} is beyond {MAX_EXPONENT}")
+        bits = _number_bits(base)
+        _bound(int(bits * max(abs(exponent), 1)))
+        if not exponent.is_Integer and max(bits, int(exponent.q).bit_length()) > _MAX_RADICAND_BITS:
+            raise Refused("the root of a number this long is not taken")
+    elif not base.free_symbols and not exponent.free_symbols and base is not E:
+        _guard_exponential(exponent * log(Abs(base)))
+
+
+def _guard_exponential(argument: Expr) -> None:
+    """Refuse constants too large to evaluate, and huge powers in the guise exp(n*log(x))."""
+    for term in Add.make_args(argument):
+        coefficient, rest = term.as_coeff_Mul()
+        if isinstance(rest, log) and coefficient.is_Rational:
+            _guard_power(rest.args[0], coefficient)
+    if not argument.free_symbols and abs(N(argument)) > _MAX_CONSTANT_EXPONENT:
+        raise Refused(f"an exponential beyond exp({_MAX_CONSTANT_EXPONENT}) is not evaluated")
+
+
+def _exponential(function: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+    """Guard a function that grows exponentially."""
+
+    def guarded(argument: Expr) -> Expr:
+        _guard_exponential(argument)
+        return function(argument)
+
+    return guarded
+
+
+def _periodic(function: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+    """Guard a function that SymPy writes in nested roots at rational multiples of π."""
+
+    def guarded(argument: Expr) -> Expr:
+        turns = argument.coeff(pi)
+        if turns.is_Rational and turns.q > _MAX_PI_DENOMINATOR and not argument.free_symbols:
+            raise Refused(f"angles finer than pi/{_MAX_PI_DENOMINATOR} are not evaluated")
+        return function(argument)
+
+    return guarded
+
+
+def _sigmoid(argument: Expr) -> Expr:
+    """Sigmoid 1/(1 + exp(-x))."""
+    return 1 / (1 + call("exp", [-argument]))
+
+
+def _softplus(argument: Expr) -> Expr:
+    """Soft-plus log(1 + exp(x))."""
+    return log(1 + call("exp", [argument]))
+
+
+def _root(argument: Expr) -> Expr:
+    """Square root, real."""
+    return power(argument, Rational(1, 2)) if argument != 0 else argument
+
+
+# Name -> (function, number of arguments; None: one or more).
+FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
+    "exp": (_exponential(exp), 1),
+    "log": (log, 1),
+    "sqrt": (_root, 1),
+    "sin": (_periodic(sin), 1),
+    "cos": (_periodic(cos), 1),
+    "tan": (_periodic(tan), 1),
+    "asin": (asin, 1),
+    "acos": (acos, 1),
+    "atan": (atan, 1),
+    "sinh": (_exponential(sinh), 1),
+    "cosh": (_exponential(cosh), 1),
+    "tanh": (_exponential(tanh), 1),
+    "asinh": (asinh, 1),
+    "acosh": (acosh, 1),
+    "atanh": (atanh, 1),
+    "Abs": (Abs, 1),
+    "abs": (Abs, 1),
+    "sign": (sign, 1),
+    "erf": (erf, 1),
+    "sigmoid": (_sigmoid, 1),
+    "softplus": (_softplus, 1),
+    "Max": (Max, None),
+    "Min": (Min, None),
+}
+
+
+def _admit(result: Expr) -> Expr:
+    """Refuse results that are infinite, not real, or too large to compute with or to print."""
+    for part in (result, *result.args):
+        if part in (zoo, nan, oo, -oo):
+            raise Refused("the value is infinite or undefined")
+    if not result.free_symbols and result.has(I):
+        raise Refused("the value is not real")
+    for term in Add.make_args(result):
+        for factor in Mul.make_args(term):
+            _bound(_number_bits(factor))
+            if factor.is_Pow and factor.exp.is_Rational and abs(factor.exp) > MAX_EXPONENT:
+                raise Refused(f"the exponent {_short(factor.exp)} is beyond {MAX_EXPONENT}")
+    return result
+
+
+def _number_bits(expr: Expr) -> int:
+    """Upper bound for the bits of the numbers multiplied together in a product."""
+    total = 0
+    for factor in Mul.make_args(expr):
+        base, exponent = factor.as_base_exp()
+        if base.is_Rational:
+            bits = (abs(int(base.p)) - 1).bit_length() + (int(base.q) - 1).bit_length()
+            total += bits * max(1, int(abs(exponent)) if exponent.is_Rational else 1)
+    return total
+
+
+def _bound(bits: int) -> None:
+    """Refuse numbers too long to print."""
+    if bits > _MAX_BITS:
+        raise Refused(f"a number of more than {_MAX_BITS} bits arises")
+
+
+def _short(number: Any) -> str:
+    """Text of a number for a message."""
+    if number.is_Rational and _number_bits(number) > 128:
+        return "of many digits"
+    return str(number)

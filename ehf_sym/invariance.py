@@ -1,0 +1,246 @@
+"""Lemma 1's premise {g, π} = 0 decided, and what follows for the marginal and for leapfrog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations_with_replacement as pairs
+from typing import Literal
+
+from sympy import Add, Expr, Matrix, S, factor_terms
+
+from ehf_sym import report
+from ehf_sym.densities import BaseDensity
+from ehf_sym.errors import ArgumentError
+from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.zero_test import ZeroVerdict, is_zero
+
+Status = Literal["proved", "refuted", "undecided"]
+
+_NO_PROMISE = "nothing is promised: {g, π} = 0 is not proved."
+_NOT_LINEAR = (
+    "nothing is promised: g is not linear in p, so its flow moves q by amounts that depend on p."
+)
+_LINEARITY_OPEN = "nothing is promised: whether g is linear in p is undecided."
+_STILL = "nothing to keep: the flow of g leaves every q in place."
+_AS_MEASURE = (
+    "if {g, H} = 0 for the learned H, invariant as a measure under q̇ = ∂g/∂p; its density "
+    "changes along that flow, by the Jacobian of its volume change."
+)
+_AS_FUNCTION = "if {g, H} = 0 for the learned H, invariant under q̇ = ∂g/∂p, which keeps volume."
+_VOLUME_OPEN = (
+    "if {g, H} = 0 for the learned H, invariant as a measure under q̇ = ∂g/∂p; whether that flow "
+    "keeps volume is undecided."
+)
+_LEAPFROG_EXACT = (
+    "{g, H} = 0 implies {g, K} = {g, U} = 0, so each step commutes exactly with the flow of g."
+)
+_LEAPFROG_APPROXIMATE = (
+    "exact only where {g, K} = 0 and {g, U} = 0 separately; {g, K + U} = 0 alone leaves O(dt²)."
+)
+
+
+@dataclass(frozen=True)
+class GeneratorVerdict:
+    """What is known about one generator g and a base density π.
+
+    Attributes
+    ----------
+    generator : sympy.Expr
+        g(q, p).
+    bracket : sympy.Expr
+        {g, ln π}. It vanishes exactly where {g, π} = π {g, ln π} does, since π > 0.
+    verdict : ZeroVerdict
+        Is the bracket identically zero?
+    linear_in_p : bool or None
+        Whether g = p·X(q) + f(q) (the second condition of the paper's footnote 4); None if
+        undecided.
+    volume_preserving : ZeroVerdict or None
+        Is div X identically zero, so that q̇ = X(q) keeps volume? None unless g is linear in p.
+    marginal : str
+        What is promised for the learned marginal p(q).
+    leapfrog_exact : bool
+        Whether {g, K(p) + U(q)} = 0 is proved to imply {g, K} = {g, U} = 0 for all K and U.
+    leapfrog : str
+        What is promised for leapfrog steps.
+    """
+
+    generator: Expr
+    bracket: Expr
+    verdict: ZeroVerdict
+    linear_in_p: bool | None
+    volume_preserving: ZeroVerdict | None
+    marginal: str
+    leapfrog_exact: bool
+    leapfrog: str
+
+
+@dataclass(frozen=True)
+class InvarianceReport:
+    """Verdicts on every generator of a symmetry; prints as text, LaTeX and HTML.
+
+    Attributes
+    ----------
+    symmetry : LieAlgebra
+        What was checked.
+    base : BaseDensity
+        Against which density.
+    verdicts : tuple of GeneratorVerdict
+        One for each generator, in order.
+    """
+
+    symmetry: LieAlgebra
+    base: BaseDensity
+    verdicts: tuple[GeneratorVerdict, ...]
+
+    @property
+    def proved(self) -> bool:
+        """Whether {g, π} = 0 is proved for every generator."""
+        return self.status == "proved"
+
+    @property
+    def status(self) -> Status:
+        """Overall verdict: refuted if any generator is, proved if all are, else undecided."""
+        if any(v.verdict.refuted for v in self.verdicts):
+            return "refuted"
+        return "proved" if all(v.verdict.proved for v in self.verdicts) else "undecided"
+
+    def to_text(self) -> str:
+        """Report as plain text."""
+        return report.to_text(self)
+
+    def to_latex(self) -> str:
+        """Report as LaTeX, for the body of a document that loads amsmath."""
+        return report.to_latex(self)
+
+    def to_html(self) -> str:
+        """Report as an HTML fragment that needs no script."""
+        return report.to_html(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def check_invariance(symmetry: LieAlgebra, base: BaseDensity) -> InvarianceReport:
+    """Decide {g, π} = 0 for each generator; the work of `LieAlgebra.check`.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra
+        The generators.
+    base : BaseDensity
+        The density, on the same space.
+
+    Returns
+    -------
+    InvarianceReport
+        One verdict for each generator.
+
+    Raises
+    ------
+    ArgumentError
+        If ``base`` is not a `BaseDensity` on the symmetry's space.
+
+    Examples
+    --------
+    >>> from ehf_sym.densities import StandardNormal
+    >>> from ehf_sym.phase_space import PhaseSpace
+    >>> space = PhaseSpace(1)
+    >>> translation = LieAlgebra(space, [space.p[0]])
+    >>> check_invariance(translation, StandardNormal(space)).verdicts[0].bracket
+    q1
+    """
+    if not isinstance(base, BaseDensity):
+        raise ArgumentError(f"base is {base!r}; it should be a BaseDensity")
+    if base.space != symmetry.space:
+        raise ArgumentError(f"base lives on {base.space}; it should live on {symmetry.space}")
+    verdicts = tuple(_check_generator(g, base) for g in symmetry.generators)
+    return InvarianceReport(symmetry, base, verdicts)
+
+
+def _check_generator(g: Expr, base: BaseDensity) -> GeneratorVerdict:
+    """Verdict on one generator."""
+    space = base.space
+    bracket = space.bracket(g, base.log_density)
+    verdict = is_zero(bracket)
+    linear = _all_zero(g.diff(a, b) for a, b in pairs(space.p, 2))
+    volume = None
+    if linear:
+        volume = is_zero(Add(*(g.diff(q, p) for q, p in zip(space.q, space.p, strict=True))))
+    exact = _leapfrog_exact(g, base)
+    still = _all_zero(g.diff(p) for p in space.p)
+    return GeneratorVerdict(
+        generator=g,
+        bracket=S.Zero if verdict.proved else factor_terms(bracket),
+        verdict=verdict,
+        linear_in_p=linear,
+        volume_preserving=volume,
+        marginal=_marginal_promise(verdict, linear, volume, still),
+        leapfrog_exact=exact,
+        leapfrog=_LEAPFROG_EXACT if exact else _LEAPFROG_APPROXIMATE,
+    )
+
+
+def _all_zero(expressions: Iterable[Expr]) -> bool | None:
+    """Whether all are identically zero; None if that is undecided."""
+    answer: bool | None = True
+    for expression in expressions:
+        verdict = is_zero(expression)
+        if verdict.refuted:
+            return False
+        if not verdict.proved:
+            answer = None
+    return answer
+
+
+def _marginal_promise(
+    verdict: ZeroVerdict, linear: bool | None, volume: ZeroVerdict | None, still: bool | None
+) -> str:
+    """Say what holds for p(q); design: only generators linear in p act on q by themselves."""
+    if not verdict.proved:
+        return _NO_PROMISE
+    if still:
+        return _STILL
+    if linear is None:
+        return _LINEARITY_OPEN
+    if volume is None:
+        return _NOT_LINEAR
+    if volume.proved:
+        return _AS_FUNCTION
+    return _AS_MEASURE if volume.refuted else _VOLUME_OPEN
+
+
+def _leapfrog_exact(g: Expr, base: BaseDensity) -> bool:
+    """Whether {g, K(p) + U(q)} = 0 is proved to imply {g, K} = {g, U} = 0 for all K and U.
+
+    If g depends on q alone then {g, U} = 0 always, and likewise for p and K. Otherwise let
+    g = pᵀAq + a·q + b·p + const: then {g, K} = (Aᵀp + a)·∇K depends on p alone and
+    {g, U} = −(Aq + b)·∇U on q alone, so both are constant, and that constant is 0 if Aᵀp + a or
+    Aq + b vanishes somewhere.
+    """
+    q, p = base.space.q, base.space.p
+    if _all_zero(g.diff(x) for x in q) or _all_zero(g.diff(x) for x in p):
+        return True
+    quadratic = [g.diff(x, y) for xs in (q, p) for x, y in pairs(xs, 2)]
+    if not _all_zero(quadratic):
+        return False
+    A = Matrix([[g.diff(pi, qj) for qj in q] for pi in p])
+    origin = dict.fromkeys(q + p, S.Zero)
+    a = Matrix([g.diff(x).subs(origin) for x in q])
+    b = Matrix([g.diff(x).subs(origin) for x in p])
+    return _is_solvable(A.T, a) or _is_solvable(A, b)
+
+
+def _is_solvable(matrix: Matrix, vector: Matrix) -> bool:
+    """Whether matrix·x + vector = 0 is proved to have a solution x."""
+    if _all_zero(vector):
+        return True
+    entries = matrix.row_join(vector)
+    # Ranks over other fields would hang on SymPy's own zero test.
+    return all(e.is_Rational for e in entries) and bool(entries.rank() == matrix.rank())

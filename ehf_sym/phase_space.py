@@ -1,0 +1,238 @@
+"""Canonical coordinates q1..qd, p1..pd, the Poisson bracket and Hamiltonian vector fields."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol
+
+from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.validation import validate_formula
+
+
+@dataclass(frozen=True)
+class PhaseSpace:
+    """Phase space of dimension 2d with canonical coordinates s = (q, p).
+
+    Parameters
+    ----------
+    dim : int
+        Number d of positions, at least 1.
+
+    Attributes
+    ----------
+    q, p : tuple of sympy.Symbol
+        Positions ``q1..qd`` and momenta ``p1..pd``, real.
+    coordinates : tuple of sympy.Symbol
+        ``q + p``, length 2d.
+
+    Raises
+    ------
+    ArgumentError
+        If ``dim`` is not a positive integer.
+
+    Examples
+    --------
+    >>> space = PhaseSpace(2)
+    >>> q, p = space.q, space.p
+    >>> space.bracket(q[0] * p[1] - q[1] * p[0], q[0])
+    q2
+    """
+
+    dim: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", _positive_int(self.dim, "dim"))
+
+    @cached_property
+    def q(self) -> tuple[Symbol, ...]:
+        """Positions q1..qd, real symbols."""
+        return tuple(Symbol(f"q{i + 1}", real=True) for i in range(self.dim))
+
+    @cached_property
+    def p(self) -> tuple[Symbol, ...]:
+        """Momenta p1..pd, real symbols."""
+        return tuple(Symbol(f"p{i + 1}", real=True) for i in range(self.dim))
+
+    @cached_property
+    def coordinates(self) -> tuple[Symbol, ...]:
+        """All 2d coordinates, positions first."""
+        return self.q + self.p
+
+    def bracket(self, f: Any, g: Any) -> Expr:
+        """Poisson bracket {f,g} = Σ_i ∂f/∂q_i ∂g/∂p_i − ∂f/∂p_i ∂g/∂q_i.
+
+        Parameters
+        ----------
+        f, g : sympy.Expr or int or vector
+            Formulas in this space. A vector is a list, a tuple or a one-column or one-row matrix;
+            its bracket is taken componentwise, a scalar partner goes with every component.
+
+        Returns
+        -------
+        sympy.Expr or sympy.ImmutableMatrix
+            A scalar for two scalars, otherwise a column. Nothing is simplified.
+
+        Raises
+        ------
+        FormulaError
+            If a formula does not belong to this space (see `validate`).
+        ArgumentError
+            If two vectors differ in length.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> (q1,), (p1,) = space.q, space.p
+        >>> space.bracket(q1, p1)
+        1
+        >>> space.bracket([q1, p1], p1**2 / 2).T
+        Matrix([[p1, 0]])
+        """
+        left = self._operand(f, "f")
+        right = self._operand(g, "g")
+        if not isinstance(left, list) and not isinstance(right, list):
+            return self._bracket(left, right)
+        if not isinstance(left, list):
+            left = [left] * len(right)
+        if not isinstance(right, list):
+            right = [right] * len(left)
+        if len(left) != len(right):
+            raise ArgumentError(
+                f"f has {len(left)} components and g has {len(right)}; "
+                "two vectors must have equal length"
+            )
+        values = [self._bracket(a, b) for a, b in zip(left, right, strict=True)]
+        return ImmutableMatrix(len(values), 1, values)
+
+    def vector_field(self, f: Any) -> ImmutableMatrix:
+        """Hamiltonian vector field {s, f} = (∂f/∂p, −∂f/∂q).
+
+        Parameters
+        ----------
+        f : sympy.Expr or int
+            A formula in this space.
+
+        Returns
+        -------
+        sympy.ImmutableMatrix
+            Column of 2d components: q̇ above ṗ.
+
+        Raises
+        ------
+        FormulaError
+            If ``f`` does not belong to this space.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> (q1,), (p1,) = space.q, space.p
+        >>> space.vector_field((q1**2 + p1**2) / 2).T
+        Matrix([[p1, -q1]])
+        """
+        formula = self.validate(f, "f")
+        components = [formula.diff(p) for p in self.p] + [-formula.diff(q) for q in self.q]
+        return ImmutableMatrix(2 * self.dim, 1, components)
+
+    def infinitesimal(self, f: Any, eps: Any) -> ImmutableMatrix:
+        """Infinitesimal transformation T_f^ε(s) = s + ε{s, f}.
+
+        Parameters
+        ----------
+        f : sympy.Expr or int
+            The formula that generates the transformation.
+        eps : sympy.Expr or int
+            ε: an exact real number, or a real symbol that is not a coordinate.
+
+        Returns
+        -------
+        sympy.ImmutableMatrix
+            Column of 2d components, positions first.
+
+        Raises
+        ------
+        FormulaError
+            If ``f`` does not belong to this space, or ``eps`` is no exact real number or symbol.
+
+        Examples
+        --------
+        >>> from sympy import Symbol
+        >>> space = PhaseSpace(1)
+        >>> space.infinitesimal(space.p[0], Symbol("eps", real=True)).T
+        Matrix([[eps + q1, p1]])
+        """
+        step = eps if isinstance(eps, Symbol) else self.validate(eps, "eps")
+        names = {symbol.name for symbol in self.coordinates}
+        if any(symbol.name in names or not symbol.is_real for symbol in step.free_symbols):
+            raise FormulaError(
+                f"eps is {eps}; it should be an exact number, or a real symbol foreign to the space"
+            )
+        point = ImmutableMatrix(2 * self.dim, 1, list(self.coordinates))
+        return point + step * self.vector_field(f)
+
+    def validate(self, expr: Any, name: str = "f") -> Expr:
+        """Admit a formula into this space: the door that every public function uses.
+
+        Parameters
+        ----------
+        expr : sympy.Expr or int or fractions.Fraction
+            The candidate.
+        name : str
+            What messages call it.
+
+        Returns
+        -------
+        sympy.Expr
+            The formula in SymPy's evaluated form (``2*(q1 + 1)`` becomes ``2*q1 + 2``), so that it
+            reads back from text as the same expression.
+
+        Raises
+        ------
+        FormulaError
+            If it is no scalar expression, holds a float or a symbol foreign to this space, or takes
+            non-real or infinite values.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> space.validate(space.q[0] ** 2)
+        q1**2
+        >>> space.validate(0.5 * space.q[0])
+        Traceback (most recent call last):
+        ...
+        ehf_sym.errors.FormulaError: f contains the float 0.5, which is not exact; write
+        Rational(1, 2), or pass nsimplify(f, rational=True)
+        """
+        return validate_formula(expr, self.q, self.p, name)
+
+    def _operand(self, value: Any, name: str) -> Any:
+        """Validate a scalar, or each component of a vector."""
+        if isinstance(value, MatrixBase):
+            if 1 not in value.shape:
+                raise ArgumentError(
+                    f"{name} is a matrix of shape {value.shape}; it should be a scalar or a vector"
+                )
+            value = list(value)
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return [self.validate(item, f"{name}[{i}]") for i, item in enumerate(value)]
+        return self.validate(value, name)
+
+    def _bracket(self, f: Expr, g: Expr) -> Expr:
+        """Bracket of two validated scalars."""
+        pairs = zip(self.q, self.p, strict=True)
+        return Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in pairs))
+
+
+def _positive_int(value: Any, name: str) -> int:
+    """Read a positive integer; bool is not one."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if isinstance(value, bool) or number < 1:
+        raise ArgumentError(f"{name} is {value!r}; it should be a positive integer")
+    return number

@@ -1,0 +1,106 @@
+"""Signs of polynomials that can be proved without knowing where the kernels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from ehf_sym.kernels import Poly, used_generators
+
+_MAX_ROOT_DEGREE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A sign that holds everywhere: f >= 0 or f <= 0, and never 0 where `strict`."""
+
+    value: int
+    strict: bool
+
+
+class KernelSigns:
+    """Which kernels are known to be positive, and which not to be negative."""
+
+    def __init__(self) -> None:
+        self.positive: set[int] = set()
+        self.nonnegative: set[int] = set()
+
+    def of(self, poly: Poly) -> Sign | None:
+        """Prove the sign of a polynomial; None where no method here can."""
+        return self._by_terms(poly) or self._by_roots(poly) or _by_squares(poly)
+
+    def _by_terms(self, poly: Poly) -> Sign | None:
+        """Every term has the same sign: even powers, or kernels that are never negative."""
+        known = self.positive | self.nonnegative
+        for monomial in poly:
+            if any(e % 2 and i not in known for i, e in enumerate(monomial)):
+                return None
+        signs = {1 if coefficient > 0 else -1 for coefficient in poly.values()}
+        if len(signs) != 1:
+            return None
+        strict = any(
+            all(not e or i in self.positive for i, e in enumerate(monomial)) for monomial in poly
+        )
+        return Sign(signs.pop(), strict)
+
+    def _by_roots(self, poly: Poly) -> Sign | None:
+        """A polynomial in one kernel has no root on the kernel's half-line or line."""
+        used = used_generators(poly)
+        if len(used) != 1 or max(map(sum, poly)) > _MAX_ROOT_DEGREE:
+            return None
+        (index,) = used
+        x = sp.Symbol("x")
+        univariate = sp.Poly.from_dict({(m[index],): c for m, c in poly.items()}, x, domain="QQ")
+        start = 0 if index in self.positive | self.nonnegative else None
+        if univariate.count_roots(start, None):
+            return None
+        return Sign(1 if univariate.eval(0) > 0 else -1, strict=True)
+
+
+def _by_squares(poly: Poly) -> Sign | None:
+    """A quadratic polynomial, in kernels or in their squares, with a definite matrix."""
+    if all(e % 2 == 0 for monomial in poly for e in monomial):
+        terms = {tuple(e // 2 for e in monomial): c for monomial, c in poly.items()}
+    else:
+        terms = dict(poly)
+    if max(map(sum, terms)) > 2:
+        return None
+    for value in (1, -1):
+        definite = _definite(_gram_matrix(terms, value))
+        if definite is not None:
+            return Sign(value, strict=definite)
+    return None
+
+
+def _gram_matrix(terms: dict[tuple[int, ...], Any], sign: int) -> list[list[Fraction]]:
+    """Matrix G with (1, x) G (1, x)^T = sign * f(x)."""
+    used = [i for i, exponents in enumerate(zip(*terms, strict=True)) if any(exponents)]
+    matrix = [[Fraction(0)] * (len(used) + 1) for _ in range(len(used) + 1)]
+    for monomial, c in terms.items():
+        places = [row for row, i in enumerate(used, start=1) for _ in range(monomial[i])]
+        a, b = ([0, 0] + places)[-2:]
+        half = Fraction(int(c.numerator), int(c.denominator)) * sign / 2
+        matrix[a][b] += half
+        matrix[b][a] += half
+    return matrix
+
+
+def _definite(matrix: list[list[Fraction]]) -> bool | None:
+    """Return True for a positive definite matrix, False for a semidefinite one, else None."""
+    strict = True
+    while matrix:
+        pivot, row = matrix[0][0], matrix[0][1:]
+        if pivot < 0 or (pivot == 0 and any(row)):
+            return None
+        strict = strict and pivot > 0
+        rest = [line[1:] for line in matrix[1:]]
+        if pivot:
+            rest = [
+                [entry - a * b / pivot for entry, b in zip(line, row, strict=True)]
+                for line, a in zip(rest, row, strict=True)
+            ]
+        matrix = rest
+    return strict

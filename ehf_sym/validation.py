@@ -1,0 +1,118 @@
+"""The door: which SymPy objects count as a formula in given coordinates."""
+
+from __future__ import annotations
+
+from numbers import Rational as AnyRational
+from typing import Any
+
+from sympy import Expr, Float, Function, I, Pow, Rational, Symbol, nan, oo, zoo
+from sympy.core.function import AppliedUndef
+
+from ehf_sym.errors import FormulaError
+
+
+def validate_formula(expr: Any, q: tuple[Symbol, ...], p: tuple[Symbol, ...], name: str) -> Expr:
+    """Admit an exact, real, scalar formula in the coordinates q and p.
+
+    Parameters
+    ----------
+    expr : sympy.Expr or int or fractions.Fraction
+        The candidate.
+    q, p : tuple of sympy.Symbol
+        The coordinates that it may contain.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    sympy.Expr
+        The formula in SymPy's evaluated form.
+
+    Raises
+    ------
+    FormulaError
+        If it is no scalar expression, holds a float or a foreign symbol, or takes non-real or
+        infinite values.
+
+    Examples
+    --------
+    >>> from sympy import symbols
+    >>> x, y = symbols("x y", real=True)
+    >>> validate_formula(3 * x, (x,), (y,), "f")
+    3*x
+    """
+    formula = _scalar(expr, name)
+    _refuse_floats(formula, name)
+    _refuse_foreign(formula, q, p, name)
+    _refuse_non_real(formula, name)
+    evaluated = rebuild(formula)
+    _refuse_non_real(evaluated, name)
+    return evaluated
+
+
+def rebuild(expr: Expr) -> Expr:
+    """Build an expression anew from its leaves, so that SymPy's automatic evaluation applies."""
+    if not expr.args:
+        return expr
+    return expr.func(*(rebuild(arg) for arg in expr.args))
+
+
+def _scalar(expr: Any, name: str) -> Expr:
+    """Turn exact numbers into SymPy's; refuse everything that is not a scalar expression."""
+    if isinstance(expr, str):
+        raise FormulaError(
+            f"{name} is the text {expr!r}; read it with ehf_sym.parse(text, space) first"
+        )
+    if isinstance(expr, AnyRational) and not isinstance(expr, bool | Expr):
+        return Rational(int(expr.numerator), int(expr.denominator))
+    if isinstance(expr, float):
+        _refuse_floats(Float(expr), name)
+    if not isinstance(expr, Expr) or expr.is_Matrix:
+        raise FormulaError(
+            f"{name} is {expr!r} of type {type(expr).__name__}; "
+            "it should be a scalar SymPy expression in the coordinates"
+        )
+    return expr
+
+
+def _refuse_floats(formula: Expr, name: str) -> None:
+    """Refuse binary floating-point numbers: no proof survives their rounding."""
+    floats = sorted(formula.atoms(Float))
+    if floats:
+        shown = Rational(str(floats[0]))
+        raise FormulaError(
+            f"{name} contains the float {float(floats[0])!r}, which is not exact; write "
+            f"Rational({shown.p}, {shown.q}), or pass nsimplify({name}, rational=True)"
+        )
+
+
+def _refuse_non_real(formula: Expr, name: str) -> None:
+    """Refuse the imaginary unit, infinities, and parts that are real at no point."""
+    for value in (I, zoo, nan, oo, -oo):
+        if formula.has(value):
+            raise FormulaError(f"{name} contains {value}; it should be real and finite")
+    for part in formula.atoms(Pow, Function):
+        if part.is_real is False:
+            raise FormulaError(f"{name} contains {part}, which is not real; it should be real")
+
+
+def _refuse_foreign(formula: Expr, q: tuple[Symbol, ...], p: tuple[Symbol, ...], name: str) -> None:
+    """Refuse symbols that are not coordinates, and undefined functions."""
+    undefined = sorted(str(f) for f in formula.atoms(AppliedUndef))
+    if undefined:
+        raise FormulaError(f"{name} contains the undefined function {undefined[0]}")
+    foreign = sorted(formula.free_symbols - {*q, *p}, key=str)
+    places = {
+        s.name: f"space.{word}[{i}]" for word, xs in (("q", q), ("p", p)) for i, s in enumerate(xs)
+    }
+    for symbol in foreign:
+        if symbol.name in places:
+            raise FormulaError(
+                f"{name} contains a symbol named {symbol.name} whose assumptions differ from "
+                f"the coordinate's (real); use {places[symbol.name]}"
+            )
+    if foreign:
+        raise FormulaError(
+            f"{name} contains the foreign symbol {', '.join(map(str, foreign))}; "
+            f"the coordinates of this space are {', '.join(map(str, q + p))}"
+        )

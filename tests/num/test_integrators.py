@@ -1,0 +1,138 @@
+"""Integrators against exact flows: order, reversibility, symplecticity."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import jacobian
+from ehf_sym.errors import ArgumentError
+from scipy.integrate import solve_ivp
+
+from ehf_num.flow import HamiltonianFlow
+from ehf_num.hamiltonian import NetworkHamiltonian
+from ehf_num.integrators import Euler, InversionError, Leapfrog
+from ehf_num.networks import init_energy
+
+INTEGRATORS = {"leapfrog": Leapfrog, "euler": Euler}
+
+
+class Pendulum:
+    """H = p²/2 − cos q, in every coordinate: not a network of ours."""
+
+    def grad_kinetic(self, p):
+        return p
+
+    def grad_potential(self, q):
+        return anp.sin(q)
+
+
+def network(dim, seed=0):
+    rng = np.random.default_rng(seed)
+    return NetworkHamiltonian(*(init_energy((dim, 16, 16, 1), rng, "float64") for _ in range(2)))
+
+
+def exact(hamiltonian, q, p, time):
+    shape = (2, *q.shape)
+
+    def field(_, flat):
+        q, p = flat.reshape(shape)
+        return np.stack([hamiltonian.grad_kinetic(p), -hamiltonian.grad_potential(q)]).ravel()
+
+    start = np.stack([q, p]).ravel()
+    end = solve_ivp(field, (0, time), start, method="DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
+    return end.reshape(shape)
+
+
+def draw(dim, n=8, seed=1):
+    return np.random.default_rng(seed).standard_normal((2, n, dim))
+
+
+@pytest.mark.parametrize("name", INTEGRATORS)
+@pytest.mark.parametrize("hamiltonian", [Pendulum(), network(2)], ids=["pendulum", "network"])
+def test_order_is_the_slope_of_the_error(name, hamiltonian):
+    q, p = draw(2)
+    truth = exact(hamiltonian, q, p, 1.0)
+    steps = np.array([16, 32, 64, 128])
+    errors = [
+        np.abs(
+            np.stack(INTEGRATORS[name](int(n), 1.0 / int(n)).forward(hamiltonian, q, p)) - truth
+        ).max()
+        for n in steps
+    ]
+    slope = np.polyfit(np.log(1 / steps), np.log(errors), 1)[0]
+    assert slope == pytest.approx(INTEGRATORS[name].order, abs=0.1)
+
+
+@pytest.mark.parametrize("name", INTEGRATORS)
+@pytest.mark.parametrize("dim", [1, 2, 3, 5])
+def test_inverse_undoes_forward(name, dim):
+    q, p = draw(dim)
+    flow = HamiltonianFlow([network(dim, seed) for seed in range(3)], INTEGRATORS[name](3, 0.3))
+    for there, back in ((flow.forward, flow.inverse), (flow.inverse, flow.forward)):
+        np.testing.assert_allclose(np.stack(back(*there(q, p))), [q, p], atol=1e-11)
+
+
+def jacobian_at(integrator, hamiltonian, state):
+    dim = len(state) // 2
+
+    def push(s):
+        return anp.concatenate(
+            integrator.forward(hamiltonian, s[None, :dim], s[None, dim:]), axis=1
+        )
+
+    return jacobian(lambda s: push(s)[0])(state)
+
+
+@pytest.mark.parametrize("name", INTEGRATORS)
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_symplectic_is_what_it_says(name, dim):
+    integrator = INTEGRATORS[name](2, 0.7)
+    omega = np.kron([[0, 1], [-1, 0]], np.eye(dim))
+    state = np.random.default_rng(3).standard_normal(2 * dim)
+    matrix = jacobian_at(integrator, network(dim), state)
+    defect = np.abs(matrix.T @ omega @ matrix - omega).max()
+    if integrator.symplectic:
+        assert defect < 1e-12
+        assert np.linalg.det(matrix) == pytest.approx(1, abs=1e-12)
+    else:
+        assert defect > 1e-4
+
+
+def test_leapfrog_is_kick_drift_kick():
+    q, p = draw(2)
+    half = p - 0.25 * np.sin(q)
+    q1 = q + 0.5 * half
+    p1 = half - 0.25 * np.sin(q1)
+    np.testing.assert_allclose(Leapfrog(1, 0.5).forward(Pendulum(), q, p), (q1, p1), atol=1e-15)
+    twice = Leapfrog(1, 0.5).forward(Pendulum(), q1, p1)
+    np.testing.assert_allclose(Leapfrog(2, 0.5).forward(Pendulum(), q, p), twice, atol=1e-15)
+
+
+def test_euler_is_the_infinitesimal_transformation_of_the_paper():
+    q, p = draw(2)
+    result = Euler(1, 0.1).forward(Pendulum(), q, p)
+    np.testing.assert_allclose(result, (q + 0.1 * p, p - 0.1 * np.sin(q)), atol=1e-16)
+
+
+def test_flow_applies_the_first_hamiltonian_first():
+    q, p = draw(2)
+    first, second, integrator = network(2, 1), network(2, 2), Leapfrog(1, 0.4)
+    by_hand = integrator.forward(second, *integrator.forward(first, q, p))
+    flow = HamiltonianFlow((first, second), integrator)
+    np.testing.assert_array_equal(flow.forward(q, p), by_hand)
+
+
+def test_euler_says_when_it_cannot_be_inverted():
+    q, p = draw(2)
+    with pytest.raises(InversionError, match="smaller step"):
+        Euler(1, 3.0).inverse(Pendulum(), 5 * q, 5 * p)
+
+
+@pytest.mark.parametrize("integrator", INTEGRATORS.values())
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [((0, 0.1), "steps"), ((1.5, 0.1), "steps"), ((True, 0.1), "steps"), ((1, 0), "step_size"),
+     ((1, -0.1), "step_size"), ((1, float("nan")), "step_size"), ((1, "x"), "step_size")],
+)  # fmt: skip
+def test_bad_arguments_are_named(integrator, arguments, name):
+    with pytest.raises(ArgumentError, match=name):
+        integrator(*arguments)
