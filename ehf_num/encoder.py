@@ -10,7 +10,8 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from ehf_num.networks import Weights, init_relu, relu_network, softplus
+from ehf_num.networks import Weights, init_relu, softplus
+from ehf_num.relu_network import relu_network
 from ehf_num.workspace import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)

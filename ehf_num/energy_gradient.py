@@ -1,79 +1,49 @@
-"""The hot kernel: the input gradient of a soft-plus network, an autograd primitive with its VJP.
+"""The hot kernel: the input gradient of a soft-plus network, as one tape node.
 
 Leapfrog needs ∂U/∂q and ∂K/∂p, never U or K, and training differentiates those once more with
 respect to the weights. Here both passes are written out, with one exponential serving soft-plus
-and sigmoid, and with work arrays that are kept. With hidden layers l = 1..L,
+and sigmoid. With hidden layers l = 1..L,
 
     forward   z_l = a_{l-1} W_l + b_l,  a_l = softplus(z_l),  s_l = sigmoid(z_l),  a_0 = x
               t_L = w,  t_l = (t_{l+1} s_{l+1}) W_{l+1}ᵀ,  ∂energy/∂x = (t_1 s_1) W_1ᵀ
 
 and the backward pass climbs the second line from its end, then descends the first.
-`networks.energy_gradient_reference` is the same mathematics on the tape: the tests compare the
-two, and derivatives of higher order go through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from autograd import make_vjp
-from autograd.extend import defvjp_argnums, primitive
-from autograd.tracer import isbox
 
+from ehf_num.fused import Saved, Weights, fuse
 from ehf_num.networks import energy_gradient_reference, hidden_layers
 from ehf_num.workspace import Array, Workspace
 
 
-class _Saved(Workspace):
-    """What the forward pass leaves for the backward pass, one entry a hidden layer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inputs: list[Array] = []
-        self.slopes: list[Array] = []
-        self.backs: list[Array] = []
-
-
-def energy_gradient(x: Any, *weights: Any) -> Any:
-    """Evaluate ∂energy/∂x: x (n, d) to (n, d), with a fused vector-Jacobian product.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ehf_num.networks import init_energy
-    >>> weights = init_energy([2, 8, 8, 1], np.random.default_rng(0), "float64")
-    >>> energy_gradient(np.zeros((5, 2)), *weights).shape
-    (5, 2)
-    """
-    return _fused(x, *weights, saved=_Saved())
-
-
-@primitive  # type: ignore[untyped-decorator]
-def _fused(x: Array, *weights: Array, saved: _Saved) -> Array:
+def _forward(x: Array, weights: Weights, saved: Saved) -> Array:
     layers = hidden_layers(weights)
-    inputs = x
+    inputs, slopes = [x], []
     for level, (matrix, bias) in enumerate(layers, start=1):
-        saved.inputs.append(inputs)
         z = saved.empty((len(x), matrix.shape[1]), x.dtype)
-        np.dot(inputs, matrix, out=z)
+        np.dot(inputs[-1], matrix, out=z)
         z += bias
         if level < len(layers):
-            inputs = _softplus_leaving_sigmoid(z, saved)
+            inputs.append(_softplus_leaving_sigmoid(z, saved))
         else:
             _sigmoid_in_place(z)
-        saved.slopes.append(z)
-    back = np.broadcast_to(weights[-1][:, 0], saved.slopes[-1].shape)
-    saved.backs.append(back)
+        slopes.append(z)
+    back = np.broadcast_to(weights[-1][:, 0], slopes[-1].shape)
+    backs = [back]
     for level in range(len(layers) - 1, 0, -1):
-        product = saved.empty_like(saved.slopes[level])
-        np.multiply(back, saved.slopes[level], out=product)
-        back = saved.empty_like(saved.slopes[level - 1])
+        product = saved.empty_like(slopes[level])
+        np.multiply(back, slopes[level], out=product)
+        back = saved.empty_like(slopes[level - 1])
         np.dot(product, layers[level][0].T, out=back)
-        saved.backs.append(back)
-    saved.backs.reverse()
-    return (back * saved.slopes[0]) @ layers[0][0].T
+        backs.append(back)
+    saved.kept = {"inputs": inputs, "slopes": slopes, "backs": backs[::-1]}
+    gradient: Array = (back * slopes[0]) @ layers[0][0].T
+    return gradient
 
 
 def _sigmoid_in_place(z: Array) -> None:
@@ -95,31 +65,26 @@ def _softplus_leaving_sigmoid(z: Array, work: Workspace) -> Array:
     return activation
 
 
-def _pull_back(
-    cotangent: Array, weights: tuple[Array, ...], saved: _Saved
-) -> tuple[Array, list[Array]]:
-    """Apply the transposed Jacobian: (n, d) to the cotangents of x and of each weight."""
-    layers = hidden_layers(weights)
+def _pull_back(cotangent: Array, weights: Weights, saved: Saved) -> tuple[Array, list[Array]]:
+    layers, work = hidden_layers(weights), Workspace()
+    inputs, slopes, backs = (saved.kept[name] for name in ("inputs", "slopes", "backs"))
     gradients: list[Array] = [np.empty(0)] * len(weights)
-    work = Workspace()
-    slope_bars: list[Array] = []
-    top = len(layers) - 1
+    slope_bars = []
     row = cotangent
     for level, (matrix, _) in enumerate(layers):
-        slope, back = saved.slopes[level], saved.backs[level]
-        bar, product = work.empty_like(slope), work.empty_like(slope)
+        slope, back = slopes[level], backs[level]
+        bar, product, slope_bar = (work.empty_like(slope) for _ in range(3))
         np.dot(row, matrix, out=bar)
         np.multiply(back, slope, out=product)
         gradients[2 * level] = row.T @ product
-        slope_bar = work.empty_like(slope)
         np.multiply(bar, back, out=slope_bar)
         slope_bars.append(slope_bar)
         bar *= slope
         row = bar
     gradients[-1] = row.sum(axis=0)[:, np.newaxis]
     descending = None
-    for level in range(top, -1, -1):
-        slope, z_bar = saved.slopes[level], slope_bars[level]
+    for level in range(len(layers) - 1, -1, -1):
+        slope, z_bar = slopes[level], slope_bars[level]
         curvature = work.empty_like(slope)
         np.multiply(slope, slope, out=curvature)
         np.subtract(slope, curvature, out=curvature)
@@ -127,40 +92,25 @@ def _pull_back(
         if descending is not None:
             descending *= slope
             z_bar += descending
-        gradients[2 * level] += saved.inputs[level].T @ z_bar
+        gradients[2 * level] += inputs[level].T @ z_bar
         gradients[2 * level + 1] = z_bar.sum(axis=0)
-        if level:
-            descending = work.empty_like(saved.slopes[level - 1])
-            np.dot(z_bar, layers[level][0].T, out=descending)
-    return z_bar @ layers[0][0].T, gradients
+        descending = work.empty((len(z_bar), inputs[level].shape[1]), z_bar.dtype)
+        np.dot(z_bar, layers[level][0].T, out=descending)
+    return descending.copy() if descending is not None else cotangent, gradients
 
 
-def _vjp_maker(
-    argnums: tuple[int, ...], _answer: Any, args: tuple[Any, ...], kwargs: dict[str, _Saved]
-) -> Callable[[Any], tuple[Any, ...]]:
-    def vjp(cotangent: Any) -> tuple[Any, ...]:
-        if isbox(cotangent) or any(isbox(arg) for arg in args):
-            return _differentiable_vjp(argnums, args, cotangent)
-        x_bar, weight_bars = _pull_back(cotangent, args[1:], kwargs["saved"])
-        bars = [x_bar, *weight_bars]
-        return tuple(bars[argnum] for argnum in argnums)
-
-    return vjp
+_fused = fuse(_forward, _pull_back, energy_gradient_reference)
 
 
-def _differentiable_vjp(
-    argnums: tuple[int, ...], args: tuple[Any, ...], cotangent: Any
-) -> tuple[Any, ...]:
-    """Do the same on the tape, where an outer derivative is being taken of this one."""
+def energy_gradient(x: Any, *weights: Any) -> Any:
+    """Evaluate ∂energy/∂x: x (n, d) to (n, d), with a fused vector-Jacobian product.
 
-    def reference(active: tuple[Any, ...]) -> Any:
-        full = list(args)
-        for argnum, value in zip(argnums, active, strict=True):
-            full[argnum] = value
-        return energy_gradient_reference(*full)
-
-    vjp, _ = make_vjp(reference)(tuple(args[argnum] for argnum in argnums))
-    return tuple(vjp(cotangent))
-
-
-defvjp_argnums(_fused, _vjp_maker)
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ehf_num.networks import init_energy
+    >>> weights = init_energy([2, 8, 8, 1], np.random.default_rng(0), "float64")
+    >>> energy_gradient(np.zeros((5, 2)), *weights).shape
+    (5, 2)
+    """
+    return _fused(x, *weights)

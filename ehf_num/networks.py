@@ -1,8 +1,10 @@
 """Multilayer perceptrons in plain autograd operations: differentiable to any order.
 
 A network is a sequence of weights and a function of them. `energy` is the scalar soft-plus
-network of K and U, with weights ``W1, b1, ..., WL, bL, W``; `relu_network` serves the encoder,
-with ``W1, b1, ..., W, b``.
+network of K and U, with weights ``W1, b1, ..., WL, bL, W``; the relu network serves the encoder,
+with ``W1, b1, ..., W, b``. What training calls are the fused kernels `energy_gradient` and
+`relu_network`; the functions here named ``_reference`` are what those are tested against and what
+derivatives of higher order go through.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.extend import defvjp, primitive
 
 from ehf_num.workspace import Array
 
@@ -38,9 +41,18 @@ def hidden_layers(weights: Weights) -> list[tuple[Any, Any]]:
     return list(zip(weights[:-1:2], weights[1::2], strict=True))
 
 
-def softplus(z: Any) -> Any:
+@primitive  # type: ignore[untyped-decorator]
+def softplus(z: Array) -> Array:
     """Evaluate log(1 + exp z) without overflow."""
-    return anp.maximum(z, 0) + anp.log1p(anp.exp(-anp.abs(z)))
+    smooth = np.abs(z)
+    np.negative(smooth, out=smooth)
+    np.exp(smooth, out=smooth)
+    np.log1p(smooth, out=smooth)
+    smooth += np.maximum(z, 0)
+    return smooth
+
+
+defvjp(softplus, lambda _, z: lambda cotangent: cotangent * sigmoid(z))
 
 
 def sigmoid(z: Any) -> Any:
@@ -48,7 +60,7 @@ def sigmoid(z: Any) -> Any:
     return 0.5 + 0.5 * anp.tanh(0.5 * z)
 
 
-def relu_network(x: Any, *weights: Any) -> Any:
+def relu_network_reference(x: Any, *weights: Any) -> Any:
     """Evaluate the relu network: x (n, d) to (n, m), linear in its last layer."""
     activation = x
     for matrix, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):

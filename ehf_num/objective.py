@@ -86,18 +86,23 @@ class Objective:
         Without base states (length zero) the brackets are left out. In a chain, each mean is also
         over the Hamiltonians: every one of them has to commute with g.
         """
-        elbo = anp.mean(self.log_weights(arrays, x, noise))
+        elbo = _mean(self.log_weights(arrays, x, noise))
         if not len(base_states):
             return anp.reshape(elbo, (1,))
         q, p = np.split(base_states, 2, axis=1)
         brackets = self.brackets(arrays, q, p)
-        squares = sum(anp.mean(values**2, axis=0) for values in brackets) / len(brackets)
+        squares = sum(_mean(values**2) for values in brackets) / len(brackets)
         return anp.concatenate([anp.reshape(elbo, (1,)), squares])
 
     def _gradients_at(self, q: Array, p: Array) -> Array:
         if self.gradients is None:
             return np.empty((len(q), 0, 2 * q.shape[1]), q.dtype)
         return self.gradients(np.concatenate([q, p], axis=1))
+
+
+def _mean(values: Any) -> Any:
+    """Average over the batch: autograd's own mean turns float32 cotangents into float64."""
+    return anp.sum(values, axis=0) * (1 / len(values))
 
 
 def bracket_values(gradients: Array, hamiltonian: Separable, q: Any, p: Any) -> Any:

@@ -159,8 +159,7 @@ def _read_text(file: Path, dim: int | None) -> Floats:
         )
     except ValueError:
         return _read_lines(file, layout)
-    good = table.shape[1] == layout.width and bool(np.isfinite(table).all())
-    return table if good else _read_lines(file, layout)
+    return table if np.isfinite(table).all() else _read_lines(file, layout)
 
 
 def _layout(file: Path) -> _Layout:

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from autograd import make_vjp
 from tqdm import tqdm
 
 from ehf_num.adam import Adam, AdamSettings
 from ehf_num.data import TrainingData
 from ehf_num.multipliers import Multipliers, MultiplierSettings
 from ehf_num.objective import Objective
+from ehf_num.parallel import one_blas_thread
 from ehf_num.parameters import ParameterVector
 from ehf_num.result import History, TrainingResult, versions
+from ehf_num.tape import make_vjp
 from ehf_num.workspace import Array
 
 
@@ -104,8 +105,9 @@ class _Run:
             if penalized
             else np.empty((0, 2 * x.shape[1]), self.dtype)
         )
-        vjp, terms = make_vjp(lambda arrays: self.objective.terms(arrays, x, noise, base_states))(
-            self.parameters.arrays
+        vjp, terms = make_vjp(
+            lambda arrays: self.objective.terms(arrays, x, noise, base_states),
+            self.parameters.arrays,
         )
         if not np.isfinite(terms).all():
             return False
@@ -220,7 +222,7 @@ def train(
     with tqdm(total=settings.iterations, disable=disable, unit="it", leave=False) as bar:
         run = _Run(objective, parameters, data, settings, rng)
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 stop_reason = _loop(run, _show(bar))
             if settings.patience is not None and stop_reason != "non_finite":
                 run.restore(run.best[2])

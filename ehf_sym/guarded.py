@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import lcm
+from math import lcm, log2
 from typing import Any
 
 from sympy import (
@@ -12,7 +12,6 @@ from sympy import (
     E,
     Expr,
     I,
-    Integer,
     Max,
     Min,
     Mul,
@@ -36,23 +35,31 @@ from sympy import (
     sign,
     sin,
     sinh,
-    sqrt,
     tan,
     tanh,
     zoo,
 )
 
-MAX_EXPONENT = 1000
-# Python refuses to print integers of more than 4300 digits.
-_MAX_BITS = 13_000
+MAX_DIGITS = 1000
+_MAX_EXPONENT = 1000
+# Numbers of at most this many bits have at most MAX_DIGITS digits, so what is printed is read back.
+_MAX_BITS = 3320
 _MAX_RADICAND_BITS = 512
 _MAX_CONSTANT_EXPONENT = 5000
 _MAX_PI_DENOMINATOR = 120
 _MAX_ARGUMENTS = 20
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An operation is undefined, not real or out of bounds; the reader adds where."""
+
+
+def number(text: str) -> Expr:
+    """Exact value of a decimal."""
+    mantissa, _, exponent = text.lower().partition("e")
+    if len(mantissa) > MAX_DIGITS or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_DIGITS:
+        raise RefusedError(f"a number of more than {MAX_DIGITS} digits is not read")
+    return _admit(Rational(text))
 
 
 def add(terms: Sequence[Expr]) -> Expr:
@@ -76,10 +83,10 @@ def multiply(factors: Sequence[Expr]) -> Expr:
 
 def power(base: Expr, exponent: Expr) -> Expr:
     """Evaluate base**exponent, real."""
-    if base.is_zero and not exponent.is_positive:
-        raise Refused("division by zero" if exponent.is_negative else "0**0 is undefined")
-    if base.is_Number and base.is_negative and exponent.is_integer is not True:
-        raise Refused(f"{_short(base)} to a power that is no integer is not real")
+    if base == 0 and not (exponent.is_Rational and exponent > 0):
+        raise RefusedError("division by zero" if exponent == -1 else "0 to this power is undefined")
+    if base.is_Rational and base < 0 and exponent.is_integer is not True:
+        raise RefusedError(f"{_short(base)} to a power that is no integer is not real")
     _guard_power(base, exponent)
     return _admit(Pow(base, exponent))
 
@@ -88,21 +95,21 @@ def call(name: str, arguments: Sequence[Expr]) -> Expr:
     """Value of one of `FUNCTIONS`."""
     function, count = FUNCTIONS[name]
     if count is None and not 1 <= len(arguments) <= _MAX_ARGUMENTS:
-        raise Refused(f"{name} takes 1 to {_MAX_ARGUMENTS} arguments, not {len(arguments)}")
+        raise RefusedError(f"{name} takes 1 to {_MAX_ARGUMENTS} arguments, not {len(arguments)}")
     if count is not None and len(arguments) != count:
-        raise Refused(f"{name} takes {count} argument, not {len(arguments)}")
+        raise RefusedError(f"{name} takes {count} argument, not {len(arguments)}")
     return _admit(function(*arguments))
 
 
 def _guard_power(base: Expr, exponent: Expr) -> None:
     """Refuse powers whose evaluation is too large."""
     if exponent.is_Rational:
-        if abs(exponent) > MAX_EXPONENT:
-            raise Refused(f"the exponent {_short(exponent)} is beyond {MAX_EXPONENT}")
+        if abs(exponent) > _MAX_EXPONENT:
+            raise RefusedError(f"the exponent {_short(exponent)} is beyond {_MAX_EXPONENT}")
         bits = _number_bits(base)
-        _bound(int(bits * max(abs(exponent), 1)))
-        if not exponent.is_Integer and max(bits, int(exponent.q).bit_length()) > _MAX_RADICAND_BITS:
-            raise Refused("the root of a number this long is not taken")
+        _bound(bits * max(float(abs(exponent)), 1))
+        if not exponent.is_Integer and max(bits, _number_bits(exponent)) > _MAX_RADICAND_BITS:
+            raise RefusedError("roots of numbers this long, or of such a degree, are not taken")
     elif not base.free_symbols and not exponent.free_symbols and base is not E:
         _guard_exponential(exponent * log(Abs(base)))
 
@@ -114,7 +121,7 @@ def _guard_exponential(argument: Expr) -> None:
         if isinstance(rest, log) and coefficient.is_Rational:
             _guard_power(rest.args[0], coefficient)
     if not argument.free_symbols and abs(N(argument)) > _MAX_CONSTANT_EXPONENT:
-        raise Refused(f"an exponential beyond exp({_MAX_CONSTANT_EXPONENT}) is not evaluated")
+        raise RefusedError(f"an exponential beyond exp({_MAX_CONSTANT_EXPONENT}) is not evaluated")
 
 
 def _exponential(function: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
@@ -133,7 +140,7 @@ def _periodic(function: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
     def guarded(argument: Expr) -> Expr:
         turns = argument.coeff(pi)
         if turns.is_Rational and turns.q > _MAX_PI_DENOMINATOR and not argument.free_symbols:
-            raise Refused(f"angles finer than pi/{_MAX_PI_DENOMINATOR} are not evaluated")
+            raise RefusedError(f"angles finer than pi/{_MAX_PI_DENOMINATOR} are not evaluated")
         return function(argument)
 
     return guarded
@@ -186,32 +193,32 @@ def _admit(result: Expr) -> Expr:
     """Refuse results that are infinite, not real, or too large to compute with or to print."""
     for part in (result, *result.args):
         if part in (zoo, nan, oo, -oo):
-            raise Refused("the value is infinite or undefined")
+            raise RefusedError("the value is infinite or undefined")
     if not result.free_symbols and result.has(I):
-        raise Refused("the value is not real")
+        raise RefusedError("the value is not real")
     for term in Add.make_args(result):
         for factor in Mul.make_args(term):
             _bound(_number_bits(factor))
-            if factor.is_Pow and factor.exp.is_Rational and abs(factor.exp) > MAX_EXPONENT:
-                raise Refused(f"the exponent {_short(factor.exp)} is beyond {MAX_EXPONENT}")
+            if factor.is_Pow and factor.exp.is_Rational:
+                _guard_power(factor.base, factor.exp)
     return result
 
 
-def _number_bits(expr: Expr) -> int:
-    """Upper bound for the bits of the numbers multiplied together in a product."""
-    total = 0
+def _number_bits(expr: Expr) -> float:
+    """Bits of the numbers multiplied together in a product."""
+    total = 0.0
     for factor in Mul.make_args(expr):
         base, exponent = factor.as_base_exp()
-        if base.is_Rational:
-            bits = (abs(int(base.p)) - 1).bit_length() + (int(base.q) - 1).bit_length()
-            total += bits * max(1, int(abs(exponent)) if exponent.is_Rational else 1)
+        if base.is_Rational and base != 0:
+            bits = log2(abs(int(base.p))) + log2(int(base.q))
+            total += bits * (float(abs(exponent)) if exponent.is_Rational else 1)
     return total
 
 
-def _bound(bits: int) -> None:
+def _bound(bits: float) -> None:
     """Refuse numbers too long to print."""
     if bits > _MAX_BITS:
-        raise Refused(f"a number of more than {_MAX_BITS} bits arises")
+        raise RefusedError(f"a number of more than {_MAX_BITS} bits arises")
 
 
 def _short(number: Any) -> str:

@@ -177,7 +177,7 @@ def _check_generator(g: Expr, base: BaseDensity) -> GeneratorVerdict:
     still = _all_zero(g.diff(p) for p in space.p)
     return GeneratorVerdict(
         generator=g,
-        bracket=S.Zero if verdict.proved else factor_terms(bracket),
+        bracket=S.Zero if verdict.proved else min(bracket, factor_terms(bracket), key=_length),
         verdict=verdict,
         linear_in_p=linear,
         volume_preserving=volume,
@@ -185,6 +185,11 @@ def _check_generator(g: Expr, base: BaseDensity) -> GeneratorVerdict:
         leapfrog_exact=exact,
         leapfrog=_LEAPFROG_EXACT if exact else _LEAPFROG_APPROXIMATE,
     )
+
+
+def _length(expr: Expr) -> int:
+    """Length of a formula as a reader sees it."""
+    return len(str(expr))
 
 
 def _all_zero(expressions: Iterable[Expr]) -> bool | None:
@@ -230,10 +235,12 @@ def _leapfrog_exact(g: Expr, base: BaseDensity) -> bool:
     quadratic = [g.diff(x, y) for xs in (q, p) for x, y in pairs(xs, 2)]
     if not _all_zero(quadratic):
         return False
-    A = Matrix([[g.diff(pi, qj) for qj in q] for pi in p])
     origin = dict.fromkeys(q + p, S.Zero)
+    A = Matrix([[g.diff(pi, qj).subs(origin) for qj in q] for pi in p])
     a = Matrix([g.diff(x).subs(origin) for x in q])
     b = Matrix([g.diff(x).subs(origin) for x in p])
+    if not all(entry.is_finite for entry in (*A, *a, *b)):
+        return False
     return _is_solvable(A.T, a) or _is_solvable(A, b)
 
 

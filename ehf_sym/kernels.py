@@ -10,23 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, Literal
 
 import sympy as sp
 from sympy import QQ
-from sympy.polys.orderings import lex
-from sympy.polys.rings import PolyRing
 
-Poly = Any  # sympy.polys.rings.PolyElement
+from ehf_sym.polynomials import Poly, factor, is_generator, shared_ring
+
 Key = frozenset[tuple[Poly, int]]  # the factors of a denominator, with their multiplicities
 Element = Mapping[Key, Poly]
-Kind = Literal["variable", "constant", "exp", "tan", "log", "root", "sign", "opaque"]
+Kind = Literal["variable", "constant", "exp", "tan", "log", "root", "sign", "jump", "opaque"]
 
 UNIT: Key = frozenset()
 MAX_WORK = 1_500_000
-_MAX_FACTOR_TERMS = 80
-_MAX_FACTOR_DEGREE = 40
 
 
 class GiveUpError(ArithmeticError):
@@ -65,67 +61,11 @@ class Kernel:
     base: Poly = None
 
 
-@lru_cache(maxsize=32)
-def _ring(size: int) -> Any:
-    """Return the ring with so many generators; the kernels' names do not matter."""
-    return PolyRing([sp.Symbol(f"k{i}") for i in range(size)], QQ, lex)
-
-
-def used_generators(poly: Poly) -> list[int]:
-    """Indices of the generators that occur in a polynomial."""
-    return [i for i, exponents in enumerate(zip(*poly, strict=True)) if any(exponents)]
-
-
-def is_generator(poly: Poly) -> int | None:
-    """Return the index of the generator that the polynomial is, if it is one."""
-    if len(poly) != 1:
-        return None
-    monomial, coefficient = next(iter(poly.items()))
-    return monomial.index(1) if coefficient == 1 and sum(monomial) == 1 else None
-
-
-@lru_cache(maxsize=4096)
-def factor(poly: Poly) -> tuple[Any, tuple[tuple[Poly, int], ...]]:
-    """Split a polynomial into a rational and primitive irreducible factors.
-
-    Beyond a size the part that is not a monomial stays in one piece.
-    """
-    ring = poly.ring
-    common = tuple(map(min, zip(*poly, strict=True)))
-    factors = [(ring.gens[i], m) for i, m in enumerate(common) if m]
-    rest = ring.zero
-    for monomial, coefficient in poly.items():
-        rest[tuple(e - c for e, c in zip(monomial, common, strict=True))] = coefficient
-    content, rest = rest.primitive()
-    if rest.LC < 0:
-        content, rest = -content, -rest
-    if len(rest) == 1:
-        return content, tuple(factors)
-    used = used_generators(rest)
-    degree = max(map(sum, rest))
-    if degree == 1 or len(rest) > _MAX_FACTOR_TERMS or degree > _MAX_FACTOR_DEGREE:
-        return content, (*factors, (rest, 1))
-    small = _ring(len(used))
-    compact = small.zero
-    for monomial, coefficient in rest.items():
-        compact[tuple(monomial[i] for i in used)] = coefficient
-    for piece, multiplicity in compact.factor_list()[1]:
-        whole = ring.zero
-        for monomial, coefficient in piece.items():
-            exponents = [0] * ring.ngens
-            for i, e in zip(used, monomial, strict=True):
-                exponents[i] = e
-            whole[tuple(exponents)] = coefficient
-        _, whole = whole.primitive()
-        factors.append((whole if whole.LC > 0 else -whole, multiplicity))
-    return content, tuple(factors)
-
-
 class Field:
     """The kernels of one conversion, the relations among them, and the arithmetic."""
 
     def __init__(self, size: int) -> None:
-        self.ring = _ring(size)
+        self.ring = shared_ring(size)
         self.kernels: list[Kernel] = []
         self._relations: dict[int, tuple[int, Poly]] = {}
         self._work = 0
@@ -150,6 +90,10 @@ class Field:
         """Return a rational number as an element."""
         value = QQ(int(number.numerator), int(number.denominator))
         return {UNIT: self.ring.ground_new(value)} if value else {}
+
+    def scale(self, element: Element, number: Fraction | int) -> Element:
+        """Multiply by a rational."""
+        return self.multiply(self.constant(number), element)
 
     def add(self, elements: Iterable[Element]) -> Element:
         """Sum, bucket by bucket."""
@@ -179,7 +123,7 @@ class Field:
         """Integer power."""
         if n < 0:
             return self.power(self._inverse(element), -n)
-        if n == 1 or not element and n:
+        if n == 1 or (n and not element):
             return element
         poly, key = self.single(element) if n else (self.ring.one, UNIT)
         result = self._poly_power(poly, n)
@@ -187,6 +131,8 @@ class Field:
 
     def single(self, element: Element) -> tuple[Poly, Key]:
         """Bring an element over one denominator."""
+        if len(element) > 1:
+            element = self._cancelled(element)
         if len(element) == 1:
             ((key, poly),) = element.items()
             return poly, key
@@ -195,6 +141,21 @@ class Field:
             for f, m in key:
                 common[f] = max(m, common.get(f, 0))
         return self.over(element, common), frozenset(common.items())
+
+    def _cancelled(self, element: Element) -> Element:
+        """Divide numerators by factors of their denominators, so that fewer remain."""
+        parts: list[Element] = []
+        for key, poly in element.items():
+            rest, kept = poly, {}
+            for f, m in key:
+                while m:
+                    quotient, remainder = rest.div(f)
+                    if remainder:
+                        break
+                    rest, m = quotient, m - 1
+                kept[f] = m
+            parts.append({frozenset((f, m) for f, m in kept.items() if m): rest})
+        return self.add(parts)
 
     def over(self, element: Element, common: Mapping[Poly, int]) -> Poly:
         """Numerator over a given multiple of all denominators."""
@@ -236,6 +197,15 @@ class Field:
                     poly += self.times(part, self._poly_power(value, quotient))
         return poly
 
+    def degree(self, poly: Poly, index: int) -> int:
+        """Degree of a polynomial in one kernel."""
+        return max((monomial[index] for monomial in poly), default=0)
+
+    def degree_of(self, element: Element, index: int) -> int:
+        """Degree of the numerator in one kernel, less that of the denominator."""
+        poly, key = self.single(element)
+        return self.degree(poly, index) - sum(m * self.degree(f, index) for f, m in key)
+
     def expression(self, poly: Poly) -> sp.Expr:
         """Write a polynomial in terms of what its kernels stand for."""
         meanings = [kernel.meaning for kernel in self.kernels]
@@ -265,7 +235,9 @@ class Field:
         denominator: dict[Poly, int] = {}
         conjugate: Element = self.constant(1)
         for f, m in factors:
-            relation = self._relations.get(index) if (index := is_generator(f)) is not None else None
+            relation = (
+                self._relations.get(index) if (index := is_generator(f)) is not None else None
+            )
             if relation is None:
                 shared = min(m, own.get(f, 0))
                 own[f] = own.get(f, 0) - shared

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ehf_sym.zero_test import is_zero
 from sympy import Expr, latex
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.zero_test import is_zero
 
 if TYPE_CHECKING:
     from ehf_sym.densities import BaseDensity

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from ehf_sym.kernels import Poly, used_generators
+from ehf_sym.polynomials import Poly, used_generators
 
 _MAX_ROOT_DEGREE = 30
 
@@ -47,7 +47,7 @@ class KernelSigns:
         return Sign(signs.pop(), strict)
 
     def _by_roots(self, poly: Poly) -> Sign | None:
-        """A polynomial in one kernel has no root on the kernel's half-line or line."""
+        """Count the roots of a polynomial in one kernel on the kernel's half-line or line."""
         used = used_generators(poly)
         if len(used) != 1 or max(map(sum, poly)) > _MAX_ROOT_DEGREE:
             return None
@@ -61,7 +61,7 @@ class KernelSigns:
 
 
 def _by_squares(poly: Poly) -> Sign | None:
-    """A quadratic polynomial, in kernels or in their squares, with a definite matrix."""
+    """Test the matrix of a polynomial that is quadratic in kernels or in their squares."""
     if all(e % 2 == 0 for monomial in poly for e in monomial):
         terms = {tuple(e // 2 for e in monomial): c for monomial, c in poly.items()}
     else:
@@ -81,7 +81,7 @@ def _gram_matrix(terms: dict[tuple[int, ...], Any], sign: int) -> list[list[Frac
     matrix = [[Fraction(0)] * (len(used) + 1) for _ in range(len(used) + 1)]
     for monomial, c in terms.items():
         places = [row for row, i in enumerate(used, start=1) for _ in range(monomial[i])]
-        a, b = ([0, 0] + places)[-2:]
+        a, b = [0, 0, *places][-2:]
         half = Fraction(int(c.numerator), int(c.denominator)) * sign / 2
         matrix[a][b] += half
         matrix[b][a] += half

@@ -141,16 +141,16 @@ def _merge(product: Expr) -> Expr:
     """Absorb an exponential into the sigmoids that it multiplies: exp(u) σ(−u) = σ(u)."""
     factors = Mul.make_args(product)
     exponentials = [f for f in factors if isinstance(f, exp) and f.free_symbols]
-    sigmoids = [f for f in factors if isinstance(f.as_base_exp()[0], Sigmoid)]
-    if len(exponentials) != 1 or not sigmoids:
+    sigmoids = [f.as_base_exp() for f in factors if isinstance(f.as_base_exp()[0], Sigmoid)]
+    if not exponentials or not sigmoids:
         return product
-    v = exponentials[0].args[0]
-    rest = product / exponentials[0]
-    for factor in sigmoids:
-        base, power = factor.as_base_exp()
-        u = -base.args[0]
+    v = Add(*(f.args[0] for f in exponentials))
+    rest = [f for f in factors if f not in exponentials]
+    for sigmoid, power in sigmoids:
+        u = -sigmoid.args[0]
         turns = v / u
         if isinstance(turns, Integer) and isinstance(power, Integer) and 1 <= turns <= power:
-            return rest * Sigmoid(u) ** turns / base**turns
-    logs = Add(*(-f.as_base_exp()[1] * SoftPlus(-f.as_base_exp()[0].args[0]) for f in sigmoids))
-    return rest / Mul(*sigmoids) * exp(v + logs)
+            return Mul(*rest, Sigmoid(u) ** turns, sigmoid**-turns)
+    others = [f for f in rest if not isinstance(f.as_base_exp()[0], Sigmoid)]
+    logs = [-power * SoftPlus(-sigmoid.args[0]) for sigmoid, power in sigmoids]
+    return Mul(*others, exp(Add(v, *logs)))

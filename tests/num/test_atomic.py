@@ -105,8 +105,16 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         write(tmp_path, b"")
     with pytest.raises(FileNotFoundError, match=r"in the folder.*absent"):
         write(tmp_path / "absent" / "file", b"")
-    with pytest.raises(OSError, match="device"):
-        write(Path(os.devnull), b"")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    # Stands for devices too: a test must not point at the machine's own.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="device or a pipe"):
+        write(pipe, b"")
+    assert pipe.is_fifo()
 
 
 @pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may write anywhere")

@@ -51,6 +51,7 @@ def test_round_trip_keeps_every_bit(tmp_path_factory, table, suffix) -> None:
         "1.5,2\n0,-1e-3\n",
         "1.5,2\n0,-1e-3",
         "\ufeffq1,q2\r\n1.5,2\r\n0,-1e-3\r\n",
+        "\ufeff1.5,2\n0,-1e-3\n",
         "1.5,2\r0,-1e-3\r",
         "# by hand\n\nx (mm),y (mm)\n 1.5 , 2 # first\n\n  \n0,-0.001\n\n",
         '"x, mm","y, mm"\n1.5,2\n0,-1e-3\n',

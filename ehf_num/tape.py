@@ -1,0 +1,69 @@
+"""One backward pass for many arrays.
+
+`autograd.make_vjp` takes one argument; given a list, it puts a getitem node and a list of zeros on
+the tape for every array. Here each array is a root of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from autograd.core import VJPNode, add_outgrads
+from autograd.tracer import isbox, new_box, toposort, trace_stack
+
+from ehf_num.workspace import Array
+
+
+def make_vjp(
+    function: Callable[[list[Any]], Any], arrays: Sequence[Array]
+) -> tuple[Callable[[Array], list[Array]], Array]:
+    """Trace a function of a list of arrays.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the list (boxed), returns one array.
+    arrays : sequence of ndarray
+        Where to evaluate it.
+
+    Returns
+    -------
+    vjp : callable
+        Turns a cotangent of the value into one gradient for each array.
+    value : ndarray
+        The function's value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vjp, value = make_vjp(lambda a: a[0] * a[1] ** 2, [np.array(3.0), np.array(2.0)])
+    >>> float(value), [float(g) for g in vjp(np.array(1.0))]
+    (12.0, [4.0, 12.0])
+    """
+    roots = [VJPNode.new_root() for _ in arrays]
+    with trace_stack.new_trace() as level:
+        boxes = [new_box(array, level, root) for array, root in zip(arrays, roots, strict=True)]
+        end = function(boxes)
+    depends = isbox(end) and end._trace == level
+
+    def vjp(cotangent: Array) -> list[Array]:
+        found = _backward(cotangent, end._node, roots) if depends else {}
+        return [
+            found.get(root, np.zeros_like(array)) for root, array in zip(roots, arrays, strict=True)
+        ]
+
+    return vjp, end._value if depends else end
+
+
+def _backward(cotangent: Array, end: VJPNode, roots: Sequence[VJPNode]) -> dict[VJPNode, Array]:
+    """Collect what reaches each root."""
+    outgrads: dict[VJPNode, tuple[Array, bool]] = {end: (cotangent, False)}
+    for node in toposort(end):
+        if not node.parents:
+            continue  # a root: its sum is complete, and it stays
+        outgrad, _ = outgrads.pop(node)
+        for parent, ingrad in zip(node.parents, node.vjp(outgrad), strict=True):
+            outgrads[parent] = add_outgrads(outgrads.get(parent), ingrad)
+    return {root: outgrads[root][0] for root in roots if root in outgrads}

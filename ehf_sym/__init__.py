@@ -1,0 +1,32 @@
+"""Symmetries of phase-space densities as formulas: declared, proved, written out."""
+
+from ehf_sym.bridge import NumpyFormula, to_numpy
+from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
+from ehf_sym.errors import ArgumentError, EHFError, FormulaError, InvarianceError
+from ehf_sym.formula import format_formula, parse
+from ehf_sym.gaussian import Gaussian
+from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
+from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.zero_test import ZeroVerdict, is_zero
+
+__all__ = [
+    "ArgumentError",
+    "BaseDensity",
+    "EHFError",
+    "FormulaError",
+    "Gaussian",
+    "GeneratorVerdict",
+    "InvarianceError",
+    "InvarianceReport",
+    "LieAlgebra",
+    "NumpyFormula",
+    "PhaseSpace",
+    "SoftUniform",
+    "StandardNormal",
+    "ZeroVerdict",
+    "format_formula",
+    "is_zero",
+    "parse",
+    "to_numpy",
+]

@@ -1,0 +1,254 @@
+"""Normal forms over a field whose kernels are independent.
+
+An expression is rewritten, bottom up, as a rational function of kernels: its symbols,
+exponentials exp(u/N), half tangents tan(u/2N), logarithms log|f|, roots |f|**(1/N) and
+signs of f. By the structure theorem for elementary functions (Risch, "Algebraic properties
+of the elementary functions of analysis", Amer. J. Math. 101, 1979; Rosenlicht, "On
+Liouville's theory of elementary functions", Pacific J. Math. 65, 1976; Ax's theorem) such
+kernels are algebraically independent as soon as the exponents and angles are linearly
+independent over Q modulo the logarithms, the arguments of the logarithms are distinct
+irreducible polynomials, and the relations of the roots are imposed. Then the expression is
+zero exactly if the numerator is the zero polynomial.
+
+* Soundness needs none of this: each rewriting step is an identity wherever the
+  subexpressions are real, so a zero numerator means a zero expression.
+* Completeness: rational functions of exp, log, real powers, sin, cos, tan, the hyperbolic
+  functions, Abs, Max and Min, nested at will, as long as no logarithm or root is taken of an
+  expression that itself contains roots in more than a monomial, angles take only
+  fractions k/n of pi with n in {1, 2, 3, 4, 5, 6, 8, 10, 12}, at most six signs are unknown,
+  and the work bound is kept. It assumes that constants have no relations but the obvious
+  ones: proved for e, for pi, for radicals of primes and for logarithms of primes over Q,
+  a case of Schanuel's conjecture for all of them together. Functions beyond this list
+  count as kernels of their own: nothing is known of them but that equal arguments give
+  equal values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+import sympy as sp
+from sympy.polys.polyerrors import BasePolynomialError
+
+from ehf_sym.angles import Angles
+from ehf_sym.cases import vanishes
+from ehf_sym.elementary import RefineError, Refinements, Tower
+from ehf_sym.kernels import Element, Field, GiveUpError, Kernel, Key, RingFullError
+from ehf_sym.polynomials import Poly
+
+_MAX_CONVERSIONS = 24
+_MAX_RESIDUAL_TERMS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NormalForm:
+    """A quotient of polynomials in kernels.
+
+    Attributes
+    ----------
+    field : Field
+        The kernels.
+    numerator : Poly
+        Numerator.
+    denominator : Key
+        Factors of the denominator.
+    vanishes : bool
+        Whether the expression is zero wherever it is real and defined.
+    """
+
+    field: Field
+    numerator: Poly
+    denominator: Key
+    vanishes: bool
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What kinds of kernels there are, besides symbols."""
+        return tuple(sorted({kernel.kind for kernel in self.field.kernels} - {"variable"}))
+
+    def expression(self) -> sp.Expr | None:
+        """Return the normal form as an expression, unless it is too long to be read."""
+        if len(self.numerator) > _MAX_RESIDUAL_TERMS:
+            return None
+        return self.field.meaning({self.denominator: self.numerator})
+
+
+def normal_form(formula: sp.Expr) -> NormalForm | None:
+    """Bring a real formula into normal form; None if it is too large for that.
+
+    Parameters
+    ----------
+    formula : sympy.Expr
+        A formula in real symbols, without floats.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> x = sp.Symbol("x", real=True)
+    >>> normal_form(sp.sqrt(sp.exp(x)) - sp.exp(x / 2)).vanishes
+    True
+    >>> normal_form(sp.exp(x) - 1).expression()
+    exp(x) - 1
+    """
+    refinements: Refinements = {}
+    size = 8 * (1 + len(formula.free_symbols) // 6)
+    for _ in range(_MAX_CONVERSIONS):
+        try:
+            return _converted(formula, Field(size), refinements)
+        except RingFullError:
+            size *= 2
+        except RefineError as request:
+            refinements[request.key] = request.order
+        except (GiveUpError, BasePolynomialError, NotImplementedError, RecursionError):
+            return None
+    return None
+
+
+def _converted(formula: sp.Expr, target: Field, refinements: Refinements) -> NormalForm:
+    """Convert once, with the given orders of kernels."""
+    conversion = _Conversion(Tower(target, refinements))
+    for symbol in sorted(formula.free_symbols, key=sp.default_sort_key):
+        conversion.element(symbol)
+    numerator, key = target.single(conversion.element(formula))
+    return NormalForm(target, numerator, key, vanishes(conversion.tower, numerator, key))
+
+
+class _Conversion:
+    """One walk over an expression tree."""
+
+    def __init__(self, tower: Tower) -> None:
+        self.tower = tower
+        self._field = tower.field
+        self._angles = Angles(tower, self.element)
+        self._known: dict[sp.Expr, Element] = {}
+        self._opaque: list[tuple[Any, tuple[Element, ...], Kernel]] = []
+        self._handlers: dict[Any, Callable[[sp.Expr], Element]] = self._table()
+
+    def element(self, formula: sp.Expr) -> Element:
+        """Convert a subexpression, once."""
+        known = self._known.get(formula)
+        if known is None:
+            known = self._known[formula] = self._convert(formula)
+        return known
+
+    def _convert(self, formula: sp.Expr) -> Element:
+        if isinstance(formula, sp.Rational):
+            return self._field.constant(formula)
+        if isinstance(formula, sp.Symbol):
+            return self._symbol(formula)
+        if isinstance(formula, sp.Add):
+            return self._field.add(map(self.element, formula.args))
+        if isinstance(formula, sp.Mul):
+            return reduce(self._field.multiply, map(self.element, formula.args))
+        if isinstance(formula, sp.Pow):
+            return self._power(formula.base, formula.exp)
+        if formula is sp.E:
+            return self.tower.exp(self._field.constant(1))
+        handler = self._handlers.get(formula.func)
+        if handler is None:
+            return self._unknown(formula)
+        return handler(formula)
+
+    def _table(self) -> dict[Any, Callable[[sp.Expr], Element]]:
+        """Elementary functions."""
+        tower, of = self.tower, self._of_argument
+        return {
+            sp.exp: of(tower.exp),
+            sp.log: of(tower.log),
+            sp.Abs: of(tower.absolute),
+            sp.sign: self._sign,
+            sp.Max: lambda formula: self._extreme(formula, 1),
+            sp.Min: lambda formula: self._extreme(formula, -1),
+            sp.cos: of(lambda u: self._angles.cosine_sine(u)[0]),
+            sp.sin: of(lambda u: self._angles.cosine_sine(u)[1]),
+            sp.tan: of(lambda u: self._ratio(*reversed(self._angles.cosine_sine(u)))),
+            sp.cot: of(lambda u: self._ratio(*self._angles.cosine_sine(u))),
+            sp.sec: of(lambda u: self._inverse(self._angles.cosine_sine(u)[0])),
+            sp.csc: of(lambda u: self._inverse(self._angles.cosine_sine(u)[1])),
+            sp.cosh: of(lambda u: self._hyperbolic(u)[0]),
+            sp.sinh: of(lambda u: self._hyperbolic(u)[1]),
+            sp.tanh: of(lambda u: self._ratio(*reversed(self._hyperbolic(u)))),
+            sp.coth: of(lambda u: self._ratio(*self._hyperbolic(u))),
+            sp.sech: of(lambda u: self._inverse(self._hyperbolic(u)[0])),
+            sp.csch: of(lambda u: self._inverse(self._hyperbolic(u)[1])),
+        }
+
+    def _of_argument(self, function: Callable[[Element], Element]) -> Callable[[sp.Expr], Element]:
+        """Lift a function of elements to formulas of one argument."""
+        return lambda formula: function(self.element(formula.args[0]))
+
+    def _symbol(self, symbol: sp.Symbol) -> Element:
+        kernel = self._field.adjoin("variable", symbol)
+        self._note_sign(kernel)
+        return self._field.generator(kernel)
+
+    def _note_sign(self, kernel: Kernel) -> None:
+        """Keep the sign that SymPy's assumptions give to a symbol or a constant."""
+        if kernel.meaning.is_positive:
+            self.tower.known_signs.positive.add(kernel.index)
+        elif kernel.meaning.is_nonnegative:
+            self.tower.known_signs.nonnegative.add(kernel.index)
+
+    def _power(self, base: sp.Expr, exponent: sp.Expr) -> Element:
+        if isinstance(exponent, sp.Integer):
+            return self._field.power(self.element(base), int(exponent))
+        if isinstance(exponent, sp.Rational):
+            fraction = Fraction(int(exponent.p), int(exponent.q))
+            return self.tower.root(self.element(base), fraction)
+        logarithm = self.tower.log(self.element(base))
+        return self.tower.exp(self._field.multiply(self.element(exponent), logarithm))
+
+    def _ratio(self, a: Element, b: Element) -> Element:
+        return self._field.multiply(a, self._inverse(b))
+
+    def _inverse(self, a: Element) -> Element:
+        return self._field.power(a, -1)
+
+    def _hyperbolic(self, u: Element) -> tuple[Element, Element]:
+        """Cosh and sinh."""
+        field = self._field
+        up = field.scale(self.tower.exp(u), Fraction(1, 2))
+        down = field.scale(self.tower.exp(field.scale(u, -1)), Fraction(1, 2))
+        return field.add([up, down]), field.add([up, field.scale(down, -1)])
+
+    def _sign(self, formula: sp.Expr) -> Element:
+        """Sign function; opaque for angles, whose kernels are infinite at some zeros."""
+        argument = self.element(formula.args[0])
+        tangents = [k for k in self._field.kernels if k.kind == "tan"]
+        polys = [*argument.values(), *(f for key in argument for f, _ in key)]
+        if any(self._field.degree(p, k.index) for p in polys for k in tangents):
+            return self._unknown(formula)
+        return self.tower.sign(argument)
+
+    def _extreme(self, formula: sp.Expr, sign: int) -> Element:
+        """Maximum for sign 1, minimum for sign -1: (a + b + sign |a - b|)/2."""
+        field = self._field
+
+        def fold(a: Element, b: Element) -> Element:
+            gap = self.tower.absolute(field.add([a, field.scale(b, -1)]))
+            return field.scale(field.add([a, b, field.scale(gap, sign)]), Fraction(1, 2))
+
+        return reduce(fold, map(self.element, formula.args))
+
+    def _unknown(self, formula: sp.Expr) -> Element:
+        """Anything else: a kernel that equal arguments share."""
+        arguments: tuple[Element, ...] = ()
+        if isinstance(formula, sp.Function) and all(isinstance(a, sp.Expr) for a in formula.args):
+            arguments = tuple(map(self.element, formula.args))
+            for function, others, kernel in self._opaque:
+                if function == formula.func and self._equal(arguments, others):
+                    return self._field.generator(kernel)
+        kernel = self._field.adjoin("constant" if formula.is_number else "opaque", formula)
+        self._note_sign(kernel)
+        self._opaque.append((formula.func, arguments, kernel))
+        return self._field.generator(kernel)
+
+    def _equal(self, a: tuple[Element, ...], b: tuple[Element, ...]) -> bool:
+        """Compare normal forms of arguments."""
+        field = self._field
+        differences = (field.add([x, field.scale(y, -1)]) for x, y in zip(a, b, strict=False))
+        return len(a) == len(b) > 0 and not any(field.single(d)[0] for d in differences)

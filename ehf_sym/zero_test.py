@@ -1,0 +1,265 @@
+"""Is an expression identically zero? Proved, refuted or undecided, and never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import chain, islice
+from numbers import Rational as AnyRational
+from typing import Any, Literal, NoReturn
+
+import sympy as sp
+
+from ehf_sym.enclosure import bounds
+from ehf_sym.errors import FormulaError
+from ehf_sym.normal_form import NormalForm, normal_form
+from ehf_sym.witness import (
+    EXHAUSTIVE,
+    QUICK,
+    THOROUGH,
+    Point,
+    Probe,
+    points,
+    probes,
+    root_free_point,
+)
+
+_QUICK_POINTS = 2
+_SHOWN_CHARACTERS = 30
+_DOMAIN_POINTS = 120
+_WITNESS_POINTS = 80
+# The larger the expression, the fewer the points.
+_MAX_NODES = 60_000
+
+Status = Literal["proved", "refuted", "undecided"]
+
+
+class Witness(Mapping[sp.Symbol, sp.Rational]):
+    """An immutable point: symbol -> exact rational coordinate."""
+
+    def __init__(self, point: Mapping[sp.Symbol, sp.Rational]) -> None:
+        self._items = tuple(sorted(point.items(), key=lambda item: sp.default_sort_key(item[0])))
+
+    def __getitem__(self, symbol: sp.Symbol) -> sp.Rational:
+        return dict(self._items)[symbol]
+
+    def __iter__(self) -> Iterator[sp.Symbol]:
+        return (symbol for symbol, _ in self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{symbol}: {number}" for symbol, number in self._items) + "}"
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroVerdict:
+    """The answer of `is_zero`.
+
+    Attributes
+    ----------
+    status : {"proved", "refuted", "undecided"}
+        The answer.
+    method : str
+        What decided it: the normal form's kernels, or the arithmetic at the witness.
+    witness : Mapping or None
+        If refuted: rational coordinates at which the expression is not zero.
+    value : Rational or (Float, Float) or None
+        If refuted: the value at the witness, exact, or two numbers of one sign that
+        enclose it.
+    residual : sympy.Expr or None
+        If undecided: what could not be decided.
+    """
+
+    status: Status
+    method: str
+    witness: Mapping[sp.Symbol, sp.Rational] | None = None
+    value: sp.Rational | tuple[sp.Float, sp.Float] | None = None
+    residual: sp.Expr | None = None
+
+    @property
+    def proved(self) -> bool:
+        """Whether the expression is zero wherever it is real and defined."""
+        return self.status == "proved"
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the expression is not zero at the witness."""
+        return self.status == "refuted"
+
+    @property
+    def undecided(self) -> bool:
+        """Whether neither was shown."""
+        return self.status == "undecided"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict has three values: use .proved, .refuted or .status")
+
+    def __str__(self) -> str:
+        if self.status == "refuted":
+            where = ", ".join(f"{symbol} = {x}" for symbol, x in (self.witness or {}).items())
+            place = f" at {where}" if where else ""
+            return f"refuted: the value{place} is {_short(self.value)} ({self.method})"
+        rest = "" if self.residual is None else f"; what remains is {self.residual}"
+        return f"{self.status}: {self.method}{rest}"
+
+
+def _short(value: Any) -> str:
+    """Write a value with few digits: exactly where that is short."""
+    if isinstance(value, sp.Rational) and len(str(value)) <= _SHOWN_CHARACTERS:
+        return str(value)
+    return f"about {sp.N(value[0] if isinstance(value, tuple) else value, 6)}"
+
+
+def is_zero(expr: Any) -> ZeroVerdict:
+    """Decide whether an expression vanishes wherever it is real and defined.
+
+    The expression is proved to be zero by a normal form over a field of independent kernels
+    (see `ehf_sym.normal_form`), or refuted by a rational point at which exact or interval
+    arithmetic excludes 0. Where neither succeeds, the verdict is undecided.
+
+    Symbols stand for real numbers; other assumptions (positive, integer, ...) are respected.
+    ``log`` takes positive arguments, and so do powers whose exponent is not rational; roots
+    take non-negative arguments. Where a part of the expression is not real in this sense, the
+    expression counts as undefined, and nothing is said about it.
+
+    Parameters
+    ----------
+    expr : sympy.Expr or int or fractions.Fraction
+        The expression, without floats.
+
+    Returns
+    -------
+    ZeroVerdict
+        ``status`` is "proved", "refuted" (with ``witness`` and ``value``) or "undecided"
+        (with ``residual``).
+
+    Raises
+    ------
+    FormulaError
+        `expr` is no scalar expression, or it contains floats, infinities or non-real parts.
+
+    Examples
+    --------
+    >>> from sympy import Rational, exp, log, symbols
+    >>> x, y = symbols("x y", real=True)
+    >>> softplus = log(1 + exp(x))
+    >>> is_zero(softplus - log(1 + exp(-x)) - x).status
+    'proved'
+    >>> verdict = is_zero((x + y)**2 - x**2 - y**2 - Rational(19999, 10000) * x * y)
+    >>> verdict.status, verdict.witness, verdict.value
+    ('refuted', {x: 1, y: 2}, 1/5000)
+    >>> print(is_zero(exp(x) - 1 - x))
+    refuted: the value at x = 1 is about 0.718282 (interval arithmetic, 53 bits)
+    """
+    return _Question(_admitted(expr)).verdict()
+
+
+class _Question:
+    """One expression, in real symbols, on its way to a verdict."""
+
+    def __init__(self, formula: sp.Expr) -> None:
+        self._formula = formula
+        self._given = {_real_symbol(s): s for s in formula.free_symbols}
+        replaced = {symbol: real for real, symbol in self._given.items() if real != symbol}
+        self._inner: sp.Expr = formula.xreplace(replaced)
+        self._symbols = sorted(self._given, key=sp.default_sort_key)
+        _refuse_non_real(self._inner, formula)
+
+    def verdict(self) -> ZeroVerdict:
+        """Look at a few points, prove, look at many points, give up."""
+        quick = list(probes(self._inner, islice(points(self._symbols), _QUICK_POINTS), QUICK))
+        refutation = next((p for p in quick if p.refutes), None)
+        if refutation is not None:
+            return self._refuted(refutation)
+        form = normal_form(self._inner)
+        if form is not None and form.vanishes:
+            return self._vanishing(form, defined=bool(quick) or self._has_domain())
+        refutation = self._witness(form)
+        return self._undecided(form) if refutation is None else self._refuted(refutation)
+
+    def _vanishing(self, form: NormalForm, *, defined: bool) -> ZeroVerdict:
+        """Judge a normal form that is zero: the expression must be defined somewhere."""
+        if not form.kinds:
+            return ZeroVerdict("proved", "normal form: rational functions")
+        if not defined:
+            return self._undecided(
+                None, "no point was found at which the expression is seen to be defined"
+            )
+        return ZeroVerdict("proved", f"normal form: kernels {', '.join(form.kinds)}")
+
+    def _has_domain(self) -> bool:
+        """Tell whether a rational point is found at which the expression is defined."""
+        candidates = islice(points(self._symbols), _DOMAIN_POINTS)
+        return next(probes(self._inner, candidates, QUICK), None) is not None
+
+    def _witness(self, form: NormalForm | None) -> Probe | None:
+        """Search many points."""
+        nodes = sum(1 for _ in sp.preorder_traversal(self._inner))
+        count = min(_WITNESS_POINTS, max(5, _MAX_NODES // nodes))
+        candidates: Iterator[Point] = islice(points(self._symbols), count)
+        if form is not None and not form.kinds and (point := root_free_point(form)) is not None:
+            candidates = chain([point], candidates)
+        precisions = THOROUGH if self._symbols else EXHAUSTIVE
+        found = probes(self._inner, candidates, precisions)
+        return next((p for p in found if p.refutes), None)
+
+    def _refuted(self, refutation: Probe) -> ZeroVerdict:
+        witness = Witness({self._given[s]: number for s, number in refutation.point.items()})
+        if isinstance(refutation.value, Fraction):
+            exact = sp.Rational(refutation.value.numerator, refutation.value.denominator)
+            return ZeroVerdict("refuted", "exact arithmetic", witness, exact)
+        method = f"interval arithmetic, {refutation.precision} bits"
+        return ZeroVerdict("refuted", method, witness, bounds(refutation.value))
+
+    def _undecided(self, form: NormalForm | None, reason: str | None = None) -> ZeroVerdict:
+        residual = form.expression() if form is not None else None
+        shown = self._formula if residual is None else residual.xreplace(self._given)
+        if reason is None:
+            reason = "no normal form within the bounds" if form is None else "normal form not zero"
+            reason += ", and no witness found"
+        return ZeroVerdict("undecided", reason, residual=shown)
+
+
+@lru_cache(maxsize=1024)
+def _real_symbol(symbol: sp.Symbol) -> sp.Symbol:
+    """Return the symbol, or one of our own with the same assumptions if it is not yet real."""
+    if symbol.is_real and symbol.is_commutative:
+        return symbol
+    if not symbol.is_commutative or symbol.is_extended_real is False or symbol.is_finite is False:
+        raise FormulaError(f"expr contains the symbol {symbol}, which is not a real number")
+    return sp.Dummy(symbol.name, **{**symbol.assumptions0, "real": True})
+
+
+def _admitted(expr: Any) -> sp.Expr:
+    """Admit exact scalar expressions; never evaluate text."""
+    if isinstance(expr, AnyRational) and not isinstance(expr, bool | sp.Basic):
+        return sp.Rational(int(expr.numerator), int(expr.denominator))
+    if isinstance(expr, float):
+        expr = sp.Float(expr)
+    if not isinstance(expr, sp.Expr) or expr.is_Matrix:
+        raise FormulaError(
+            f"expr is {expr!r} of type {type(expr).__name__}; "
+            "it should be a scalar SymPy expression"
+        )
+    floats = sorted(expr.atoms(sp.Float))
+    if floats:
+        raise FormulaError(
+            f"expr contains the float {floats[0]}, which is not exact; "
+            "write it as a Rational, or pass nsimplify(expr, rational=True)"
+        )
+    _refuse_non_real(expr, expr)
+    return expr
+
+
+def _refuse_non_real(formula: sp.Expr, shown: sp.Expr) -> None:
+    """Refuse the imaginary unit, infinities and undefined values."""
+    for value in (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
+        if formula.has(value):
+            raise FormulaError(f"{shown} contains {value}; it should be real and finite")
