@@ -13,7 +13,6 @@ from sympy import (
     Add,
     Expr,
     Float,
-    I,
     Mul,
     Pow,
     Rational,
@@ -21,12 +20,10 @@ from sympy import (
     exp,
     expand_log,
     log,
-    nan,
-    oo,
-    zoo,
 )
 
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.factorization import find_factors
 from ehf_sym.gaussian import Gaussian, find_gaussian, log_integral
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.zero_test import is_zero
@@ -163,14 +160,8 @@ class BaseDensity:
 
     @cached_property
     def _factors(self) -> tuple[Expr, ...] | None:
-        """See `factors`: term by term if each term has one coordinate, else by substitution."""
-        coordinates = self.space.coordinates
-        terms = Add.make_args(self.log_density)
-        if any(len(term.free_symbols) > 1 for term in terms):
-            return _factors_by_substitution(self.log_density, coordinates)
-        constant = Add(*(term for term in terms if not term.free_symbols))
-        parts = [Add(*(t for t in terms if x in t.free_symbols)) for x in coordinates]
-        return (parts[0] + constant, *parts[1:])
+        """See `factors`."""
+        return find_factors(self.space, self.log_density)
 
     def _gaussian_normalizer(self) -> Expr | None:
         """Exact ln Z of a Gaussian, None for any other density."""
@@ -295,17 +286,3 @@ def _exact_log(density: Expr) -> Expr:
         else:
             rest.append(factor)
     return Add(*logs, log(Mul(*rest)))
-
-
-def _factors_by_substitution(
-    formula: Expr, coordinates: tuple[Symbol, ...]
-) -> tuple[Expr, ...] | None:
-    """Factors f(x_k, c) − f(c), the other coordinates at a constant c, proved to sum to f."""
-    for c in (Rational(0), Rational(1), Rational(1, 2)):
-        parts = [formula.subs({y: c for y in coordinates if y != x}) for x in coordinates]
-        constant = formula.subs(dict.fromkeys(coordinates, c))
-        if constant.has(zoo, nan, oo, I) or any(part.has(zoo, nan, oo, I) for part in parts):
-            continue
-        factors = (parts[0], *(part - constant for part in parts[1:]))
-        return factors if is_zero(formula - Add(*factors)).proved else None
-    return None

@@ -11,7 +11,7 @@ the result cannot be written with the kernels at hand:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -28,6 +28,7 @@ _TRIAL_DIVISION = 10_000
 # exp(u) and exp(u/N) share a kernel only up to this N.
 _MAX_ORDER = 10_000
 
+Product = Sequence[tuple[Element, int]]  # bases with their exponents
 Refinements = dict[tuple[str, sp.Expr], int]
 
 
@@ -98,22 +99,22 @@ class Tower:
                 result = self.field.multiply(result, self._absolute_power(kernel.base, c))
         return result
 
-    def log(self, b: Element) -> Element:
-        """Logarithm, where its argument is positive."""
+    def log(self, b: Product) -> Element:
+        """Logarithm of a product, where it is positive."""
         content, factors = self._factored(b)
-        self._require(b, content, factors, strict=True)
+        self._require(content, factors, strict=True)
         parts = (
             self.field.scale(self._log_absolute(f), m)
             for f, m in (self._primes(content) | factors).items()
         )
         return self.field.add(parts)
 
-    def root(self, b: Element, exponent: Fraction) -> Element:
-        """Fractional power, where its base is not negative."""
-        if not b and exponent > 0:
-            return b
+    def root(self, b: Product, exponent: Fraction) -> Element:
+        """Fractional power of a product, where it is not negative."""
+        if exponent > 0 and not all(element for element, _ in b):
+            return {}
         content, factors = self._factored(b)
-        self._require(b, content, factors, strict=exponent < 0)
+        self._require(content, factors, strict=exponent < 0)
         result = self.field.constant(1)
         for f, m in (self._primes(content) | factors).items():
             result = self.field.multiply(result, self._absolute_power(f, m * exponent))
@@ -123,7 +124,7 @@ class Tower:
         """Absolute value."""
         if not b:
             return b
-        content, factors = self._factored(b)
+        content, factors = self._factored([(b, 1)])
         sign = self.field.ring.ground_new(1 if content > 0 else -1)
         for f, m in factors.items():
             if m % 2:
@@ -134,7 +135,7 @@ class Tower:
         """Sign function, which is 0 where b is."""
         if not b:
             return b
-        content, factors = self._factored(b)
+        content, factors = self._factored([(b, 1)])
         sign = self.field.ring.ground_new(1 if content > 0 else -1)
         for f, m in factors.items():
             jump = self._jump(f)
@@ -264,20 +265,23 @@ class Tower:
             self.jumps[f] = kernel
         return self.field.ring.gens[self.jumps[f].index]
 
-    def _factored(self, b: Element) -> tuple[Any, dict[Poly, int]]:
-        """Content and irreducible factors of an element, with multiplicities in Z."""
-        poly, key = self.field.single(b)
-        if not poly:
-            raise GiveUpError("logarithm or root of zero")
-        content, numerator = factor(poly)
-        factors = dict(numerator)
-        for f, m in key:
-            factors[f] = factors.get(f, 0) - m
+    def _factored(self, b: Product) -> tuple[Any, dict[Poly, int]]:
+        """Content and irreducible factors of a product, with multiplicities in Z."""
+        content: Any = self.field.ring.domain.one
+        factors: dict[Poly, int] = {}
+        for element, n in b:
+            poly, key = self.field.single(element)
+            if not poly:
+                raise GiveUpError("logarithm or root of zero")
+            number, numerator = factor(poly)
+            content *= number**n
+            for f, m in numerator:
+                factors[f] = factors.get(f, 0) + m * n
+            for f, m in key:
+                factors[f] = factors.get(f, 0) - m * n
         return content, {f: m for f, m in factors.items() if m}
 
-    def _require(
-        self, b: Element, content: Any, factors: Mapping[Poly, int], *, strict: bool
-    ) -> None:
+    def _require(self, content: Any, factors: Mapping[Poly, int], *, strict: bool) -> None:
         """Record what makes a logarithm or a root real."""
         sign = 1 if content > 0 else -1
         odd, zeros = [], []
@@ -293,7 +297,9 @@ class Tower:
         if sign > 0 and not odd:
             return
         tangents = [k.index for k in self.field.kernels if k.kind == "tan"]
-        poles = [i for i in tangents if self.field.degree_of(b, i) < 0]
+        poles = [
+            i for i in tangents if sum(m * self.field.degree(f, i) for f, m in factors.items()) < 0
+        ]
         entry = Requirement(strict, sign, tuple(odd), tuple(zeros), tuple(poles))
         if entry not in self.requirements:
             self.requirements.append(entry)

@@ -22,7 +22,8 @@ Element = Mapping[Key, Poly]
 Kind = Literal["variable", "constant", "exp", "tan", "log", "root", "sign", "jump", "opaque"]
 
 UNIT: Key = frozenset()
-MAX_WORK = 1_500_000
+# Products of terms in one conversion: a second or two.
+_MAX_WORK = 600_000
 
 
 class GiveUpError(ArithmeticError):
@@ -131,8 +132,8 @@ class Field:
 
     def single(self, element: Element) -> tuple[Poly, Key]:
         """Bring an element over one denominator."""
-        if len(element) > 1:
-            element = self._cancelled(element)
+        while len(element) > 1 and (simpler := self._cancelled(element)) != element:
+            element = simpler
         if len(element) == 1:
             ((key, poly),) = element.items()
             return poly, key
@@ -149,6 +150,7 @@ class Field:
             rest, kept = poly, {}
             for f, m in key:
                 while m:
+                    self._spend(len(rest) * len(f))
                     quotient, remainder = rest.div(f)
                     if remainder:
                         break
@@ -176,10 +178,14 @@ class Field:
 
     def times(self, p: Poly, q: Poly) -> Poly:
         """Product of polynomials, modulo the relations."""
-        self._work += len(p) * len(q)
-        if self._work > MAX_WORK:
-            raise GiveUpError("too many terms")
+        self._spend(len(p) * len(q))
         return self.reduce(p * q)
+
+    def _spend(self, work: int) -> None:
+        """Count products of terms; beyond the bound, give up."""
+        self._work += work
+        if self._work > _MAX_WORK:
+            raise GiveUpError("too many terms")
 
     def reduce(self, poly: Poly) -> Poly:
         """Remove high powers of algebraic kernels, latest kernel first."""
@@ -200,11 +206,6 @@ class Field:
     def degree(self, poly: Poly, index: int) -> int:
         """Degree of a polynomial in one kernel."""
         return max((monomial[index] for monomial in poly), default=0)
-
-    def degree_of(self, element: Element, index: int) -> int:
-        """Degree of the numerator in one kernel, less that of the denominator."""
-        poly, key = self.single(element)
-        return self.degree(poly, index) - sum(m * self.degree(f, index) for f, m in key)
 
     def expression(self, poly: Poly) -> sp.Expr:
         """Write a polynomial in terms of what its kernels stand for."""

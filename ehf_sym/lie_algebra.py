@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ehf_sym.zero_test import is_zero
 from sympy import Expr, latex
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.zero_test import is_zero
 
 if TYPE_CHECKING:
     from ehf_sym.densities import BaseDensity
@@ -26,7 +26,7 @@ class LieAlgebra:
     space : PhaseSpace
         The coordinates.
     generators : sequence of sympy.Expr
-        At least one formula, none of them identically zero.
+        At least one formula, none of them identically zero; kept as a tuple.
 
     Raises
     ------
@@ -44,7 +44,7 @@ class LieAlgebra:
     """
 
     space: PhaseSpace
-    generators: tuple[Expr, ...]
+    generators: Sequence[Expr]
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):

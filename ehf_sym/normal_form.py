@@ -158,7 +158,7 @@ class _Conversion:
         tower, of = self.tower, self._of_argument
         return {
             sp.exp: of(tower.exp),
-            sp.log: of(tower.log),
+            sp.log: lambda formula: tower.log(self._factors(formula.args[0])),
             sp.Abs: of(tower.absolute),
             sp.sign: self._sign,
             sp.Max: lambda formula: self._extreme(formula, 1),
@@ -198,9 +198,19 @@ class _Conversion:
             return self._field.power(self.element(base), int(exponent))
         if isinstance(exponent, sp.Rational):
             fraction = Fraction(int(exponent.p), int(exponent.q))
-            return self.tower.root(self.element(base), fraction)
-        logarithm = self.tower.log(self.element(base))
+            return self.tower.root(self._factors(base), fraction)
+        logarithm = self.tower.log(self._factors(base))
         return self.tower.exp(self._field.multiply(self.element(exponent), logarithm))
+
+    def _factors(self, formula: sp.Expr) -> list[tuple[Element, int]]:
+        """Split a product without multiplying it out."""
+        factors = (factor.as_base_exp() for factor in sp.Mul.make_args(formula))
+        return [
+            (self.element(base), int(exponent))
+            if isinstance(exponent, sp.Integer)
+            else (self.element(base**exponent), 1)
+            for base, exponent in factors
+        ]
 
     def _ratio(self, a: Element, b: Element) -> Element:
         return self._field.multiply(a, self._inverse(b))

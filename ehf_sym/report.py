@@ -90,7 +90,7 @@ def to_latex(report: InvarianceReport) -> str:
     >>> space = PhaseSpace(1)
     >>> print(to_latex(LieAlgebra(space, [space.p[0]]).check(StandardNormal(space))))
     \[\begin{array}{l}
-    \text{\{g, $\pi$\} = 0 for π = standard normal: refuted} \\
+    \text{\{g, $\pi$\} = 0 for $\pi$ = standard normal: refuted} \\
     \quad \text{g1 = } p_{1} \\
     ...
     \end{array}\]

@@ -28,6 +28,7 @@ from ehf_sym.witness import (
 
 _QUICK_POINTS = 2
 _SHOWN_CHARACTERS = 30
+_NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
 _DOMAIN_POINTS = 120
 _WITNESS_POINTS = 80
 # The larger the expression, the fewer the points.
@@ -186,13 +187,10 @@ class _Question:
 
     def _vanishing(self, form: NormalForm, *, defined: bool) -> ZeroVerdict:
         """Judge a normal form that is zero: the expression must be defined somewhere."""
-        if not form.kinds:
-            return ZeroVerdict("proved", "normal form: rational functions")
         if not defined:
-            return self._undecided(
-                None, "no point was found at which the expression is seen to be defined"
-            )
-        return ZeroVerdict("proved", f"normal form: kernels {', '.join(form.kinds)}")
+            return self._undecided(None, "no point was found at which it is seen to be defined")
+        kernels = ", ".join(("symbols", *form.kinds))
+        return ZeroVerdict("proved", f"normal form, rational in {kernels}")
 
     def _has_domain(self) -> bool:
         """Tell whether a rational point is found at which the expression is defined."""
@@ -260,6 +258,8 @@ def _admitted(expr: Any) -> sp.Expr:
 
 def _refuse_non_real(formula: sp.Expr, shown: sp.Expr) -> None:
     """Refuse the imaginary unit, infinities and undefined values."""
-    for value in (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo):
-        if formula.has(value):
-            raise FormulaError(f"{shown} contains {value}; it should be real and finite")
+    foreign = formula.atoms(*map(type, _NOT_REAL))
+    if foreign:
+        raise FormulaError(
+            f"{shown} contains {min(foreign, key=str)}; it should be real and finite"
+        )

@@ -1,0 +1,1 @@
+"""The paper's experiments, each a function of its settings that returns what it measured."""

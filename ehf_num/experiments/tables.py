@@ -1,0 +1,38 @@
+"""Tables as text, and energies as they are drawn: what the experiments share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ehf_num.workspace import Array
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows of cells out in columns.
+
+    Examples
+    --------
+    >>> print(aligned([("a", "value"), ("long", "1")]))
+    a     value
+    long  1
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Write mean ± standard deviation, or the one value.
+
+    Examples
+    --------
+    >>> mean_and_spread([1.0, 2.0]), mean_and_spread([1.0])
+    ('1.500 ± 0.707', '1.000')
+    """
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
