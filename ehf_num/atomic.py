@@ -65,6 +65,22 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Raise what `atomic_write` would, before hours of work whose result could not be written.
+
+    Raises
+    ------
+    OSError
+        Of the subclass that fits, if no file can be put at `path`.
+    """
+    target = Path(os.path.realpath(path))
+    _mode_of_replaceable(target)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target.parent} is not a folder; it should be made first")
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(f"{target.parent} is write-protected; it should take a new file")
+
+
 def _mode_of_replaceable(target: Path) -> int | None:
     """Permission bits of the file at `target`, None if there is none; refuse what is no file."""
     if target.is_dir():

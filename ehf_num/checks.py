@@ -21,7 +21,7 @@ def positive_integer(value: Any, name: str) -> int:
 
 def positive_number(value: Any, name: str) -> float:
     """Return value as a positive finite float, or raise ArgumentError naming the argument."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
         raise ArgumentError(f"{name} was {value!r}; it should be a positive finite number")
     return float(value)
 
@@ -71,7 +71,7 @@ def states(q: Any, p: Any, dim: int, dtype: Any) -> tuple[Array, Array]:
     return q, p
 
 
-def generator(rng: int | np.random.Generator | None) -> np.random.Generator:
+def generator(rng: Any) -> np.random.Generator:
     """Normalize rng= by numpy.random.default_rng, with a typed error.
 
     Raises

@@ -149,8 +149,7 @@ def diagnose(
         raise ArgumentError(
             f"flow was {type(flow).__name__}; it should be an EquivariantHamiltonianFlow"
         )
-    if isinstance(epsilon, bool) or not np.isscalar(epsilon) or not np.isfinite(epsilon):
-        raise ArgumentError(f"epsilon was {epsilon!r}; it should be a finite number")
+    epsilon = checks.positive_number(epsilon, "epsilon")
     dtype = flow.settings.dtype
     x = checks.points(x, "x", flow.dim, dtype)[:_POINTS]
     random = checks.generator(rng)

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.integrate import IntegrationWarning, quad
 from scipy.stats.sampling import NumericalInversePolynomial, UNURANError
 
@@ -54,9 +55,10 @@ def tabulate(log_density: NumpyFormula, text: str) -> Factor:
         If the factor has no finite mass, or inversion misses part of it.
     """
 
-    def log_pdf(x: Array) -> Array:
+    def log_pdf(x: npt.ArrayLike) -> Array:
         with np.errstate(all="ignore"):
-            return np.nan_to_num(log_density(np.asarray(x, float)[..., np.newaxis]), nan=-np.inf)
+            values = log_density(np.asarray(x, float)[..., np.newaxis])
+        return np.where(np.isnan(values), -np.inf, values)
 
     grid = np.sinh(np.linspace(-12.0, 12.0, 8193))  # fine at 0, out to ±8e4
     on_grid = log_pdf(grid)
@@ -70,7 +72,7 @@ def tabulate(log_density: NumpyFormula, text: str) -> Factor:
         )
 
     def pdf(x: float) -> float:
-        return float(np.exp(log_pdf(np.float64(x)) - peak))
+        return float(np.exp(log_pdf(x) - peak))
 
     def mass_to(x: float) -> float:
         breaks = grid[relevant[:: max(1, len(relevant) // 40)]]

@@ -1,8 +1,8 @@
 """Two cores for one batch: rows in halves on two threads, each with a BLAS of one thread.
 
 A BLAS that spreads a product of this size over threads gains little and, where another process
-wants the cores too, loses a factor of ten to waiting. Halves lose nothing. The rows are cut the same
-way however many cores there are, so results do not depend on the machine's.
+wants the cores too, loses a factor of ten to waiting. Halves lose nothing. The rows are cut the
+same way however many cores there are, so results do not depend on the machine's.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _rebuild(header: Mapping[str, Any], base_sampler: Sampler | None) -> Equivar
     normalizer = formulas["log_normalizer"]
     base = BaseDensity(
         space,
-        parse(formulas["log_density"], space),
+        log_density=parse(formulas["log_density"], space),
         log_normalizer=None if normalizer is None else parse(normalizer, space),
         name=formulas["name"],
     )

@@ -47,7 +47,8 @@ class FlowSettings:
         checks.positive_integer(self.steps, "steps")
         checks.positive_number(self.step_size, "step_size")
         checks.one_of(self.dtype, "dtype", ("float64", "float32"))
-        if not isinstance(self.hidden, Sequence) or isinstance(self.hidden, str) or not self.hidden:
+        hidden: object = self.hidden
+        if not isinstance(hidden, Sequence) or isinstance(hidden, str) or not hidden:
             raise ArgumentError(
                 f"hidden was {self.hidden!r}; it should be a sequence of layer widths, (128, 128)"
             )

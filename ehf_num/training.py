@@ -124,7 +124,7 @@ class _Run:
 
     def record(self) -> None:
         """Close the window: one more row of history, and the best weights so far."""
-        means = np.mean(self.window, axis=0, dtype=np.float64)
+        means: Array = np.asarray(np.mean(self.window, axis=0, dtype=np.float64))
         self.window.clear()
         held_out = np.nan
         if self.data.validation is not None:

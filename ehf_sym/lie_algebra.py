@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sympy import Expr, latex
+from sympy import Expr, MatrixBase, latex
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
@@ -49,7 +49,8 @@ class LieAlgebra:
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
             raise ArgumentError(f"space is {self.space!r}; it should be a PhaseSpace")
-        if not isinstance(self.generators, Iterable) or isinstance(self.generators, str):
+        listed = isinstance(self.generators, Iterable | MatrixBase)
+        if not listed or isinstance(self.generators, str):
             raise ArgumentError(
                 f"generators is {self.generators!r}; it should be a sequence of formulas"
             )

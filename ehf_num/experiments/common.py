@@ -1,4 +1,4 @@
-"""Tables as text, and energies as they are drawn: what the experiments share."""
+"""What the experiments share: tables as text, energies as they are drawn."""
 
 from __future__ import annotations
 
@@ -36,3 +36,14 @@ def mean_and_spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.3f}"
     return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+
+
+def centered(energy: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Subtract an energy's least value on what is drawn: H is defined up to a constant."""
+
+    def shifted(points: Array) -> Array:
+        values = energy(points.astype(np.float32))
+        lowest: Array = values - values.min()
+        return lowest
+
+    return shifted

@@ -1,0 +1,201 @@
+"""The command line: ehf check | fit | sample | reproduce.
+
+Exit status of ``ehf check``: 0 proved, 1 refuted, 2 undecided. Of every command: 3 bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import ehf_sym as es
+from ehf_sym.errors import EHFError
+
+_STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
+_BAD_INPUT = 3
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse ends with status 2, which here means undecided."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(_BAD_INPUT, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except (EHFError, OSError) as error:
+        print(f"ehf: {error}", file=sys.stderr)
+        return _BAD_INPUT
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="ehf", description=__doc__.splitlines()[0] if __doc__ else None)
+    commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
+    _add_check(commands.add_parser("check", help="prove or refute {g, π} = 0"))
+    _add_fit(commands.add_parser("fit", help="learn a density from points"))
+    _add_sample(commands.add_parser("sample", help="draw points from a saved model"))
+    _add_reproduce(commands.add_parser("reproduce", help="run an experiment of the paper"))
+    return parser
+
+
+def _add_formulas(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--generator",
+        action="append",
+        default=[],
+        required=required,
+        metavar="FORMULA",
+        help='such as "q1*p2 - q2*p1"; may be repeated',
+    )
+    parser.add_argument(
+        "--base",
+        default="normal",
+        metavar="FORMULA",
+        help='π(q, p) up to a constant, or "normal" (the default) or "soft-uniform"',
+    )
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dim", type=int, required=True, help="d, the number of positions")
+    _add_formulas(parser, required=True)
+    parser.add_argument("--format", choices=("text", "latex", "html"), default="text")
+    parser.set_defaults(command=_check)
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("points", type=Path, help=".csv, .npy or .npz, one point a row")
+    _add_formulas(parser, required=False)
+    parser.add_argument("--out", type=Path, required=True, help="the model, .npz")
+    parser.add_argument("--enforce", choices=("penalty", "none"))
+    parser.add_argument("--kappa", type=float, default=1e-3)
+    parser.add_argument("--hamiltonians", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--step-size", type=float, default=0.5)
+    parser.add_argument("--hidden", type=int, nargs="+", default=[128, 128])
+    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    parser.add_argument("--iterations", type=int, default=15_000)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--validation", type=float, help="share of the points to hold out")
+    parser.add_argument("--patience", type=int, help="records without improvement before stopping")
+    _add_run_options(parser)
+    parser.set_defaults(command=_fit)
+
+
+def _add_sample(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path)
+    parser.add_argument("-n", type=int, default=1000, help="number of points")
+    parser.add_argument("--out", type=Path, required=True, help=".csv, .npy or .npz")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(command=_sample)
+
+
+def _add_reproduce(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", choices=("so2", "multimodal"))
+    parser.add_argument("--full", action="store_true", help="the full study, not the quick one")
+    parser.add_argument("--iterations", type=int)
+    parser.add_argument("--out", type=Path, default=Path("ehf-output"), help="folder for figures")
+    parser.add_argument("--no-progress", action="store_true")
+    parser.set_defaults(command=_reproduce)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-progress", action="store_true")
+
+
+def _base(text: str, space: es.PhaseSpace) -> es.BaseDensity:
+    if text == "normal":
+        return es.StandardNormal(space)
+    if text == "soft-uniform":
+        return es.SoftUniform(space)
+    return es.BaseDensity.from_density(space, es.parse(text, space))
+
+
+def _symmetry(texts: Sequence[str], space: es.PhaseSpace) -> es.LieAlgebra:
+    return es.LieAlgebra(space, [es.parse(text, space) for text in texts])
+
+
+def _check(options: argparse.Namespace) -> int:
+    space = es.PhaseSpace(options.dim)
+    report = _symmetry(options.generator, space).check(_base(options.base, space))
+    print(getattr(report, f"to_{options.format}")())
+    return _STATUS[report.status]
+
+
+def _fit(options: argparse.Namespace) -> int:
+    import ehf_num as en
+    from ehf_num.atomic import check_target
+
+    check_target(options.out)
+    x = en.read_points(options.points)
+    space = es.PhaseSpace(x.shape[1])
+    symmetry = _symmetry(options.generator, space) if options.generator else None
+    model = en.EquivariantHamiltonianFlow(
+        _base(options.base, space),
+        symmetry,
+        enforce=options.enforce or ("penalty" if symmetry else "none"),
+        kappa=options.kappa,
+        hamiltonians=options.hamiltonians,
+        steps=options.steps,
+        step_size=options.step_size,
+        hidden=options.hidden,
+        dtype=options.dtype,
+        rng=options.seed,
+    )
+    if model.report is not None:
+        print(model.report)
+    model.fit(
+        x,
+        iterations=options.iterations,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        validation=options.validation,
+        patience=options.patience,
+        progress=_progress(options),
+    )
+    model.save(options.out)
+    print(model.result_)
+    print(f"train log-likelihood (importance weighted) {model.score(x):.3f} nats; {options.out}")
+    return 0
+
+
+def _sample(options: argparse.Namespace) -> int:
+    import ehf_num as en
+
+    points = en.load(options.model).sample(options.n, rng=options.seed)
+    en.write_points(options.out, points)
+    print(f"{options.n} points in {options.out}")
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from ehf_num.experiments import multimodal, so2
+
+    experiment: Any = {"so2": so2, "multimodal": multimodal}[options.experiment]
+    settings = experiment.FULL if options.full else experiment.Settings()
+    settings = replace(settings, progress=_progress(options))
+    if options.iterations is not None:
+        settings = replace(settings, iterations=options.iterations)
+    print(experiment.run(settings, options.out))
+    print(f"\nfigures and table in {options.out}")
+    return 0
+
+
+def _progress(options: argparse.Namespace) -> bool | None:
+    """Return None, which shows the bar on a terminal only, unless it is switched off."""
+    return False if options.no_progress else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

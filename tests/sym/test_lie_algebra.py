@@ -1,0 +1,67 @@
+"""Declaring a symmetry: what is admitted and what is refused."""
+
+import pytest
+from sympy import Float, Matrix, Symbol, cos, sin
+
+import ehf_sym as es
+
+SPACE = es.PhaseSpace(2)
+(Q1, Q2), (P1, P2) = SPACE.q, SPACE.p
+ROTATION = Q1 * P2 - Q2 * P1
+
+
+def test_generators_are_kept_in_order_as_a_tuple():
+    for generators in (
+        [ROTATION, P1],
+        (ROTATION, P1),
+        Matrix([ROTATION, P1]),
+        iter([ROTATION, P1]),
+    ):
+        assert es.LieAlgebra(SPACE, generators).generators == (ROTATION, P1)
+
+
+def test_equality_and_hash_follow_the_generators():
+    assert es.LieAlgebra(SPACE, [ROTATION]) == es.LieAlgebra(es.PhaseSpace(2), (ROTATION,))
+    assert hash(es.LieAlgebra(SPACE, [ROTATION])) == hash(es.LieAlgebra(SPACE, [ROTATION]))
+    assert es.LieAlgebra(SPACE, [ROTATION]) != es.LieAlgebra(SPACE, [P1])
+
+
+@pytest.mark.parametrize(
+    ("generators", "error", "message"),
+    [
+        ([], es.ArgumentError, "generators is empty"),
+        (ROTATION, es.ArgumentError, "should be a sequence of formulas"),
+        ("q1*p2", es.ArgumentError, "should be a sequence of formulas"),
+        (["q1*p2"], es.FormulaError, r"generators\[0\] is the text 'q1\*p2'"),
+        ([P1, Symbol("x")], es.FormulaError, r"generators\[1\] contains the foreign symbol x"),
+        ([Float("0.5") * P1], es.FormulaError, r"generators\[0\] contains the float 0.5"),
+        ([P1, 0], es.FormulaError, r"generators\[1\] is 0, which is identically zero"),
+        (
+            [sin(Q1) ** 2 + cos(Q1) ** 2 - 1],
+            es.FormulaError,
+            r"generators\[0\] is .*, which is identically zero",
+        ),
+    ],
+)
+def test_bad_generators_are_refused(generators, error, message):
+    with pytest.raises(error, match=message):
+        es.LieAlgebra(SPACE, generators)
+
+
+def test_space_is_checked():
+    with pytest.raises(es.ArgumentError, match="space is 2"):
+        es.LieAlgebra(2, [ROTATION])
+
+
+def test_base_is_checked():
+    symmetry = es.LieAlgebra(SPACE, [ROTATION])
+    with pytest.raises(es.ArgumentError, match="base is 'normal'"):
+        symmetry.check("normal")
+    with pytest.raises(es.ArgumentError, match=r"PhaseSpace\(dim=3\).*PhaseSpace\(dim=2\)"):
+        symmetry.check(es.StandardNormal(es.PhaseSpace(3)))
+
+
+def test_notebooks_show_the_generators():
+    assert es.LieAlgebra(SPACE, [ROTATION, P1])._repr_latex_() == (
+        r"$\left\langle - p_{1} q_{2} + p_{2} q_{1}, p_{1} \right\rangle$"
+    )
