@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ehf_num.objective import Objective
+from ehf_num.parallel import one_blas_thread
 from ehf_num.workspace import Array
 
 _ROWS_PER_BLOCK = 4096
@@ -62,6 +63,7 @@ def _over_draws(
         block = x[start : start + rows]
         repeated = np.tile(block, (n_samples, 1))
         noise = rng.standard_normal(repeated.shape).astype(x.dtype, copy=False)
-        log_weights = objective.log_weights(arrays, repeated, noise)
+        with one_blas_thread():
+            log_weights = objective.log_weights(arrays, repeated, noise)
         result[start : start + rows] = reduce(log_weights.reshape(n_samples, len(block)))
     return result

@@ -18,6 +18,7 @@ from ehf_num.data import training_data
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.multipliers import MultiplierSettings
 from ehf_num.objective import Objective
+from ehf_num.parallel import one_blas_thread
 from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import FlowSettings
 from ehf_num.training import TrainingSettings, train
@@ -233,7 +234,8 @@ class EquivariantHamiltonianFlow:
         for start in range(0, n, _ROWS_PER_BLOCK):
             rows = result[start : start + _ROWS_PER_BLOCK]
             state = self._objective.base.sample(len(rows), random, self.settings.dtype)
-            rows[:], _ = self.flow.forward(*np.split(state, 2, axis=1))
+            with one_blas_thread():
+                rows[:], _ = self.flow.forward(*np.split(state, 2, axis=1))
         return result
 
     def forward(self, q: Any, p: Any) -> tuple[Array, Array]:

@@ -122,6 +122,6 @@ def bracket_values(gradients: Array, hamiltonian: Separable, q: Any, p: Any) -> 
     ndarray, shape (n, K)
     """
     dim = q.shape[1]
-    velocity = hamiltonian.grad_kinetic(p)[:, None, :]
-    slope = hamiltonian.grad_potential(q)[:, None, :]
+    velocity = anp.expand_dims(hamiltonian.grad_kinetic(p), 1)
+    slope = anp.expand_dims(hamiltonian.grad_potential(q), 1)
     return anp.sum(gradients[:, :, :dim] * velocity - gradients[:, :, dim:] * slope, axis=2)

@@ -156,8 +156,8 @@ class _Run:
         return History(
             iteration=np.array(columns[0], dtype=np.int64),
             elbo=np.array(columns[1], dtype=np.float64),
-            squared_brackets=np.array(columns[2], dtype=np.float64).reshape(-1, count),
-            multipliers=np.array(columns[3], dtype=np.float64).reshape(-1, count),
+            squared_brackets=np.array(columns[2], dtype=np.float64).reshape(len(self.rows), count),
+            multipliers=np.array(columns[3], dtype=np.float64).reshape(len(self.rows), count),
             validation_elbo=np.array(columns[4], dtype=np.float64),
         )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from sympy import Expr, sstr
+from sympy import Expr, Integer, Mul, Pow
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
@@ -95,7 +97,7 @@ def format_formula(expr: Expr) -> str:
         if not re.fullmatch(r"[qp][1-9][0-9]*", name) or not symbol.is_real:
             raise FormulaError(f"expr contains {name}, which is no coordinate of a phase space")
     try:
-        text = sstr(expr)
+        text = _Writer().doprint(expr)
         evaluated = rebuild(expr)
         again = rebuild(read(text, symbols))
     except (FormulaError, RecursionError, ValueError) as error:
@@ -103,3 +105,29 @@ def format_formula(expr: Expr) -> str:
     if again != evaluated:
         raise FormulaError(f"expr is {text}, which reads back as the different expression {again}")
     return str(text)
+
+
+class _Writer(StrPrinter):  # type: ignore[misc]
+    """SymPy's printer, but with each factor of a denominator divided by on its own.
+
+    1/(2*(x + y)) would read back as 1/(2*x + 2*y), which SymPy tells from 1/2/(x + y).
+    """
+
+    def _print_Mul(self, expr: Mul) -> str:  # noqa: N802 - SymPy's name
+        """Write a product as sign, numerator, and one division for each factor below."""
+        coefficient, rest = expr.as_coeff_Mul()
+        if not coefficient.is_Rational:
+            return str(super()._print_Mul(expr))
+        above, below = [Integer(abs(coefficient.p))], [Integer(coefficient.q)]
+        for factor in rest.as_ordered_factors():
+            if isinstance(factor, Pow) and factor.exp.is_Rational and factor.exp < 0:
+                below.append(1 / factor)
+            else:
+                above.append(factor)
+        sign = "-" if coefficient < 0 else ""
+        top = "*".join(self._factor(f) for f in above if f != 1) or "1"
+        return sign + "/".join([top, *(self._factor(f) for f in below if f != 1)])
+
+    def _factor(self, factor: Expr) -> str:
+        """Write one factor, in parentheses unless it binds tighter than a product."""
+        return str(self.parenthesize(factor, PRECEDENCE["Mul"]))

@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from ehf_sym.errors import ArgumentError
 from mpmath import mp, mpf, sqrt
 
 from ehf_num.adam import Adam, AdamSettings
+from ehf_sym.errors import ArgumentError
 
 
 def kingma_ba(theta, gradients, alpha, beta1, beta2, epsilon):

@@ -4,13 +4,13 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import jacobian
-from ehf_sym.errors import ArgumentError
 from scipy.integrate import solve_ivp
 
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Euler, InversionError, Leapfrog
 from ehf_num.networks import init_energy
+from ehf_sym.errors import ArgumentError
 
 INTEGRATORS = {"leapfrog": Leapfrog, "euler": Euler}
 

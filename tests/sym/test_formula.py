@@ -4,11 +4,12 @@ import re
 
 import pytest
 import sympy as sp
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sympy import E, Integer, Rational, pi
 
 from ehf_sym import guarded
+from ehf_sym.densities import SoftUniform, StandardNormal
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formula import format_formula, parse
 from ehf_sym.phase_space import PhaseSpace
@@ -202,6 +203,9 @@ def _grow(texts):
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=300)
 @given(st.recursive(LEAVES, _grow, max_leaves=12))
+@example("-(0.01 * sigmoid(q1))")
+@example("-(q1 + 1)*(q2 + 1)/3")
+@example("q1**-(1/2)/(3*sqrt(q2 + 1))")
 def test_round_trip_is_exact(text):
     try:
         formula = parse(text, SPACE)
@@ -256,6 +260,24 @@ def test_what_the_grammar_lacks_is_not_written(expr):
 def test_held_expressions_are_written_as_their_evaluated_form():
     held = sp.factor(2 * Q1 + 2)
     assert parse(format_formula(held), SPACE) == 2 * Q1 + 2
+
+
+@pytest.mark.parametrize(
+    "rewrite", [sp.factor, sp.together, sp.expand, sp.simplify, sp.factor_terms]
+)
+def test_formulas_made_by_sympy_are_saved_exactly(rewrite):
+    soft, normal = SoftUniform(SPACE, width=0.3), StandardNormal(SPACE)
+    formulas = [
+        soft.log_density,
+        soft.log_normalizer,
+        normal.log_normalizer,
+        SPACE.bracket(Q1 * P2 - Q2 * P1, soft.log_density),
+        (2 * Q1 + 2 * P1) / (3 * Q2 + 6) / sp.sqrt(5 * Q1**2 + 10),
+        -sp.sqrt(Q1**2 + Q2**2) / (4 * (Q1 + 1) ** 2) * sp.exp(-Q1 / 3),
+    ]
+    for formula in formulas:
+        admitted = SPACE.validate(rewrite(formula))
+        assert parse(format_formula(admitted), SPACE) == admitted
 
 
 def test_no_text_is_executed(monkeypatch):

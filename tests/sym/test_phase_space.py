@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import (
     Function,
@@ -82,6 +82,7 @@ def test_canonical_brackets():
             assert SPACE.bracket(q, SPACE.q[j]) == 0
 
 
+@settings(deadline=None, max_examples=30)
 @given(polynomials(), polynomials(), polynomials())
 def test_bracket_is_a_lie_bracket_and_a_derivation(f, g, h):
     bracket = SPACE.bracket
@@ -105,6 +106,7 @@ def test_vectors_go_componentwise():
         SPACE.bracket([Q1, 0.5], Q1)
 
 
+@settings(deadline=None, max_examples=40)
 @given(polynomials())
 def test_vector_field_is_the_bracket_of_the_coordinates(f):
     expected = SPACE.bracket(list(SPACE.coordinates), f)

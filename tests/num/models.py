@@ -1,0 +1,64 @@
+"""One table of symmetries and bases that models are built from; every property runs on each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import ehf_num as en
+import ehf_sym as es
+
+HIDDEN = (12, 10)
+
+
+def so2():
+    space = es.PhaseSpace(2)
+    (q1, q2), (p1, p2) = space.q, space.p
+    return es.StandardNormal(space), es.LieAlgebra(space, [q1 * p2 - q2 * p1])
+
+
+def so3():
+    space = es.PhaseSpace(3)
+    q, p = space.q, space.p
+    pairs = [(0, 1), (1, 2), (2, 0)]
+    return es.StandardNormal(space), es.LieAlgebra(
+        space, [q[i] * p[j] - q[j] * p[i] for i, j in pairs]
+    )
+
+
+def oscillator():
+    """A generator that is not linear in p."""
+    space = es.PhaseSpace(1)
+    return es.StandardNormal(space), es.LieAlgebra(space, [(space.q[0] ** 2 + space.p[0] ** 2) / 2])
+
+
+def squeezed():
+    """A Gaussian with another covariance, and the generator that it allows."""
+    space = es.PhaseSpace(2)
+    (q1, q2), (p1, p2) = space.q, space.p
+    base = es.BaseDensity(space, log_density=-(4 * q1**2 + q2**2 + p1**2 + p2**2) / 2 + q1)
+    return base, es.LieAlgebra(space, [(q2**2 + p2**2) / 2])
+
+
+def soft_uniform():
+    return es.SoftUniform(es.PhaseSpace(2)), None
+
+
+CASES = {
+    "so2": so2,
+    "so3": so3,
+    "oscillator": oscillator,
+    "squeezed": squeezed,
+    "soft-uniform": soft_uniform,
+}
+
+
+def make(case, **options):
+    base, symmetry = CASES[case]()
+    options = {"hidden": HIDDEN, "rng": 0} | options
+    if symmetry is None:
+        options["enforce"] = "none"
+    return en.EquivariantHamiltonianFlow(base, symmetry, **options)
+
+
+def draw(flow, n=16, seed=3):
+    return np.random.default_rng(seed).standard_normal((2, n, flow.dim))

@@ -1,0 +1,153 @@
+"""The loss: values against direct evaluation, gradients against differences."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from models import CASES, draw, make
+from scipy import stats
+
+from ehf_num.parameters import ParameterVector
+from ehf_num.tape import make_vjp
+
+
+def pieces(case, dtype="float64", hamiltonians=2, n=8):
+    flow = make(case, hamiltonians=hamiltonians, dtype=dtype)
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((n, flow.dim)).astype(dtype)
+    noise = rng.standard_normal((n, flow.dim)).astype(dtype)
+    base_states = flow.objective.base.sample(n if flow.symmetry else 1, rng, dtype)
+    if flow.symmetry is None:
+        base_states = base_states[:0]
+    return flow, x, noise, base_states
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradient_of_the_lagrangian_against_central_differences(case):
+    flow, x, noise, base_states = pieces(case)
+    multipliers = np.array(
+        [-1.0, *([2.5, 0.7, 1.3][: len(flow.report.verdicts)] if flow.report else [])]
+    )
+
+    def loss(flat):
+        vector = ParameterVector(flow.weights)
+        vector.flat[:] = flat
+        return multipliers @ flow.objective.terms(vector.arrays, x, noise, base_states)
+
+    vjp, _ = make_vjp(
+        lambda arrays: flow.objective.terms(arrays, x, noise, base_states), flow.weights
+    )
+    gradient = np.concatenate([part.ravel() for part in vjp(multipliers)])
+    start = ParameterVector(flow.weights).flat
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        direction = rng.standard_normal(start.size)
+        direction /= np.linalg.norm(direction)
+        step = 1e-5
+        difference = (loss(start + step * direction) - loss(start - step * direction)) / (2 * step)
+        assert gradient @ direction == pytest.approx(difference, rel=1e-6)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "soft-uniform"])
+def test_bracket_is_that_of_the_formula(case):
+    """{g, H} on the tape against space.bracket of g with linear K and U, by SymPy."""
+    flow, *_ = pieces(case)
+    q, p = draw(flow, n=4)
+    hamiltonian = flow.flow.hamiltonians[0]
+    velocity, slope = hamiltonian.grad_kinetic(p), hamiltonian.grad_potential(q)
+    space = flow.symmetry.space
+    ours = flow.objective.brackets(flow.weights, q, p)[0]
+    for row in range(4):
+        linear = sum(float(v) * s for v, s in zip(velocity[row], space.p, strict=True))
+        linear += sum(float(v) * s for v, s in zip(slope[row], space.q, strict=True))
+        linear = sp.nsimplify(linear, rational=True)
+        at = dict(zip(space.coordinates, [*q[row], *p[row]], strict=True))
+        for k, g in enumerate(flow.symmetry.generators):
+            assert ours[row, k] == pytest.approx(float(space.bracket(g, linear).subs(at)), rel=1e-9)
+
+
+def test_elbo_keeps_both_halves_of_the_base_density():
+    """ln π has a q part and a p part: compare with scipy.stats on the pulled-back state."""
+    flow, x, noise, _ = pieces("so2")
+    log_weights = flow.objective.log_weights(flow.weights, x, noise)
+    p, log_h = flow.objective.encoder.draw(
+        flow.objective.layout.encoder_weights(flow.weights), x, noise
+    )
+    q0, p0 = flow.inverse(x, p)
+    log_base = stats.norm.logpdf(q0).sum(axis=1) + stats.norm.logpdf(p0).sum(axis=1)
+    np.testing.assert_allclose(log_weights, log_base - log_h, rtol=1e-12)
+
+
+def test_encoder_density_is_normal():
+    """ln h(p|q) against scipy.stats.norm with the μ and σ that the networks give."""
+    flow, x, noise, _ = pieces("so3")
+    encoder = flow.objective.encoder
+    weights = flow.objective.layout.encoder_weights(flow.weights)
+    mean, _ = encoder.draw(weights, x, np.zeros_like(x))
+    shifted, _ = encoder.draw(weights, x, np.ones_like(x))
+    p, log_h = encoder.draw(weights, x, noise)
+    expected = stats.norm.logpdf(p, mean, shifted - mean).sum(axis=1)
+    np.testing.assert_allclose(log_h, expected, rtol=1e-12)
+    assert (shifted > mean).all()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_terms_are_means_of_their_parts(case):
+    flow, x, noise, base_states = pieces(case)
+    terms = flow.objective.terms(flow.weights, x, noise, base_states)
+    elbo = np.mean(flow.objective.log_weights(flow.weights, x, noise))
+    assert terms[0] == pytest.approx(elbo, rel=1e-13)
+    if flow.symmetry is not None:
+        brackets = flow.objective.brackets(flow.weights, *np.split(base_states, 2, axis=1))
+        np.testing.assert_allclose(terms[1:], np.mean(np.square(brackets), axis=(0, 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_upcast_from_float32(case, monkeypatch):
+    """Walk the tape, forward and backward: every array on it is float32."""
+    from autograd.core import VJPNode
+
+    found = []
+    original = VJPNode.__init__
+
+    def watch(self, value, fun, args, kwargs, argnums, parents):
+        original(self, value, fun, args, kwargs, argnums, parents)
+        vjp = self.vjp
+
+        def checked(cotangent):
+            bars = list(vjp(cotangent))
+            found.extend((fun.__name__, bar.dtype) for bar in bars)
+            return bars
+
+        self.vjp = checked
+        found.append((fun.__name__, value.dtype))
+
+    flow, x, noise, base_states = pieces(case, dtype="float32")
+    monkeypatch.setattr(VJPNode, "__init__", watch)
+    vjp, terms = make_vjp(
+        lambda arrays: flow.objective.terms(arrays, x, noise, base_states), flow.weights
+    )
+    vjp(np.ones(len(terms), np.float32))
+    assert len(found) > 20
+    assert [entry for entry in found if entry[1] != np.float32] == []
+
+
+def test_bound_is_below_the_evidence_which_quadrature_knows():
+    """d = 1: ln p(x) by integrating the joint over p; ELBO below, importance weighting close."""
+    flow = make("oscillator", enforce="none")
+    x = np.array([[-1.3], [0.2], [2.0]])
+    grid = np.linspace(-12, 12, 4001)
+    exact = [
+        math.log(
+            np.trapezoid(
+                np.exp(flow.joint_log_prob(np.full((grid.size, 1), point[0]), grid[:, None])), grid
+            )
+        )
+        for point in x
+    ]
+    elbo = flow.elbo(x, n_samples=4000)
+    estimate = flow.log_prob(x, n_samples=4000)
+    assert (elbo < exact).all()
+    np.testing.assert_allclose(estimate, exact, atol=0.05)
+    assert (np.abs(elbo - exact) > np.abs(estimate - exact)).all()
