@@ -80,10 +80,12 @@ def read_model(path: str | PathLike[str]) -> SavedModel:
         If it is not a saved model; the message says what is wrong with it.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as handle:  # np.load leaves a file open that it cannot read
+            archive = np.load(handle, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ModelFileError(f"{path} is one array, not a saved model (.npz)")
-            arrays = {name: archive[name] for name in archive.files}
+            with archive:
+                arrays = {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, KeyError, NotImplementedError) as error:
         raise ModelFileError(f"{path} is not a saved model: {error}") from error
     except (zipfile.BadZipFile, zlib.error) as error:

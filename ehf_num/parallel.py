@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from functools import cache
 from typing import TypeVar
 
@@ -53,7 +54,8 @@ def in_halves(work: Callable[[slice], _Result], rows: int) -> list[_Result]:
     if rows < 2 * _LEAST_ROWS:
         return [work(slice(0, rows))]
     middle = rows // 2
-    second = _helper().submit(work, slice(middle, rows))
+    # NumPy's error state is part of the context, which a thread does not inherit.
+    second = _helper().submit(copy_context().run, work, slice(middle, rows))
     try:
         first = work(slice(0, middle))
     finally:

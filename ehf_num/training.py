@@ -185,8 +185,8 @@ def _show(bar: Any) -> Callable[[_Run], None]:
             figures |= {"{g,H}²": f"{max(squares):.1e}", "λ": f"{max(multipliers):.1e}"}
         if np.isfinite(held_out):
             figures["held out"] = f"{held_out:.3f}"
-        bar.set_postfix(figures, refresh=False)
         bar.update(run.iteration - bar.n)
+        bar.set_postfix(figures)
 
     return show
 

@@ -1,0 +1,134 @@
+"""Base densities in numbers: constants against closed forms, draws against their law."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy import stats
+
+import ehf_sym as es
+from ehf_num.base import numeric_base
+
+PLANE = es.PhaseSpace(1)
+SPACE = es.PhaseSpace(2)
+Q, P = PLANE.q[0], PLANE.p[0]
+
+
+def correlated():
+    return es.BaseDensity(PLANE, log_density=-(2 * Q**2 + 2 * Q * P + 3 * P**2) / 2 + Q)
+
+
+def test_gaussian_is_read_off_its_formula():
+    base = numeric_base(correlated())
+    precision = np.array([[2.0, 1.0], [1.0, 3.0]])
+    mean = np.linalg.solve(precision, [1.0, 0.0])
+    law = stats.multivariate_normal(mean, np.linalg.inv(precision))
+    states = np.random.default_rng(0).standard_normal((50, 2))
+    assert base.route == "gaussian"
+    np.testing.assert_allclose(base.log_prob(states), law.logpdf(states), rtol=1e-12)
+    draws = base.sample(40_000, np.random.default_rng(1))
+    np.testing.assert_allclose(draws.mean(axis=0), mean, atol=5 * 0.8 / 200)
+    np.testing.assert_allclose(np.cov(draws.T), law.cov, atol=0.03)
+
+
+def test_soft_uniform_has_the_papers_constant_and_law():
+    base = numeric_base(es.SoftUniform(SPACE, width=5, sharpness=10))
+    log_z = math.log(5 / (1 - math.exp(-50)))
+    assert base.log_normalizer == pytest.approx(4 * log_z, rel=1e-12)
+    draws = base.sample(20_000, np.random.default_rng(2))
+
+    def cdf(x):  # ∫ f(β(t+σ/2)) f(−β(t−σ/2)) dt in closed form, β = 10, σ = 5
+        return (np.logaddexp(0, 10 * (x + 2.5)) - np.logaddexp(0, 10 * (x - 2.5))) / 50
+
+    for column in draws.T:  # four tests at 0.1 % each
+        assert stats.kstest(column, cdf).pvalue > 1e-3
+    assert stats.kstest(draws[:, 0] * 1.05, cdf).pvalue < 1e-3  # a wrong width is caught
+
+
+@pytest.mark.parametrize(
+    ("log_factor", "log_mass", "law"),
+    [
+        (-sp.sqrt(1 + Q**2) * 3, None, None),
+        (-sp.log(sp.cosh(Q)), math.log(math.pi), stats.hypsecant(scale=2 / math.pi)),
+        (-2 * sp.log(1 + sp.exp(-Q)) - Q, 0.0, stats.logistic),
+        (-(Q**4), math.log(2 * math.gamma(1.25)), None),
+    ],
+)
+def test_factorized_densities_are_normalized_and_drawn(log_factor, log_mass, law):
+    base = numeric_base(es.BaseDensity(PLANE, log_density=log_factor - P**2 / 2))
+    assert base.route == "factorized"
+    if log_mass is not None:
+        expected = log_mass + 0.5 * math.log(2 * math.pi)
+        assert base.log_normalizer == pytest.approx(expected, abs=1e-9)
+    draws = base.sample(20_000, np.random.default_rng(3))
+    assert stats.kstest(draws[:, 1], stats.norm.cdf).pvalue > 1e-3
+    grid = np.linspace(-30, 30, 60_001)
+    density = np.exp(base.log_prob(np.stack([grid, 0 * grid], axis=1)))
+    cdf = np.cumsum(density) * 1e-3 * math.sqrt(2 * math.pi)
+    assert cdf[-1] == pytest.approx(1, abs=1e-6)
+    assert stats.kstest(draws[:, 0], lambda x: np.interp(x, grid, cdf)).pvalue > 1e-3
+
+
+def test_a_bimodal_factor_keeps_both_of_its_modes():
+    two = sp.log(sp.exp(-((Q - 6) ** 2) * 4) + 3 * sp.exp(-((Q + 6) ** 2) * 4))
+    base = numeric_base(es.BaseDensity(PLANE, log_density=two - P**2 / 2))
+    draws = base.sample(20_000, np.random.default_rng(4))[:, 0]
+    assert np.mean(draws < 0) == pytest.approx(0.75, abs=5 * math.sqrt(0.1875 / 20_000))
+
+
+def coupled(log_normalizer=None):
+    return es.BaseDensity(
+        PLANE, log_density=-(Q**2 + P**2 + Q**2 * P**2) / 2, log_normalizer=log_normalizer
+    )
+
+
+def sampler(n, rng):
+    """Exact draws of the coupled density: q has weight (1+q²)^(-1/2) e^(-q²/2), by rejection."""
+    kept = np.empty(0)
+    while len(kept) < n:
+        q = rng.standard_normal(4 * n)
+        kept = np.concatenate([kept, q[rng.random(4 * n) < (1 + q**2) ** -0.5]])
+    q = kept[:n]
+    return np.stack([q, rng.standard_normal(n) / np.sqrt(1 + q**2)], axis=1)
+
+
+def test_a_coupled_density_needs_a_sampler_and_says_so():
+    with pytest.raises(es.ArgumentError, match=r"Gaussian.*factorize.*base_sampler"):
+        numeric_base(coupled())
+
+
+def test_a_users_sampler_is_used_and_the_constant_integrated():
+    base = numeric_base(coupled(), sampler)
+    grid = np.linspace(-12, 12, 20_001)
+    mass = np.trapezoid(np.exp(-(grid**2) / 2) * np.sqrt(2 * np.pi / (1 + grid**2)), grid)
+    assert base.log_normalizer == pytest.approx(math.log(mass), abs=1e-7)
+    assert base.sample(7, np.random.default_rng(0), np.float32).shape == (7, 2)
+
+
+def test_a_wrong_constant_is_refused():
+    with pytest.raises(es.ArgumentError, match="log_normalizer"):
+        numeric_base(coupled(log_normalizer=sp.Integer(2)), sampler)
+    factorized = es.BaseDensity(PLANE, log_density=-(Q**4) - P**2, log_normalizer=sp.Integer(1))
+    with pytest.raises(es.ArgumentError, match="log_normalizer"):
+        numeric_base(factorized)
+
+
+def test_a_constant_is_asked_for_where_it_cannot_be_integrated():
+    (q1, q2), (p1, p2) = SPACE.q, SPACE.p
+    base = es.BaseDensity(SPACE, log_density=-(q1**2 + q2**2 + p1**2 + p2**2 + q1**2 * p1**2))
+    with pytest.raises(es.ArgumentError, match="log_normalizer="):
+        numeric_base(base, lambda n, rng: rng.standard_normal((n, 4)))
+
+
+@pytest.mark.parametrize("bad", [np.zeros((3, 3)), np.zeros((3, 2), int), np.full((3, 2), np.nan)])
+def test_a_sampler_is_held_to_its_contract(bad):
+    base = numeric_base(coupled(), lambda n, rng: bad)
+    with pytest.raises(es.ArgumentError, match="base_sampler"):
+        base.sample(3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("log_density", [Q**2 - P**2, -sp.log(1 + Q**2) / 4 - P**2, -(P**2) + Q])
+def test_a_density_without_finite_mass_is_refused(log_density):
+    with pytest.raises(es.ArgumentError, match="cannot be normalized"):
+        numeric_base(es.BaseDensity(PLANE, log_density=log_density))

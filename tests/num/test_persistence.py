@@ -1,0 +1,206 @@
+"""Saved models: bit-equal when read back, refused when damaged, nothing executed."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from models import CASES, make
+
+import ehf_num as en
+import ehf_sym as es
+
+X = en.rings().sample(40, rng=0)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.npz"
+    make("so2").fit(X, iterations=4, progress=False).save(path)
+    return path
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_outputs_are_bit_equal(case, dtype, tmp_path):
+    flow = make(case, dtype=dtype, hamiltonians=2, kappa=0.02, step_size=0.3)
+    flow.save(tmp_path / "m.npz")
+    again = en.load(tmp_path / "m.npz")
+    x = np.random.default_rng(0).standard_normal((9, flow.dim))
+    for name in ("elbo", "log_prob"):
+        np.testing.assert_array_equal(getattr(again, name)(x), getattr(flow, name)(x))
+    np.testing.assert_array_equal(again.sample(9, rng=1), flow.sample(9, rng=1))
+    assert again.settings == flow.settings
+    assert again.base == flow.base
+    assert again.base.name == flow.base.name
+    assert again.symmetry == flow.symmetry
+    assert (again.report is None) == (flow.symmetry is None)
+
+
+def test_training_goes_on_bit_equal(saved):
+    first, second = en.load(saved), en.load(saved)
+    first.fit(X, iterations=6, progress=False)
+    second.fit(X, iterations=6, progress=False)
+    np.testing.assert_array_equal(first.sample(4, rng=0), second.sample(4, rng=0))
+
+
+def test_loaded_model_trains_as_the_saved_one_would(tmp_path):
+    flow = make("so2").fit(X, iterations=4, progress=False)
+    flow.save(tmp_path / "m.npz")
+    again = en.load(tmp_path / "m.npz").fit(X, iterations=6, progress=False)
+    flow.fit(X, iterations=6, progress=False)
+    for ours, theirs in zip(again.weights, flow.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_history_seed_and_versions_come_back(saved):
+    result = en.load(saved).result_
+    assert (result.stop_reason, result.iterations, result.seed) == ("iterations", 4, 0)
+    assert result.versions["numpy"] == np.__version__
+    assert result.history.elbo.shape == (4,)
+    assert result.history.multipliers.shape == (4, 1)
+
+
+def rewrite(path, change, *, header=True):
+    """Write the file again with its header or its arrays changed."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    if header:
+        content = json.loads(arrays["header"].tobytes())
+        change(content)
+        arrays["header"] = np.frombuffer(json.dumps(content).encode(), np.uint8)
+    else:
+        change(arrays)
+    np.savez(path, **arrays)
+
+
+def test_symmetry_is_proved_again(saved):
+    def tilt(header):
+        header["formulas"]["log_density"] = "-q1**2 - 2*q2**2 - p1**2 - p2**2"
+        header["formulas"]["log_normalizer"] = None
+
+    rewrite(saved, tilt)
+    with pytest.raises(es.InvarianceError):
+        en.load(saved)
+
+
+@pytest.mark.parametrize(
+    "text", ["__import__('os').system('touch hacked')", "q1.__class__", "lambda: 0", "exec('1')"]
+)
+def test_formulas_are_read_not_run(saved, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rewrite(saved, lambda header: header["formulas"].update(generators=[text]))
+    with pytest.raises(en.ModelFileError):
+        en.load(saved)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.npz"]
+
+
+HEADER_FAULTS = {
+    "newer schema": lambda h: h.update(schema=2),
+    "no schema": lambda h: h.pop("schema"),
+    "no formulas": lambda h: h.pop("formulas"),
+    "unknown option": lambda h: h["settings"].update(depth=3),
+    "bad option": lambda h: h["settings"].update(steps=0),
+    "other width": lambda h: h["settings"].update(hidden=[8, 8]),
+    "other dtype": lambda h: h["settings"].update(dtype="float32"),
+    "bad dimension": lambda h: h["formulas"].update(dim=-1),
+    "text for a list": lambda h: h["formulas"].update(generators="q1*p2"),
+    "bad state": lambda h: h["random_state"].update(state="x"),
+    "bad result": lambda h: h["result"].update(extra=1),
+}
+
+
+@pytest.mark.parametrize("fault", HEADER_FAULTS.values(), ids=HEADER_FAULTS)
+def test_a_wrong_header_is_refused(saved, fault):
+    rewrite(saved, fault)
+    with pytest.raises(en.ModelFileError, match=r"model\.npz"):
+        en.load(saved)
+
+
+ARRAY_FAULTS = {
+    "no weights": lambda a: a.pop("weights"),
+    "no header": lambda a: a.pop("header"),
+    "header of floats": lambda a: a.update(header=np.zeros(3)),
+    "header not JSON": lambda a: a.update(header=np.frombuffer(b"{", np.uint8)),
+    "header a list": lambda a: a.update(header=np.frombuffer(b"[]", np.uint8)),
+    "few weights": lambda a: a.update(weights=a["weights"][:-1]),
+    "weights of another dtype": lambda a: a.update(weights=a["weights"].astype("f4")),
+    "weights not finite": lambda a: a.update(weights=a["weights"] * np.nan),
+    "weights of objects": lambda a: a.update(weights=np.array([print], dtype=object)),
+    "no history": lambda a: a.pop("history_elbo"),
+}
+
+
+@pytest.mark.parametrize("fault", ARRAY_FAULTS.values(), ids=ARRAY_FAULTS)
+def test_wrong_arrays_are_refused(saved, fault):
+    rewrite(saved, fault, header=False)
+    with pytest.raises(en.ModelFileError, match=r"model\.npz"):
+        en.load(saved)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 3, 100, 0.3, 0.7, 0.999])
+def test_a_truncated_file_is_refused(saved, keep):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: keep if isinstance(keep, int) else int(keep * len(content))])
+    with pytest.raises(en.ModelFileError):
+        en.load(saved)
+
+
+def test_flipped_bits_are_caught_by_the_archives_checksums(saved):
+    content = bytearray(saved.read_bytes())
+    rng = np.random.default_rng(0)
+    for position in rng.integers(200, len(content) // 2, 20):
+        damaged = content.copy()
+        damaged[position] ^= 0x10
+        saved.write_bytes(damaged)
+        with pytest.raises(en.ModelFileError):
+            en.load(saved)
+
+
+def test_other_files_are_refused(tmp_path):
+    single = tmp_path / "one.npy"
+    np.save(single, X)
+    text = tmp_path / "points.csv"
+    text.write_text("1,2\n")
+    other = tmp_path / "other.npz"
+    np.savez(other, x=X)
+    archive = tmp_path / "zip.npz"
+    with zipfile.ZipFile(archive, "w") as handle:
+        handle.writestr("note.txt", "hello")
+    for path in (single, text, other, archive):
+        with pytest.raises(en.ModelFileError):
+            en.load(path)
+    with pytest.raises(FileNotFoundError):
+        en.load(tmp_path / "absent.npz")
+
+
+def test_saving_fails_whole(saved, monkeypatch):
+    before, flow = saved.read_bytes(), en.load(saved)
+
+    def broken(handle, **arrays):
+        handle.write(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", broken)
+    with pytest.raises(OSError, match="no space"):
+        flow.save(saved)
+    assert saved.read_bytes() == before
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model.npz"]
+
+
+def sampler(n, rng):
+    return rng.standard_normal((n, 2)) / np.sqrt(2)
+
+
+def test_a_sampler_is_asked_for_again(tmp_path):
+    space = es.PhaseSpace(1)
+    q, p = space.q[0], space.p[0]
+    base = es.BaseDensity(space, log_density=-(q**2 + p**2 + q**2 * p**2))
+    flow = en.EquivariantHamiltonianFlow(
+        base, enforce="none", hidden=(4,), base_sampler=sampler, rng=0
+    )
+    flow.save(tmp_path / "m.npz")
+    with pytest.raises(es.ArgumentError, match="base_sampler"):
+        en.load(tmp_path / "m.npz")
+    again = en.load(tmp_path / "m.npz", base_sampler=sampler)
+    np.testing.assert_array_equal(again.sample(3, rng=0), flow.sample(3, rng=0))

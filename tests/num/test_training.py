@@ -1,0 +1,181 @@
+"""Training: data of every kind, every way to stop, and what is kept."""
+
+import numpy as np
+import pytest
+from models import make
+
+import ehf_num as en
+import ehf_sym as es
+from ehf_num.training import _Run
+
+X = en.rings().sample(60, rng=0)
+
+
+def test_learning_raises_the_elbo_and_meets_the_constraint():
+    flow = make("so2", hidden=(24, 24))
+    target = en.rings()
+    before = flow.elbo(X).mean()
+    flow.fit(target.sample, iterations=600, batch_size=64, learning_rate=3e-3, progress=False)
+    history = flow.result_.history
+    assert flow.elbo(X).mean() > before + 0.3
+    assert history.squared_brackets[-100:].mean() < 4 * flow.settings.kappa
+    assert (history.multipliers > 0).all()
+    free = make("so2", hidden=(24, 24), enforce="none")
+    free.fit(target.sample, iterations=600, batch_size=64, learning_rate=3e-3, progress=False)
+    q, p = np.split(free.objective.base.sample(500, np.random.default_rng(0)), 2, axis=1)
+    assert np.mean(free.brackets(q, p) ** 2) > 4 * np.mean(flow.brackets(q, p) ** 2)
+
+
+def test_result_says_what_was_done():
+    flow = make("so2", rng=7).fit(X, iterations=40, validation=0.25, progress=False)
+    result, history = flow.result_, flow.result_.history
+    assert (result.stop_reason, result.iterations, result.seed) == ("iterations", 40, 7)
+    assert {"python", "numpy", "autograd", "sympy"} <= set(result.versions)
+    assert history.iteration.tolist() == list(range(1, 41))
+    assert history.squared_brackets.shape == history.multipliers.shape == (40, 1)
+    assert np.isfinite(history.validation_elbo).all()
+    assert "40 iterations" in str(result)
+    with pytest.raises(AttributeError):
+        result.seed = 8
+
+
+def test_history_does_not_grow_with_iterations():
+    flow = make("so2", hidden=(4,), enforce="none").fit(X, iterations=1200, progress=False)
+    assert len(flow.result_.history) == 300
+    assert flow.result_.history.multipliers.shape == (300, 0)
+    assert np.isnan(flow.result_.history.validation_elbo).all()
+
+
+def numbered(n):
+    return np.stack([np.arange(n), np.zeros(n)], axis=1)
+
+
+def test_an_epoch_visits_every_point_once(monkeypatch):
+    seen = []
+    original = _Run.step
+
+    def watch(run):
+        draw = run.data.next_batch
+        object.__setattr__(run.data, "next_batch", lambda rng: seen.append(draw(rng)) or seen[-1])
+        done = original(run)
+        object.__setattr__(run.data, "next_batch", draw)
+        return done
+
+    monkeypatch.setattr(_Run, "step", watch)
+    make("so2").fit(numbered(12) / 10, iterations=6, batch_size=4, progress=False)
+    for epoch in (seen[:3], seen[3:]):
+        assert sorted((np.concatenate(epoch)[:, 0] * 10).round()) == list(range(12))
+
+
+def endless_generator():
+    rng = np.random.default_rng(0)
+    while True:
+        yield rng.standard_normal((5, 2))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [en.rings().sample, lambda n, rng: rng.standard_normal((n, 2)), endless_generator,
+     endless_generator()],
+    ids=["target", "function", "generator function", "iterator"],
+)  # fmt: skip
+def test_endless_data_in_each_of_its_forms(source):
+    flow = make("so2").fit(source, iterations=4, validation=X, progress=False)
+    assert flow.result_.iterations == 4
+    assert np.isfinite(flow.result_.history.validation_elbo).all()
+
+
+def test_a_model_can_teach_another():
+    student = make("so2", rng=1).fit(make("so2").sample, iterations=3, progress=False)
+    assert student.result_.stop_reason == "iterations"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [(lambda n, rng: np.zeros((n, 3)), r"x\(n, rng\)"), (iter([np.zeros((4, 2))]), "ended"),
+     (iter([np.full((4, 2), np.nan)]), r"next\(x\)")],
+)  # fmt: skip
+def test_a_source_is_held_to_its_contract(source, message):
+    with pytest.raises(es.ArgumentError, match=message):
+        make("so2").fit(source, iterations=3, progress=False)
+
+
+def test_endless_data_has_no_share_to_hold_out():
+    with pytest.raises(es.ArgumentError, match="validation"):
+        make("so2").fit(en.rings().sample, iterations=3, validation=0.2)
+
+
+def test_early_stopping_goes_back_to_the_best():
+    few = X[:8]
+    flow = make("so2", enforce="none", hidden=(32, 32))
+    flow.fit(
+        few, iterations=3000, learning_rate=1e-2, validation=X[8:], patience=20, progress=False
+    )
+    history = flow.result_.history
+    assert flow.result_.stop_reason == "early_stopping"
+    assert flow.result_.iterations < 3000
+    best = history.validation_elbo.argmax()
+    assert len(history) - 1 - best == 20
+    again = flow.elbo(X[8:], n_samples=200).mean()
+    assert again == pytest.approx(history.validation_elbo[best], abs=0.5)
+    assert history.validation_elbo[-1] < history.validation_elbo[best]
+
+
+def test_training_that_turns_non_finite_keeps_the_last_good_weights(monkeypatch):
+    flow = make("so2")
+    original = _Run.step
+    kept = {}
+
+    def poisoned(run):
+        if run.iteration == 5:
+            kept["good"] = run.previous.copy()
+            run.parameters.flat[3] = np.nan
+        return original(run)
+
+    monkeypatch.setattr(_Run, "step", poisoned)
+    with pytest.warns(en.TrainingWarning, match="non_finite"):
+        flow.fit(X, iterations=50, progress=False)
+    assert flow.result_.stop_reason == "non_finite"
+    assert flow.result_.iterations == 5
+    np.testing.assert_array_equal(flow._parameters.flat, kept["good"])
+    assert np.isfinite(flow.elbo(X)).all()
+
+
+def test_a_divergent_run_ends_by_itself():
+    flow = make("so2", dtype="float32")
+    with pytest.warns(en.TrainingWarning, match="non_finite"):
+        flow.fit(X, iterations=500, learning_rate=1e30, progress=False)
+    assert all(np.isfinite(weight).all() for weight in flow.weights)
+
+
+def test_ctrl_c_keeps_what_was_learned():
+    flow = make("so2")
+    start = flow.weights[0].copy()
+
+    def source(n, rng):
+        source.calls += 1
+        if source.calls == 30:
+            raise KeyboardInterrupt
+        return en.rings().sample(n, rng)
+
+    source.calls = 0
+    with pytest.warns(en.TrainingWarning, match="interrupted"):
+        flow.fit(source, iterations=1000, progress=False)
+    assert flow.result_.stop_reason == "interrupted"
+    assert flow.result_.iterations == 29
+    assert not np.array_equal(flow.weights[0], start)
+
+
+def test_progress_shows_elbo_bracket_and_multiplier(capsys):
+    make("so2").fit(X, iterations=5, validation=0.2, progress=True)
+    shown = capsys.readouterr().err
+    assert all(word in shown for word in ("ELBO=", "{g,H}²=", "λ=", "held out="))
+    make("so2").fit(X, iterations=5, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_fit_goes_on_from_where_it_was():
+    flow = make("so2").fit(X, iterations=5, progress=False)
+    middle = flow.weights[0].copy()
+    flow.fit(X, iterations=1, learning_rate=1e-6, progress=False)
+    assert 0 < np.abs(flow.weights[0] - middle).max() < 2e-6
