@@ -1,0 +1,113 @@
+"""The command line as a user types it: outputs and exit statuses."""
+
+import numpy as np
+import pytest
+
+import ehf_num as en
+from ehf_num.cli import main
+
+ROTATION = "q1*p2 - q2*p1"
+NORMAL = "exp(-(q1**2+q2**2+p1**2+p2**2)/2)"
+QUICK = ["--iterations", "3", "--hidden", "4", "--no-progress"]
+
+
+def run(*arguments):
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        return error.code
+
+
+def check(base, *more, dim=2):
+    return run("check", "--dim", dim, "--generator", ROTATION, "--base", base, *more)
+
+
+@pytest.mark.parametrize("base", [NORMAL, "normal", "exp(-0.5*(q1^2+q2^2) - p1^2 - p2^2)"])
+def test_check_proves(base, capsys):
+    assert check(base) == 0
+    assert "proved" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("base", ["soft-uniform", "exp(-q1**2 - 2*q2**2 - p1**2 - p2**2)"])
+def test_check_refutes_with_a_witness(base, capsys):
+    assert check(base) == 1
+    shown = capsys.readouterr().out
+    assert "refuted" in shown
+    assert "q1 = " in shown
+
+
+def test_check_admits_what_it_cannot_decide(capsys):
+    """An identity of erf with a constant that no rule here knows, and 0 to every precision."""
+    unknown = "erf(q1**2 + q2**2 + E**pi) - erf(q1**2 + q2**2 + exp(pi))"
+    status = check(f"exp(-(q1**2+q2**2+p1**2+p2**2)/2 + q1*({unknown}))")
+    shown = capsys.readouterr().out
+    assert (status, "undecided" in shown) in [(2, True), (0, False)]
+
+
+@pytest.mark.parametrize("style", ["latex", "html"])
+def test_check_writes_other_formats(style, capsys):
+    assert check("normal", "--format", style) == 0
+    assert ("\\" if style == "latex" else "<") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "--dim", 2),
+        ("check", "--dim", 0, "--generator", ROTATION),
+        ("check", "--dim", "two", "--generator", ROTATION),
+        ("check", "--dim", 2, "--generator", "q1*p3"),
+        ("check", "--dim", 2, "--generator", "q1**"),
+        ("check", "--dim", 2, "--generator", "__import__('os')"),
+        ("check", "--dim", 2, "--generator", ROTATION, "--base", "q1.real"),
+        ("check", "--dim", 2, "--generator", ROTATION, "--base", "0"),
+        ("reproduce", "fig9"),
+        ("sample", "absent.npz", "--out", "x.csv"),
+        ("fit", "absent.csv", "--out", "m.npz"),
+        ("nonsense",),
+        (),
+    ],
+    ids=str,
+)
+def test_bad_input_ends_with_status_three(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 3
+    captured = capsys.readouterr()
+    assert captured.err
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz"])
+def test_fit_then_sample(suffix, tmp_path, capsys):
+    points, model, out = (tmp_path / name for name in ("x" + suffix, "m.npz", "s" + suffix))
+    en.write_points(points, en.rings().sample(30, rng=0))
+    assert run("fit", points, "--generator", ROTATION, "--out", model, *QUICK) == 0
+    shown = capsys.readouterr().out
+    assert "proved" in shown
+    assert "log-likelihood" in shown
+    assert run("sample", model, "-n", 25, "--out", out, "--seed", 4) == 0
+    samples = en.read_points(out)
+    np.testing.assert_array_equal(samples, en.load(model).sample(25, rng=4))
+
+
+def test_fit_without_a_generator_enforces_nothing(tmp_path):
+    en.write_points(tmp_path / "x.csv", en.modes_on_circle(3).sample(30, rng=0))
+    arguments = ("fit", tmp_path / "x.csv", "--base", "soft-uniform", "--out", tmp_path / "m.npz")
+    assert run(*arguments, *QUICK) == 0
+    assert en.load(tmp_path / "m.npz").settings.enforce == "none"
+
+
+def test_fit_names_the_bad_line(tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("1,2\n3,4\n5,x\n")
+    assert run("fit", tmp_path / "x.csv", "--out", tmp_path / "m.npz") == 3
+    assert "line 3" in capsys.readouterr().err
+    assert not (tmp_path / "m.npz").exists()
+
+
+def test_fit_refuses_before_it_trains(tmp_path, capsys):
+    en.write_points(tmp_path / "x.csv", en.rings().sample(30, rng=0))
+    fit = ("fit", tmp_path / "x.csv", "--generator", ROTATION, *QUICK)
+    assert run(*fit, "--out", tmp_path / "no" / "m.npz") == 3
+    assert run(*fit, "--base", "soft-uniform", "--out", tmp_path / "m.npz") == 3
+    assert run(*fit, "--kappa", -1, "--out", tmp_path / "m.npz") == 3
+    assert "kappa" in capsys.readouterr().err
