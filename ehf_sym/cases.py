@@ -35,7 +35,7 @@ class _Cases:
         self._numerator = numerator
         self._key = key
         self._jumping = [f for f, kernel in tower.jumps.items() if self._occurs(kernel.index)]
-        proved = {f: tower.known_signs.of(f) for f in self._jumping}
+        proved = {f: tower.sign_of(f) for f in self._jumping}
         self._fixed = {f: sign.value for f, sign in proved.items() if sign is not None}
         unknown = {f for f, kernel in tower.signs.items() if self._occurs(kernel.index)}
         self._unknown = unknown | (proved.keys() - self._fixed.keys())
@@ -108,7 +108,10 @@ class _Cases:
 
     def _undefined_at(self, zeros: Collection[Poly]) -> bool:
         """Tell whether some logarithm is undefined at these zeros."""
-        return any(r.strict and f in r.zeros for r in self._tower.requirements for f in zeros)
+        signs = map(self._tower.sign_of, zeros)
+        return any(sign is not None and sign.strict for sign in signs) or any(
+            r.strict and f in r.zeros for r in self._tower.requirements for f in zeros
+        )
 
     def _in_ideal(self, poly: Poly, zeros: Collection[Poly], pattern: Pattern) -> bool:
         """Divide by the polynomials that are zero, and by their roots."""

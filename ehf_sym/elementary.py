@@ -33,12 +33,12 @@ Refinements = dict[tuple[str, sp.Expr], int]
 
 
 class RefineError(ArithmeticError):
-    """A kernel must be split into roots of itself: note the order and convert again."""
+    """Something was learned too late, an order N or a sign: note it and convert again."""
 
-    def __init__(self, key: tuple[str, sp.Expr], order: int) -> None:
-        super().__init__(key, order)
+    def __init__(self, key: tuple[str, sp.Expr], value: int) -> None:
+        super().__init__(key, value)
         self.key = key
-        self.order = order
+        self.value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class Tower:
             root = sp.Abs(meaning) ** sp.Rational(1, order)
             kernel = self.field.adjoin("root", root, order=order, base=f)
             self.field.relate(kernel, order, size)
-            proved = self._sign_of(f)
+            proved = self.sign_of(f)
             signs = self.known_signs
             strict = proved is not None and proved.strict
             (signs.positive if strict else signs.nonnegative).add(kernel.index)
@@ -234,15 +234,19 @@ class Tower:
         index = is_generator(f)
         return None if index is None else self.field.kernels[index]
 
-    def _sign_of(self, f: Poly) -> Sign | None:
+    def sign_of(self, f: Poly) -> Sign | None:
         """Prove the sign of a polynomial, once."""
         if f not in self._proved:
-            self._proved[f] = self.known_signs.of(f)
+            proved = self.known_signs.of(f)
+            if proved is None and self._refinements:
+                value = self._refinements.get(("sign", self.field.expression(f)))
+                proved = None if value is None else Sign(value, strict=False)
+            self._proved[f] = proved
         return self._proved[f]
 
     def _sign(self, f: Poly) -> Poly:
         """Sign of f off its zeros: 1, -1 or a kernel s with s**2 = 1."""
-        proved = self._sign_of(f)
+        proved = self.sign_of(f)
         if proved is not None:
             return self.field.ring.ground_new(proved.value)
         special = self._special(f)
@@ -254,9 +258,19 @@ class Tower:
             self.signs[f] = kernel
         return self.field.ring.gens[self.signs[f].index]
 
+    def _impose_sign(self, f: Poly, sign: Sign) -> None:
+        """Keep a sign without which the expression would not be real."""
+        if f in self.signs:
+            raise RefineError(("sign", self.field.expression(f)), sign.value)
+        self._proved[f] = sign
+        index = is_generator(f)
+        if index is not None and sign.value > 0:
+            signs = self.known_signs
+            (signs.positive if sign.strict else signs.nonnegative).add(index)
+
     def _jump(self, f: Poly) -> Poly:
         """Sign of f everywhere: 1, -1 or a kernel s with s**3 = s, 0 at the zeros of f."""
-        proved = self._sign_of(f)
+        proved = self.sign_of(f)
         if proved is not None and proved.strict:
             return self.field.ring.ground_new(proved.value)
         if f not in self.jumps:
@@ -286,20 +300,24 @@ class Tower:
         sign = 1 if content > 0 else -1
         odd, zeros = [], []
         for f, m in factors.items():
-            proved = self._sign_of(f)
+            proved = self.sign_of(f)
             if m % 2 and proved is None:
-                sign_kernel = self._special(self._sign(f))
-                odd.append(f if sign_kernel is None else sign_kernel.base)
+                special = self._special(f)
+                odd.append(special.base if special is not None and special.kind == "sign" else f)
             elif m % 2 and proved is not None:
                 sign *= proved.value
-            if m > 0 and (proved is None or not proved.strict):
+            if m > 0 and not (proved is not None and proved.strict):
                 zeros.append(f)
         if sign > 0 and not odd:
             return
+        # Points where a half tangent is infinite are none of the field's: look at them apart.
         tangents = [k.index for k in self.field.kernels if k.kind == "tan"]
         poles = [
             i for i in tangents if sum(m * self.field.degree(f, i) for f, m in factors.items()) < 0
         ]
+        if len(odd) == 1 and (strict or (not poles and set(zeros) <= set(odd))):
+            self._impose_sign(odd[0], Sign(sign, strict))
+            return
         entry = Requirement(strict, sign, tuple(odd), tuple(zeros), tuple(poles))
         if entry not in self.requirements:
             self.requirements.append(entry)

@@ -7,7 +7,7 @@ everything cancels term by term never meet a common denominator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -22,8 +22,8 @@ Element = Mapping[Key, Poly]
 Kind = Literal["variable", "constant", "exp", "tan", "log", "root", "sign", "jump", "opaque"]
 
 UNIT: Key = frozenset()
-# Products of terms in one conversion: a second or two.
-_MAX_WORK = 600_000
+# Exponents added in the products of one conversion: a second or two.
+_MAX_WORK = 5_000_000
 
 
 class GiveUpError(ArithmeticError):
@@ -98,14 +98,12 @@ class Field:
 
     def add(self, elements: Iterable[Element]) -> Element:
         """Sum, bucket by bucket."""
-        sums: dict[Key, dict[tuple[int, ...], Any]] = {}
+        buckets: dict[Key, list[Poly]] = {}
         for element in elements:
             for key, poly in element.items():
-                bucket = sums.setdefault(key, {})
-                for monomial, coefficient in poly.items():
-                    bucket[monomial] = bucket.get(monomial, 0) + coefficient
-        polys = {key: self._from_terms(bucket) for key, bucket in sums.items()}
-        return {key: poly for key, poly in polys.items() if poly}
+                buckets.setdefault(key, []).append(poly)
+        sums = {key: self._sum(polys) for key, polys in buckets.items()}
+        return {key: poly for key, poly in sums.items() if poly}
 
     def multiply(self, a: Element, b: Element) -> Element:
         """Product, every bucket with every other."""
@@ -161,12 +159,12 @@ class Field:
 
     def over(self, element: Element, common: Mapping[Poly, int]) -> Poly:
         """Numerator over a given multiple of all denominators."""
-        total = self.ring.zero
+        parts = []
         for key, poly in element.items():
             own = dict(key)
             missing = frozenset((f, m - own.get(f, 0)) for f, m in common.items())
-            total += self.times(poly, self.expand(missing))
-        return total
+            parts.append(self.times(poly, self.expand(missing)))
+        return self._sum(parts)
 
     def expand(self, key: Key) -> Poly:
         """Multiply the factors of a denominator."""
@@ -183,7 +181,7 @@ class Field:
 
     def _spend(self, work: int) -> None:
         """Count products of terms; beyond the bound, give up."""
-        self._work += work
+        self._work += work * self.ring.ngens
         if self._work > _MAX_WORK:
             raise GiveUpError("too many terms")
 
@@ -262,6 +260,16 @@ class Field:
         half = self._poly_power(poly, n // 2)
         square = self.times(half, half)
         return self.times(square, poly) if n % 2 else square
+
+    def _sum(self, polys: Sequence[Poly]) -> Poly:
+        """Add polynomials."""
+        if len(polys) == 1:
+            return polys[0]
+        terms: dict[tuple[int, ...], Any] = {}
+        for poly in polys:
+            for monomial, coefficient in poly.items():
+                terms[monomial] = terms.get(monomial, 0) + coefficient
+        return self._from_terms(terms)
 
     def _from_terms(self, terms: Mapping[tuple[int, ...], Any]) -> Poly:
         """Build a polynomial, dropping zero terms."""

@@ -102,7 +102,7 @@ def normal_form(formula: sp.Expr) -> NormalForm | None:
         except RingFullError:
             size *= 2
         except RefineError as request:
-            refinements[request.key] = request.order
+            refinements[request.key] = request.value
         except (GiveUpError, BasePolynomialError, NotImplementedError, RecursionError):
             return None
     return None

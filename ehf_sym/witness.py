@@ -65,7 +65,7 @@ def probe(formula: sp.Expr, point: Point, precisions: Sequence[int]) -> Probe | 
             found = Probe(point, enclose(formula, point, precision), precision)
         except UnresolvedError:
             continue
-        except (UndefinedError, UnknownFunctionError, RecursionError):
+        except (UndefinedError, UnknownFunctionError):
             return None
         if found.refutes or isinstance(found.value, Fraction):
             break

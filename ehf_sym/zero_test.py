@@ -159,7 +159,11 @@ def is_zero(expr: Any) -> ZeroVerdict:
     >>> print(is_zero(exp(x) - 1 - x))
     refuted: the value at x = 1 is about 0.718282 (interval arithmetic, 53 bits)
     """
-    return _Question(_admitted(expr)).verdict()
+    formula = _admitted(expr)
+    try:
+        return _Question(formula).verdict()
+    except RecursionError:
+        return ZeroVerdict("undecided", "it is nested too deeply", residual=formula)
 
 
 class _Question:

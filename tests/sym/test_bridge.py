@@ -172,6 +172,10 @@ def test_symbol_names_never_reach_the_code():
     keyword = sp.Symbol("lambda", real=True)
     function = to_numpy(hostile**2 + keyword, (hostile, keyword))
     assert function([3.0, 4.0]) == 13
+    shadow, softplus = sp.Symbol("exp", real=True), sp.Symbol("SoftPlus", real=True)
+    formula = sp.log(1 + sp.exp(shadow)) * sp.exp(softplus)
+    expected = np.log1p(np.exp(0.5)) * np.exp(2.0)
+    assert to_numpy(formula, (shadow, softplus))([0.5, 2.0]) == pytest.approx(expected, rel=1e-14)
 
 
 def test_big_integers_and_constants_are_exact_doubles():

@@ -163,6 +163,8 @@ LEAPFROG = {
     "boost": (Q1, True),
     "rotation and translation": (ROTATION + P1, True),
     "rotation about a point": (ROTATION + Q1 + P2, True),
+    "dilation and boost": (Q1 * P1 + Q2, True),
+    "dilation and translation": (Q1 * P1 + P2, True),
     "function of q": (Q1**2 * Q2, True),
     "function of p": (P1**2, True),
     "screw": (Q1 * P1 + Q2 + P2, False),

@@ -1,0 +1,47 @@
+"""Sphinx configuration: Markdown pages, and the reference from numpydoc docstrings."""
+
+from importlib.metadata import version as installed_version
+from typing import Any
+
+project = "Equivariant Hamiltonian flows"
+author = "The equivariant-hamiltonian-flows developers"
+copyright = f"2026, {author}"
+release = version = installed_version("equivariant-hamiltonian-flows")
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+default_role = "autolink"  # `name` in a docstring: a link where there is such an object
+
+myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say it in words
+autosummary_generate = False
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+
+
+def escape_bars(
+    _app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
+) -> None:
+    """Let |x| be an absolute value in docstrings, where docutils sees a substitution."""
+    in_example = False
+    for number, line in enumerate(lines):
+        in_example = bool(line.strip()) and (in_example or line.lstrip().startswith(">>>"))
+        if not in_example:
+            lines[number] = line.replace("|", r"\|")
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", escape_bars)

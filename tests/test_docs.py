@@ -1,0 +1,143 @@
+"""The documents say what is: their code runs, their links lead somewhere, their lists are whole."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+import ehf_num as en
+from ehf_num import cli
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+DOCUMENTS = [*PAGES, *ROOT.glob("*.md")]
+MODULES = sorted(
+    path
+    for package in ("ehf_sym", "ehf_num")
+    for path in (ROOT / package).rglob("*.py")
+    if path.stem != "__init__"
+)
+DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def code_blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of each fenced block, in order."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def run_blocks(page: Path) -> None:
+    """Run a page's Python from top to bottom in one namespace.
+
+    Blocks marked ``python`` are executed; those marked ``pycon`` are doctests.
+    """
+    names: dict[str, object] = {}
+    for number, (language, text) in enumerate(code_blocks(page)):
+        name = f"{page.name}, block {number}"
+        if language == "python":
+            exec(compile(text, name, "exec"), names)
+        elif language == "pycon":
+            test = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+            report: list[str] = []
+            runner = doctest.DocTestRunner(optionflags=DOCTEST_OPTIONS)
+            runner.run(test, out=report.append, clear_globs=False)
+            assert not runner.failures, "".join(report)
+            names = test.globs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_runs(page, monkeypatch, tmp_path) -> None:
+    fit = en.EquivariantHamiltonianFlow.fit
+
+    def short_fit(self, x, **options):
+        return fit(self, x, **options | {"iterations": 10, "progress": False})
+
+    monkeypatch.setattr(en.EquivariantHamiltonianFlow, "fit", short_fit)
+    monkeypatch.chdir(tmp_path)
+    run_blocks(page)
+    plt.close("all")
+
+
+def test_a_wrong_block_is_noticed(tmp_path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\nx = 1\n```\n\n```pycon\n>>> x\n2\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="Expected"):
+        run_blocks(page)
+
+
+def test_documented_commands_exist() -> None:
+    parser = cli._parser()
+    lines = [
+        line
+        for page in DOCUMENTS
+        for language, text in code_blocks(page)
+        if language == "sh"
+        for line in re.findall(r"(?:^|/)ehf (.*)$", text, re.MULTILINE)
+    ]
+    assert len(lines) >= 5
+    for line in lines:
+        parser.parse_args(shlex.split(line))
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name_of)
+def test_links_lead_somewhere(page) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+def plan_of_the_house() -> list[str]:
+    text = (DOCS / "layout.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+
+def test_plan_of_the_house_names_every_module() -> None:
+    assert sorted(plan_of_the_house()) == sorted(path.stem for path in MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_modules_import_from_above(module) -> None:
+    plan = plan_of_the_house()
+    statements = ast.parse(module.read_text(encoding="utf-8")).body
+    package = module.relative_to(ROOT).parts[0]
+    imported = [
+        name
+        for statement in statements
+        if isinstance(statement, ast.ImportFrom) and f"{statement.module}.".startswith(package)
+        for name in (statement.module.split(".")[-1], *(alias.name for alias in statement.names))
+        if name in plan
+    ]
+    below = [name for name in imported if plan.index(name) >= plan.index(module.stem)]
+    assert not below
+
+
+def test_lowest_versions_are_the_lower_bounds() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    requirements = project["dependencies"] + extras["test"] + extras["docs"]
+    bounds = dict(requirement.split(">=") for requirement in requirements)
+    lines = (ROOT / ".ci" / "lowest.txt").read_text("utf-8").splitlines()
+    # Of several lines on one package, the first is the bound: see the file's head.
+    pins = dict(re.match(r"([\w-]+)==([\d.]+)", s).groups() for s in reversed(lines) if "==" in s)
+    for package, bound in bounds.items():
+        assert f"{pins[package]}.".startswith(f"{bound}."), package
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {requirement.split(">=")[0] for requirement in project["dependencies"]}
+    table = re.findall(r"^\| (\w+) \|", (DOCS / "dependencies.md").read_text("utf-8"), re.MULTILINE)
+    assert {name.lower() for name in table} == names | {"package"}
