@@ -200,11 +200,12 @@ class EquivariantHamiltonianFlow:
             checks.positive_integer(patience, "patience")
             if validation is None:
                 raise ArgumentError("patience was given without validation= to watch")
+        penalized = self.settings.enforce == "penalty"
         settings = TrainingSettings(
             iterations=checks.positive_integer(iterations, "iterations"),
             batch_size=checks.positive_integer(batch_size, "batch_size"),
             adam=AdamSettings(learning_rate=learning_rate),
-            multipliers=self._multiplier_settings(),
+            multipliers=MultiplierSettings(self.settings.kappa) if penalized else None,
             patience=patience,
             progress=progress,
         )
@@ -220,11 +221,6 @@ class EquivariantHamiltonianFlow:
             self._objective, self._parameters, data, settings, self._rng, self.seed
         )
         return self
-
-    def _multiplier_settings(self) -> MultiplierSettings | None:
-        if self.settings.enforce == "none":
-            return None
-        return MultiplierSettings(kappa=self.settings.kappa)
 
     def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
         """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
@@ -315,8 +311,8 @@ class EquivariantHamiltonianFlow:
         """
         header = {
             "formulas": formulas_as_text(self.base, self.symmetry),
-            "sampler": self._objective.base.route == "sampler",
             "settings": asdict(self.settings),
+            "sampler": self._objective.base.route == "sampler",
             "seed": self.seed,
             "random_state": random_state(self._rng),
             "versions": versions(),
