@@ -261,4 +261,4 @@ class _Conversion:
         """Compare normal forms of arguments."""
         field = self._field
         differences = (field.add([x, field.scale(y, -1)]) for x, y in zip(a, b, strict=False))
-        return len(a) == len(b) > 0 and not any(field.single(d)[0] for d in differences)
+        return len(a) == len(b) and not any(field.single(d)[0] for d in differences)

@@ -37,11 +37,10 @@ def test_check_refutes_with_a_witness(base, capsys):
 
 
 def test_check_admits_what_it_cannot_decide(capsys):
-    """An identity of erf with a constant that no rule here knows, and 0 to every precision."""
-    unknown = "erf(q1**2 + q2**2 + E**pi) - erf(q1**2 + q2**2 + exp(pi))"
-    status = check(f"exp(-(q1**2+q2**2+p1**2+p2**2)/2 + q1*({unknown}))")
-    shown = capsys.readouterr().out
-    assert (status, "undecided" in shown) in [(2, True), (0, False)]
+    """asin x + acos x = π/2 is true, and outside the class that the zero test is complete on."""
+    hidden_zero = "(asin(q1/9) + acos(q1/9) - pi/2)"
+    assert check(f"exp(-(q1**2+q2**2+p1**2+p2**2)/2 + q1*{hidden_zero})") == 2
+    assert "undecided" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("style", ["latex", "html"])
