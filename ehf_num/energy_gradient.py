@@ -21,7 +21,8 @@ from ehf_num.networks import energy_gradient_reference, hidden_layers
 from ehf_num.workspace import Array, Workspace
 
 
-def _forward(x: Array, weights: Weights, saved: Saved) -> Array:
+def forward(x: Array, weights: Weights, saved: Saved) -> Array:
+    """Evaluate the gradient of some rows and keep what their backward pass needs."""
     layers = hidden_layers(weights)
     inputs, slopes = [x], []
     for level, (matrix, bias) in enumerate(layers, start=1):
@@ -65,7 +66,8 @@ def _softplus_leaving_sigmoid(z: Array, work: Workspace) -> Array:
     return activation
 
 
-def _pull_back(cotangent: Array, weights: Weights, saved: Saved) -> tuple[Array, list[Array]]:
+def pull_back(cotangent: Array, weights: Weights, saved: Saved) -> tuple[Array, list[Array]]:
+    """Apply the transposed Jacobian to a cotangent (n, d): those of x and of each weight."""
     layers, work = hidden_layers(weights), Workspace()
     inputs, slopes, backs = (saved.kept[name] for name in ("inputs", "slopes", "backs"))
     gradients: list[Array] = [np.empty(0)] * len(weights)
@@ -99,7 +101,7 @@ def _pull_back(cotangent: Array, weights: Weights, saved: Saved) -> tuple[Array,
     return descending.copy() if descending is not None else cotangent, gradients
 
 
-_fused = fuse(_forward, _pull_back, energy_gradient_reference)
+_fused = fuse(forward, pull_back, energy_gradient_reference)
 
 
 def energy_gradient(x: Any, *weights: Any) -> Any:

@@ -29,7 +29,7 @@ class Saved(Workspace):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: dict[str, list[Array]] = {}
+        self.kept: dict[str, list[Any]] = {}
 
 
 def fuse(

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from ehf_num.checks import positive_integer, positive_number
-from ehf_num.hamiltonian import Separable
+from ehf_num.hamiltonian import NetworkHamiltonian, Separable
+from ehf_num.leapfrog_map import leapfrog_map, schedule
 from ehf_sym.errors import EHFError
 
 
@@ -83,11 +84,14 @@ class Leapfrog:
         return self._flow(hamiltonian, q, p, -self.step_size)
 
     def _flow(self, hamiltonian: Separable, q: Any, p: Any, dt: float) -> tuple[Any, Any]:
-        p = p - 0.5 * dt * hamiltonian.grad_potential(q)
-        for step in range(1, self.steps + 1):
-            q = q + dt * hamiltonian.grad_kinetic(p)
-            kick = dt if step < self.steps else 0.5 * dt
-            p = p - kick * hamiltonian.grad_potential(q)
+        if isinstance(hamiltonian, NetworkHamiltonian):
+            weights = (*hamiltonian.kinetic_weights, *hamiltonian.potential_weights)
+            return leapfrog_map(self.steps, dt)(q, p, *weights)
+        for is_kick, factor in schedule(self.steps, dt):
+            if is_kick:
+                p = p + factor * hamiltonian.grad_potential(q)
+            else:
+                q = q + factor * hamiltonian.grad_kinetic(p)
         return q, p
 
 

@@ -117,7 +117,8 @@ def test_nothing_is_upcast_from_float32(case, monkeypatch):
 
         def checked(cotangent):
             bars = list(vjp(cotangent))
-            found.extend((fun.__name__, bar.dtype) for bar in bars)
+            # A slice's cotangent is a sparse object; its dtype shows where it is added up.
+            found.extend((fun.__name__, bar.dtype) for bar in bars if hasattr(bar, "dtype"))
             return bars
 
         self.vjp = checked
