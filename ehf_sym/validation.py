@@ -41,8 +41,7 @@ def validate_formula(expr: Any, q: tuple[Symbol, ...], p: tuple[Symbol, ...], na
     >>> validate_formula(3 * x, (x,), (y,), "f")
     3*x
     """
-    formula = _scalar(expr, name)
-    _refuse_floats(formula, name)
+    formula = exact_scalar(expr, name)
     _refuse_foreign(formula, q, p, name)
     _refuse_non_real(formula, name)
     evaluated = rebuild(formula)
@@ -57,8 +56,8 @@ def rebuild(expr: Expr) -> Expr:
     return expr.func(*(rebuild(arg) for arg in expr.args))
 
 
-def _scalar(expr: Any, name: str) -> Expr:
-    """Turn exact numbers into SymPy's; refuse everything that is not a scalar expression."""
+def exact_scalar(expr: Any, name: str) -> Expr:
+    """Turn exact numbers into SymPy's; refuse floats and all that is no scalar expression."""
     if isinstance(expr, str):
         raise FormulaError(
             f"{name} is the text {expr!r}; read it with ehf_sym.parse(text, space) first"
@@ -70,8 +69,9 @@ def _scalar(expr: Any, name: str) -> Expr:
     if not isinstance(expr, Expr) or expr.is_Matrix:
         raise FormulaError(
             f"{name} is {expr!r} of type {type(expr).__name__}; "
-            "it should be a scalar SymPy expression in the coordinates"
+            "it should be a scalar SymPy expression"
         )
+    _refuse_floats(expr, name)
     return expr
 
 
@@ -87,13 +87,18 @@ def _refuse_floats(formula: Expr, name: str) -> None:
 
 
 def _refuse_non_real(formula: Expr, name: str) -> None:
-    """Refuse the imaginary unit, infinities, and parts that are real at no point."""
-    for value in (I, zoo, nan, oo, -oo):
-        if formula.has(value):
-            raise FormulaError(f"{name} contains {value}; it should be real and finite")
+    """Refuse what is not real or not finite, and parts that are real at no point."""
+    refuse_infinite(formula, name)
     for part in formula.atoms(Pow, Function):
         if part.is_real is False:
             raise FormulaError(f"{name} contains {part}, which is not real; it should be real")
+
+
+def refuse_infinite(formula: Expr, name: str) -> None:
+    """Refuse the imaginary unit, infinities and undefined values."""
+    for value in (I, zoo, nan, oo, -oo):
+        if formula.has(value):
+            raise FormulaError(f"{name} contains {value}; it should be real and finite")
 
 
 def _refuse_foreign(formula: Expr, q: tuple[Symbol, ...], p: tuple[Symbol, ...], name: str) -> None:

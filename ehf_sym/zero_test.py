@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, islice
-from numbers import Rational as AnyRational
 from typing import Any, Literal, NoReturn
 
 import sympy as sp
@@ -15,6 +14,7 @@ import sympy as sp
 from ehf_sym.enclosure import bounds
 from ehf_sym.errors import FormulaError
 from ehf_sym.normal_form import NormalForm, normal_form
+from ehf_sym.validation import exact_scalar, refuse_infinite
 from ehf_sym.witness import (
     EXHAUSTIVE,
     QUICK,
@@ -28,7 +28,6 @@ from ehf_sym.witness import (
 
 _QUICK_POINTS = 2
 _SHOWN_CHARACTERS = 30
-_NOT_REAL = (sp.I, sp.zoo, sp.nan, sp.oo, -sp.oo)
 _DOMAIN_POINTS = 120
 _WITNESS_POINTS = 80
 # The larger the expression, the fewer the points.
@@ -159,7 +158,8 @@ def is_zero(expr: Any) -> ZeroVerdict:
     >>> print(is_zero(exp(x) - 1 - x))
     refuted: the value at x = 1 is about 0.718282 (interval arithmetic, 53 bits)
     """
-    formula = _admitted(expr)
+    formula = exact_scalar(expr, "expr")
+    refuse_infinite(formula, "expr")
     try:
         return _Question(formula).verdict()
     except RecursionError:
@@ -175,7 +175,7 @@ class _Question:
         replaced = {symbol: real for real, symbol in self._given.items() if real != symbol}
         self._inner: sp.Expr = formula.xreplace(replaced)
         self._symbols = sorted(self._given, key=sp.default_sort_key)
-        _refuse_non_real(self._inner, formula)
+        refuse_infinite(self._inner, "expr")
 
     def verdict(self) -> ZeroVerdict:
         """Look at a few points, prove, look at many points, give up."""
@@ -237,33 +237,3 @@ def _real_symbol(symbol: sp.Symbol) -> sp.Symbol:
     if not symbol.is_commutative or symbol.is_extended_real is False or symbol.is_finite is False:
         raise FormulaError(f"expr contains the symbol {symbol}, which is not a real number")
     return sp.Dummy(symbol.name, **{**symbol.assumptions0, "real": True})
-
-
-def _admitted(expr: Any) -> sp.Expr:
-    """Admit exact scalar expressions; never evaluate text."""
-    if isinstance(expr, AnyRational) and not isinstance(expr, bool | sp.Basic):
-        return sp.Rational(int(expr.numerator), int(expr.denominator))
-    if isinstance(expr, float):
-        expr = sp.Float(expr)
-    if not isinstance(expr, sp.Expr) or expr.is_Matrix:
-        raise FormulaError(
-            f"expr is {expr!r} of type {type(expr).__name__}; "
-            "it should be a scalar SymPy expression"
-        )
-    floats = sorted(expr.atoms(sp.Float))
-    if floats:
-        raise FormulaError(
-            f"expr contains the float {floats[0]}, which is not exact; "
-            "write it as a Rational, or pass nsimplify(expr, rational=True)"
-        )
-    _refuse_non_real(expr, expr)
-    return expr
-
-
-def _refuse_non_real(formula: sp.Expr, shown: sp.Expr) -> None:
-    """Refuse the imaginary unit, infinities and undefined values."""
-    foreign = formula.atoms(*map(type, _NOT_REAL))
-    if foreign:
-        raise FormulaError(
-            f"{shown} contains {min(foreign, key=str)}; it should be real and finite"
-        )

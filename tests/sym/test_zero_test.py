@@ -340,7 +340,7 @@ def test_exact_numbers(number):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("x - x", "type str"),
+        ("x - x", "the text"),
         (b"0", "type bytes"),
         (None, "type NoneType"),
         (True, "type bool"),
