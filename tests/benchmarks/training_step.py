@@ -3,10 +3,10 @@
     python -m tests.benchmarks.training_step [--batch 256] [--rounds 10]
 
 A step is loss, gradient and Adam, d = 2, hidden (128, 128), two leapfrog steps, SO(2) penalty. The
-three losses are compared to 1e-10 before anything is timed. Rounds of steps are interleaved, with a
-pause before each: the threads of a BLAS keep a core busy for a while after their last product, which
-would be charged to the next contender. Medians and quartiles are printed. Plain autograd has the
-BLAS threads that it finds.
+three losses are compared to 1e-10 before anything is timed. Rounds of steps are interleaved, with
+a pause before each: the threads of a BLAS keep a core busy for a while after their last product,
+which would be charged to the next contender. Medians and quartiles are printed. Plain autograd has
+the BLAS threads that it finds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from ehf_num.parallel import one_blas_thread
 from ehf_num.parameters import Layout
 from ehf_num.result import versions
 from ehf_num.tape import make_vjp
-
 
 _BLAS_GOES_TO_SLEEP = 0.2  # seconds
 _STEPS_A_ROUND = 6
