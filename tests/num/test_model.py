@@ -215,3 +215,12 @@ def test_sample_and_draw_counts_are_checked():
             call()
     with pytest.raises(es.ArgumentError, match="n_samples"):
         flow.log_prob(np.zeros((1, 2)), n_samples=0)
+
+
+def test_points_of_one_block_do_not_mix():
+    flow = make("oscillator")
+    x = np.array([[0.0], [4.0], [-2.0]])
+    together = flow.log_prob(x, n_samples=1000, rng=0)
+    alone = [flow.log_prob(point[None], n_samples=1000, rng=1)[0] for point in x]
+    assert np.ptp(alone) > 1
+    np.testing.assert_allclose(together, alone, atol=0.2)
