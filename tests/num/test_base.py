@@ -9,6 +9,8 @@ from scipy import stats
 
 import ehf_sym as es
 from ehf_num.base import numeric_base
+from ehf_num.factors import tabulate
+from ehf_sym.bridge import to_numpy
 
 PLANE = es.PhaseSpace(1)
 SPACE = es.PhaseSpace(2)
@@ -132,3 +134,11 @@ def test_a_sampler_is_held_to_its_contract(bad):
 def test_a_density_without_finite_mass_is_refused(log_density):
     with pytest.raises(es.ArgumentError, match="cannot be normalized"):
         numeric_base(es.BaseDensity(PLANE, log_density=log_density))
+
+
+def test_inversion_is_exact_to_the_table():
+    """Logistic quantiles in closed form, far into the tails."""
+    factor = tabulate(to_numpy(-2 * sp.log(1 + sp.exp(-Q)) - Q, (Q,)), "logistic")
+    uniform = np.array([1e-5, 1e-3, 0.2, 0.5, 0.7, 0.999, 1 - 1e-5])
+    exact = np.log(uniform / (1 - uniform))
+    np.testing.assert_allclose(factor.draw(uniform), exact, rtol=0, atol=2e-9)
