@@ -24,12 +24,14 @@ from ehf_num.plot_arguments import (
     grid,
     square_around,
 )
+from ehf_num.plot_checks import plot_diagnosis
 from ehf_num.plot_curves import OKABE_ITO, plot_learning_curves, plot_trace
 from ehf_sym.errors import ArgumentError
 
 __all__ = [
     "OKABE_ITO",
     "plot_density",
+    "plot_diagnosis",
     "plot_field",
     "plot_learning_curves",
     "plot_samples",

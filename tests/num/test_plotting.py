@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -11,6 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.quiver import Quiver
 from scipy.stats import gaussian_kde
 
+import ehf_num as en
 from ehf_num import plotting
 from ehf_num.plotting import (
     plot_density,
@@ -281,3 +278,15 @@ def test_bad_arguments_are_named_and_leave_no_figure(call, name: str) -> None:
     with pytest.raises(ArgumentError, match=f"^{name} "):
         call()
     assert plt.get_fignums() == []
+
+
+def test_diagnosis_is_drawn_against_its_thresholds():
+    checks = (en.Check("good", 1e-3, 1e-2), en.Check("bad", 4.0, 2.0), en.Check("zero", 0.0, 1.0))
+    ax = plotting.plot_diagnosis(en.Diagnosis(checks))
+    drawn = ax.collections[0].get_offsets()
+    assert drawn[:, 0] == pytest.approx([1e-12, 2.0, 0.1])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["zero", "bad", "good"]
+    colors = ax.collections[0].get_facecolors()
+    assert not np.array_equal(colors[1], colors[0])
+    assert np.array_equal(colors[0], colors[2])
+    plt.close(ax.figure)

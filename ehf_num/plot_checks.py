@@ -1,0 +1,50 @@
+"""A diagnosis as a picture: how far each check is from its threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ehf_num.diagnostics import Diagnosis
+from ehf_num.plot_arguments import axes_or_new
+from ehf_num.plot_curves import OKABE_ITO
+
+_SMALLEST = 1e-12  # a value of zero is drawn here
+
+
+def plot_diagnosis(
+    diagnosis: Diagnosis, ax: Axes | None = None, *, title: str = "Diagnosis"
+) -> Axes:
+    """Draw each check's value in units of its threshold: left of 1 passes.
+
+    Parameters
+    ----------
+    diagnosis : Diagnosis
+        What `ehf_num.diagnose` returned.
+    ax : matplotlib Axes, optional
+    title : str
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from ehf_num.diagnostics import Check
+    >>> ax = plot_diagnosis(Diagnosis((Check("reversibility", 1e-12, 1e-8),)))
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['reversibility']
+    >>> plt.close(ax.figure)
+    """
+    ax = axes_or_new(ax)
+    checks = diagnosis.checks[::-1]
+    ratios = np.maximum([check.value / check.threshold for check in checks], _SMALLEST)
+    colors = [OKABE_ITO[0] if check.passed else OKABE_ITO[1] for check in checks]
+    ax.scatter(ratios, range(len(checks)), c=colors, zorder=3)
+    ax.axvline(1.0, color="#222222", linestyle=":")
+    ax.set_xscale("log")
+    ax.set_yticks(range(len(checks)), [check.name for check in checks])
+    ax.grid(axis="y", alpha=0.3)
+    ax.set(xlabel="value / threshold [dimensionless], dotted: the threshold", title=title)
+    return ax
