@@ -46,5 +46,6 @@ def plot_diagnosis(
     ax.set_xscale("log")
     ax.set_yticks(range(len(checks)), [check.name for check in checks])
     ax.grid(axis="y", alpha=0.3)
-    ax.set(xlabel="value / threshold [dimensionless], dotted: the threshold", title=title)
+    ax.set(xlabel="value / threshold [dimensionless]; dotted: the threshold", ylabel="check")
+    ax.set_title(title)
     return ax

@@ -11,6 +11,7 @@ import ehf_num as en
 from ehf_num import plotting
 from ehf_num.plotting import (
     plot_density,
+    plot_diagnosis,
     plot_field,
     plot_learning_curves,
     plot_samples,
@@ -23,6 +24,9 @@ ITERATIONS = np.arange(0, 50, 10)
 VALUES = np.array([-4.0, -3.0, np.nan, -2.7, -2.6])
 SAMPLES = np.random.default_rng(0).normal(size=(60, 2)) * [1.0, 0.3] + [2.0, -1.0]
 BOX = (0.0, 4.0, -2.0, 0.5)
+DIAGNOSIS = en.Diagnosis(
+    (en.Check("good", 1e-3, 1e-2), en.Check("bad", 4.0, 2.0), en.Check("zero", 0.0, 1.0))
+)
 
 
 def bump(q: np.ndarray) -> np.ndarray:
@@ -35,6 +39,7 @@ def swirl(q: np.ndarray) -> np.ndarray:
 
 CALLS = {
     "learning curves": lambda ax: plot_learning_curves({"a": (ITERATIONS, VALUES)}, ax, truth=-2.5),
+    "diagnosis": lambda ax: plot_diagnosis(DIAGNOSIS, ax),
     "trace": lambda ax: plot_trace(ITERATIONS, -VALUES, ax, threshold=1e-3),
     "density": lambda ax: plot_density(bump, ax, resolution=20),
     "kernel density": lambda ax: plot_density(SAMPLES, ax, resolution=20),
@@ -281,10 +286,9 @@ def test_bad_arguments_are_named_and_leave_no_figure(call, name: str) -> None:
 
 
 def test_diagnosis_is_drawn_against_its_thresholds():
-    checks = (en.Check("good", 1e-3, 1e-2), en.Check("bad", 4.0, 2.0), en.Check("zero", 0.0, 1.0))
-    ax = plotting.plot_diagnosis(en.Diagnosis(checks))
+    ax = plot_diagnosis(DIAGNOSIS)
     drawn = ax.collections[0].get_offsets()
-    assert drawn[:, 0] == pytest.approx([1e-12, 2.0, 0.1])
+    np.testing.assert_allclose(drawn[:, 0], [1e-12, 2.0, 0.1])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["zero", "bad", "good"]
     colors = ax.collections[0].get_facecolors()
     assert not np.array_equal(colors[1], colors[0])
