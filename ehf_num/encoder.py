@@ -44,9 +44,15 @@ class GaussianEncoder:
     hidden: tuple[int, ...]
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
-        """Draw the weights of μ, then of σ."""
+        """Draw the weights of μ, then of σ, with last layers zero: h starts as N(0, 1).
+
+        A random μ(q) would pull a flow that is not held to its symmetry into asymmetric solutions
+        from the first step on, out of which it finds slowly or not at all.
+        """
         sizes: Sequence[int] = (self.dim, *self.hidden, self.dim)
-        return init_relu(sizes, rng, dtype) + init_relu(sizes, rng, dtype)
+        mean, scale = init_relu(sizes, rng, dtype), init_relu(sizes, rng, dtype)
+        mean[-2][:], scale[-2][:] = 0, 0
+        return mean + scale
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""

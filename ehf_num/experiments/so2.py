@@ -167,7 +167,8 @@ def figure(outcomes: Sequence[Outcome], settings: Settings) -> Figure:
             ylabel="ELBO [nats]",
             title=_title(outcome, settings),
         )
-        ax.set_ylim(-6.0, -1.5)
+        ax.set_ylim(-6.0, -1.0)
+        ax.legend(loc="upper right", ncols=3, fontsize="small", columnspacing=1.0)
     for ax, outcome in zip(axes[1], shown, strict=True):
         samples = outcome.flow.sample(4_000, rng=0)
         plot_density(samples, ax, extent=(-4, 4, -4, 4), title="KDE of samples")
