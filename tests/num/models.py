@@ -57,7 +57,11 @@ def make(case, **options):
     options = {"hidden": HIDDEN, "rng": 0} | options
     if symmetry is None:
         options["enforce"] = "none"
-    return en.EquivariantHamiltonianFlow(base, symmetry, **options)
+    flow = en.EquivariantHamiltonianFlow(base, symmetry, **options)
+    encoder = flow.objective.layout.encoder_weights(flow.weights)
+    for last in (encoder[len(encoder) // 2 - 2], encoder[-2]):  # they start at zero: h = N(0, 1)
+        last[:] = np.random.default_rng(1).standard_normal(last.shape) / np.sqrt(len(last))
+    return flow
 
 
 def draw(flow, n=16, seed=3):

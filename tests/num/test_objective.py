@@ -8,6 +8,7 @@ import sympy as sp
 from models import CASES, draw, make
 from scipy import stats
 
+from ehf_num.encoder import GaussianEncoder
 from ehf_num.parameters import ParameterVector
 from ehf_num.tape import make_vjp
 
@@ -90,6 +91,15 @@ def test_encoder_density_is_normal():
     expected = stats.norm.logpdf(p, mean, shifted - mean).sum(axis=1)
     np.testing.assert_allclose(log_h, expected, rtol=1e-12)
     assert (shifted > mean).all()
+
+
+def test_encoder_starts_as_the_standard_normal():
+    encoder = GaussianEncoder(dim=2, hidden=(8, 8))
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((5, 2))
+    p, log_h = encoder.draw(encoder.init(rng, "float64"), rng.standard_normal((5, 2)), noise)
+    np.testing.assert_allclose(p, noise, rtol=1e-14)
+    np.testing.assert_allclose(log_h, stats.norm.logpdf(noise).sum(axis=1), rtol=1e-13)
 
 
 @pytest.mark.parametrize("case", CASES)
