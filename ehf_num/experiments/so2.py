@@ -43,7 +43,7 @@ class Settings:
         Progress bars; None: only on a terminal.
     """
 
-    iterations: int = 5_000
+    iterations: int = 7_000
     seeds: int = 1
     points: int = 100
     kappa: float = 1e-3
@@ -168,7 +168,6 @@ def figure(outcomes: Sequence[Outcome], settings: Settings) -> Figure:
             title=_title(outcome, settings),
         )
         ax.set_ylim(-6.0, -1.0)
-        ax.legend(loc="upper right", ncols=3, fontsize="small", columnspacing=1.0)
     for ax, outcome in zip(axes[1], shown, strict=True):
         samples = outcome.flow.sample(4_000, rng=0)
         plot_density(samples, ax, extent=(-4, 4, -4, 4), title="KDE of samples")
