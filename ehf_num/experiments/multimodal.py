@@ -48,7 +48,7 @@ class Settings:
     """
 
     modes: tuple[int, ...] = (5, 8)
-    iterations: int = 5_000
+    iterations: int = 12_000
     seed: int = 0
     width: float = 5.0
     sharpness: float = 10.0
@@ -57,7 +57,7 @@ class Settings:
     progress: bool | None = None
 
 
-FULL = Settings(modes=(2, 3, 5, 8, 9), iterations=12_000)
+FULL = Settings(modes=(2, 3, 5, 8, 9))
 
 
 @dataclass(frozen=True)
