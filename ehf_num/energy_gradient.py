@@ -84,21 +84,21 @@ def pull_back(cotangent: Array, weights: Weights, saved: Saved) -> tuple[Array, 
         bar *= slope
         row = bar
     gradients[-1] = row.sum(axis=0)[:, np.newaxis]
-    descending = None
+    descending = cotangent  # of the layer above, once there is one
     for level in range(len(layers) - 1, -1, -1):
         slope, z_bar = slopes[level], slope_bars[level]
         curvature = work.empty_like(slope)
         np.multiply(slope, slope, out=curvature)
         np.subtract(slope, curvature, out=curvature)
         z_bar *= curvature
-        if descending is not None:
+        if level < len(layers) - 1:
             descending *= slope
             z_bar += descending
         gradients[2 * level] += inputs[level].T @ z_bar
         gradients[2 * level + 1] = z_bar.sum(axis=0)
         descending = work.empty((len(z_bar), inputs[level].shape[1]), z_bar.dtype)
         np.dot(z_bar, layers[level][0].T, out=descending)
-    return descending.copy() if descending is not None else cotangent, gradients
+    return descending.copy(), gradients
 
 
 _fused = fuse(forward, pull_back, energy_gradient_reference)

@@ -121,8 +121,8 @@ class EquivariantHamiltonianFlow:
         )
         self.report = prove(base, symmetry, enforce)
         self.base, self.symmetry = base, symmetry
-        self.seed = None if isinstance(rng, np.random.Generator) else rng
         self._rng = checks.generator(rng)
+        self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
         self._objective = build_objective(base, symmetry, self.settings, base_sampler)
         self._parameters = self.settings.init_parameters(self.dim, self._rng)
 

@@ -41,11 +41,7 @@ class FlowSettings:
 
     def __post_init__(self) -> None:
         checks.one_of(self.enforce, "enforce", ("penalty", "none"))
-        checks.positive_number(self.kappa, "kappa")
         checks.one_of(self.encoder, "encoder", ("gaussian",))
-        checks.positive_integer(self.hamiltonians, "hamiltonians")
-        checks.positive_integer(self.steps, "steps")
-        checks.positive_number(self.step_size, "step_size")
         checks.one_of(self.dtype, "dtype", ("float64", "float32"))
         hidden: object = self.hidden
         if not isinstance(hidden, Sequence) or isinstance(hidden, str) or not hidden:
@@ -54,6 +50,11 @@ class FlowSettings:
             )
         widths = tuple(checks.positive_integer(width, "hidden") for width in self.hidden)
         object.__setattr__(self, "hidden", widths)
+        # Plain numbers from here on: NumPy's do not go into a saved model's JSON.
+        for name in ("hamiltonians", "steps"):
+            object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
+        for name in ("kappa", "step_size"):
+            object.__setattr__(self, name, checks.positive_number(getattr(self, name), name))
 
     def integrator(self) -> Leapfrog:
         """Return the integrator of every Hamiltonian."""

@@ -204,3 +204,19 @@ def test_a_sampler_is_asked_for_again(tmp_path):
         en.load(tmp_path / "m.npz")
     again = en.load(tmp_path / "m.npz", base_sampler=sampler)
     np.testing.assert_array_equal(again.sample(3, rng=0), flow.sample(3, rng=0))
+
+
+def test_options_given_as_numpy_scalars_are_saved(tmp_path):
+    flow = make(
+        "so2",
+        rng=np.int64(3),
+        steps=np.int32(3),
+        step_size=np.float32(0.25),
+        kappa=np.float32(0.5),
+        hidden=np.array([8, 8]).tolist(),
+        hamiltonians=np.int64(2),
+    )
+    flow.save(tmp_path / "m.npz")
+    again = en.load(tmp_path / "m.npz")
+    assert (again.settings, again.seed) == (flow.settings, 3)
+    np.testing.assert_array_equal(again.sample(3, rng=0), flow.sample(3, rng=0))
