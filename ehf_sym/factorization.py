@@ -35,9 +35,9 @@ def find_factors(space: PhaseSpace, log_density: Expr) -> tuple[Expr, ...] | Non
     """
     coordinates = space.coordinates
     terms = Add.make_args(log_density)
-    if any(len(term.free_symbols) > 1 for term in terms):
+    if any(len(term.free_symbols.intersection(coordinates)) > 1 for term in terms):
         return _by_substitution(space, log_density)
-    constant = Add(*(term for term in terms if not term.free_symbols))
+    constant = Add(*(term for term in terms if term.free_symbols.isdisjoint(coordinates)))
     parts = [Add(*(t for t in terms if x in t.free_symbols)) for x in coordinates]
     return (parts[0] + constant, *parts[1:])
 

@@ -10,24 +10,27 @@ from sympy.printing.str import StrPrinter
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.reader import read
+from ehf_sym.reader import RESERVED, read
 from ehf_sym.validation import rebuild
+
+# Of a coordinate or a parameter, as PhaseSpace admits it.
+_NAME = re.compile(r"[qp][1-9][0-9]*|(?![qp][0-9]+$)[A-Za-z][A-Za-z0-9_]*")
 
 
 def parse(text: str, space: PhaseSpace) -> Expr:
     """Read a formula from text, without executing any of it.
 
-    The grammar: integers and decimals (exact: ``0.1`` is 1/10), the coordinates of the space,
-    ``pi`` and ``E``, ``+ - * / ** ^``, parentheses, and calls of exp, log, sqrt, sin, cos, tan,
-    asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, Abs, abs, sign, erf, sigmoid, softplus,
-    Max, Min.
+    The grammar: integers and decimals (exact: ``0.1`` is 1/10), the coordinates and parameters of
+    the space, ``pi`` and ``E``, ``+ - * / ** ^``, parentheses, and calls of exp, log, sqrt, sin,
+    cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, Abs, abs, sign, erf, sigmoid,
+    softplus, Max, Min.
 
     Parameters
     ----------
     text : str
         The formula, at most 100,000 characters, nested at most 100 deep.
     space : PhaseSpace
-        Whose coordinates the text may name.
+        Whose coordinates and parameters the text may name.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def parse(text: str, space: PhaseSpace) -> Expr:
         raise ArgumentError(f"text is {text!r}; it should be a string")
     if not isinstance(space, PhaseSpace):
         raise ArgumentError(f"space is {space!r}; it should be a PhaseSpace")
-    symbols = {symbol.name: symbol for symbol in space.coordinates}
+    symbols = {symbol.name: symbol for symbol in (*space.coordinates, *space.parameters)}
     return space.validate(read(text, symbols), "text")
 
 
@@ -70,7 +73,7 @@ def format_formula(expr: Expr) -> str:
     Parameters
     ----------
     expr : sympy.Expr
-        A formula in the coordinates of some phase space.
+        A formula in the coordinates and parameters of some phase space.
 
     Returns
     -------
@@ -94,8 +97,10 @@ def format_formula(expr: Expr) -> str:
         raise ArgumentError(f"expr is {expr!r}; it should be a SymPy expression")
     symbols = {symbol.name: symbol for symbol in expr.free_symbols}
     for name, symbol in symbols.items():
-        if not re.fullmatch(r"[qp][1-9][0-9]*", name) or not symbol.is_real:
-            raise FormulaError(f"expr contains {name}, which is no coordinate of a phase space")
+        if not _NAME.fullmatch(name) or name in RESERVED or not symbol.is_real:
+            raise FormulaError(
+                f"expr contains {name}, which is no coordinate or parameter of a phase space"
+            )
     try:
         text = _Writer().doprint(expr)
         evaluated = rebuild(expr)

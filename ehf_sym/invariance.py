@@ -9,10 +9,11 @@ from typing import Literal
 
 from sympy import Add, Expr, Matrix, S, Symbol, factor_terms
 
-from ehf_sym import report
 from ehf_sym.densities import BaseDensity
 from ehf_sym.errors import ArgumentError
+from ehf_sym.evidence import invariance_document
 from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.report import Document, Reported
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 Status = Literal["proved", "refuted", "undecided"]
@@ -76,8 +77,8 @@ class GeneratorVerdict:
 
 
 @dataclass(frozen=True)
-class InvarianceReport:
-    """Verdicts on every generator of a symmetry; prints as text, LaTeX and HTML.
+class InvarianceReport(Reported):
+    """Verdicts on every generator of a symmetry; prints as text, LaTeX, HTML and JSON.
 
     Attributes
     ----------
@@ -105,26 +106,9 @@ class InvarianceReport:
             return "refuted"
         return "proved" if all(v.verdict.proved for v in self.verdicts) else "undecided"
 
-    def to_text(self) -> str:
-        """Report as plain text."""
-        return report.to_text(self)
-
-    def to_latex(self) -> str:
-        """Report as LaTeX, for the body of a document that loads amsmath."""
-        return report.to_latex(self)
-
-    def to_html(self) -> str:
-        """Report as an HTML fragment that needs no script."""
-        return report.to_html(self)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_latex_(self) -> str:
-        return self.to_latex()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
+    def document(self) -> Document:
+        """Lines for a reader and data for a program."""
+        return invariance_document(self)
 
 
 def check_invariance(symmetry: LieAlgebra, base: BaseDensity) -> InvarianceReport:

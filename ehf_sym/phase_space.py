@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,11 @@ from typing import Any
 from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol
 
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.reader import RESERVED
 from ehf_sym.validation import validate_formula
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_COORDINATE = re.compile(r"[qp][0-9]+")
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,10 @@ class PhaseSpace:
     ----------
     dim : int
         Number d of positions, at least 1.
+    parameters : sequence of sympy.Symbol, optional
+        Constants of unknown value that formulas may contain, such as masses: real symbols, with
+        whatever else is assumed of them (positive, integer). Brackets treat them as numbers, and
+        what is proved holds for every value that the assumptions allow. Kept as a tuple.
 
     Attributes
     ----------
@@ -33,7 +42,8 @@ class PhaseSpace:
     Raises
     ------
     ArgumentError
-        If ``dim`` is not a positive integer.
+        If ``dim`` is not a positive integer, or a parameter is no real symbol or has the name of a
+        coordinate, a function, a constant or another parameter.
 
     Examples
     --------
@@ -41,12 +51,22 @@ class PhaseSpace:
     >>> q, p = space.q, space.p
     >>> space.bracket(q[0] * p[1] - q[1] * p[0], q[0])
     q2
+
+    An oscillator of unknown mass:
+
+    >>> from sympy import Symbol
+    >>> m = Symbol("m", positive=True)
+    >>> space = PhaseSpace(1, parameters=[m])
+    >>> space.bracket(space.q[0], space.p[0] ** 2 / (2 * m))
+    p1/m
     """
 
     dim: int
+    parameters: Sequence[Symbol] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", _positive_int(self.dim, "dim"))
+        object.__setattr__(self, "parameters", _checked_parameters(self.parameters))
 
     @cached_property
     def q(self) -> tuple[Symbol, ...]:
@@ -207,7 +227,7 @@ class PhaseSpace:
         ehf_sym.errors.FormulaError: f contains the float 0.5, which is not exact; write
         Rational(1, 2), or pass nsimplify(f, rational=True)
         """
-        return validate_formula(expr, self.q, self.p, name)
+        return validate_formula(expr, self.q, self.p, name, tuple(self.parameters))
 
     def _operand(self, value: Any, name: str) -> Any:
         """Validate a scalar, or each component of a vector."""
@@ -236,3 +256,27 @@ def _positive_int(value: Any, name: str) -> int:
     if isinstance(value, bool) or number < 1:
         raise ArgumentError(f"{name} is {value!r}; it should be a positive integer")
     return number
+
+
+def _checked_parameters(given: Any) -> tuple[Symbol, ...]:
+    """Admit real symbols whose names mean nothing else."""
+    if isinstance(given, str | Symbol) or not isinstance(given, Iterable):
+        raise ArgumentError(f"parameters is {given!r}; it should be a sequence of symbols")
+    parameters = tuple(given)
+    names: set[str] = set()
+    for k, symbol in enumerate(parameters):
+        if not isinstance(symbol, Symbol) or not symbol.is_real:
+            raise ArgumentError(
+                f"parameters[{k}] is {symbol!r}; it should be a real symbol, "
+                "such as Symbol('m', positive=True)"
+            )
+        name = symbol.name
+        if not _NAME.fullmatch(name) or name in RESERVED or _COORDINATE.fullmatch(name):
+            raise ArgumentError(
+                f"parameters[{k}] is named {name!r}; the name should be letters, digits and "
+                "underscores, and not that of a coordinate, a function or a constant"
+            )
+        if name in names:
+            raise ArgumentError(f"parameters[{k}] is {name}, which is already named before it")
+        names.add(name)
+    return parameters

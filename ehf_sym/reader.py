@@ -17,6 +17,8 @@ _MAX_LENGTH = 100_000
 _MAX_DEPTH = 100
 _CONTEXT = 60
 _CONSTANTS = {"pi": pi, "E": E}
+RESERVED = frozenset(_CONSTANTS) | guarded.FUNCTIONS.keys()
+"""Names that the grammar gives a meaning of its own."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"

@@ -1,16 +1,20 @@
-"""Invariance reports as text, LaTeX and HTML: one list of lines, rendered three ways."""
+"""Results in words: one list of lines, rendered as text, LaTeX and HTML, and the data as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
-from sympy import Expr, Symbol, latex
+from sympy import Expr, latex
 
-if TYPE_CHECKING:
-    from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
+from ehf_sym.errors import FormulaError
+from ehf_sym.formula import format_formula
+from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.zero_test import ZeroVerdict
 
 # A formula longer than this is cut in text and HTML: nobody checks it by hand.
 _LONGEST = 400
@@ -33,142 +37,149 @@ _LATEX_SIGNS = {
 
 
 @dataclass(frozen=True)
-class _Line:
-    """A line of the report: prose, which may end in a formula, indented by its level."""
+class Line:
+    """A line of a report: prose, which may end in a formula, indented by its level."""
 
     level: int
     prose: str
     formula: Expr | None = None
 
 
-def to_text(report: InvarianceReport) -> str:
-    """Render as plain text.
+@dataclass(frozen=True)
+class Document:
+    """What a result has to say.
 
-    Parameters
+    Attributes
     ----------
-    report : InvarianceReport
-        What to render.
-
-    Returns
-    -------
-    str
-        Lines without a final newline.
+    lines : tuple of Line
+        For a reader.
+    data : mapping
+        For a program: strings, numbers, booleans, None, and lists and dicts of them. Formulas are
+        text that `ehf_sym.parse` reads.
 
     Examples
     --------
-    >>> from ehf_sym import LieAlgebra, PhaseSpace, StandardNormal
-    >>> space = PhaseSpace(2)
-    >>> (q1, q2), (p1, p2) = space.q, space.p
-    >>> print(to_text(LieAlgebra(space, [q1 * p2 - q2 * p1]).check(StandardNormal(space))))
-    {g, π} = 0 for π = standard normal: proved
-      g1 = -p1*q2 + p2*q1
-      Marginal over q: if {g, H} = 0 for the learned H, invariant under q̇ = ∂g/∂p, ...
-      Leapfrog: {g, H} = 0 implies {g, K} = {g, U} = 0, so each step commutes exactly ...
+    >>> from sympy import Symbol
+    >>> x = Symbol("x", real=True)
+    >>> document = Document((Line(0, "The square"), Line(1, "of x is ", x**2)), {"square": "x**2"})
+    >>> print(document.to_text())
+    The square
+      of x is x**2
     """
-    return "\n".join(
-        "  " * line.level + line.prose + ("" if line.formula is None else _cut(line.formula))
-        for line in _lines(report)
-    )
+
+    lines: tuple[Line, ...]
+    data: Mapping[str, Any]
+
+    def to_text(self) -> str:
+        """Render as plain text, without a final newline."""
+        return "\n".join(
+            "  " * line.level + line.prose + ("" if line.formula is None else _cut(line.formula))
+            for line in self.lines
+        )
+
+    def to_latex(self) -> str:
+        r"""Render as one ``\[ ... \]`` block, which needs amsmath and works in notebooks."""
+        rows = [
+            r"\quad " * line.level
+            + rf"\text{{{_latex_prose(line.prose)}}}"
+            + ("" if line.formula is None else f" {latex(line.formula)}")
+            for line in self.lines
+        ]
+        return "\\[\\begin{array}{l}\n" + " \\\\\n".join(rows) + "\n\\end{array}\\]"
+
+    def to_html(self) -> str:
+        """Render as an HTML ``<div>`` that needs no script, every text escaped."""
+        rows = [
+            f'<div style="margin-left:{2 * line.level}em">{escape(line.prose)}'
+            + ("" if line.formula is None else f"<code>{escape(_cut(line.formula))}</code>")
+            + "</div>"
+            for line in self.lines
+        ]
+        return "\n".join(['<div class="ehf-report">', *rows, "</div>"])
+
+    def to_json(self) -> str:
+        """Render the data as JSON."""
+        return json.dumps(self.data, ensure_ascii=False, indent=2)
 
 
-def to_latex(report: InvarianceReport) -> str:
-    r"""Render as LaTeX display mathematics, which needs amsmath and works in notebooks.
+class Reported(ABC):
+    """What prints as text, LaTeX, HTML and JSON, here and in notebooks."""
 
-    Parameters
-    ----------
-    report : InvarianceReport
-        What to render.
+    @abstractmethod
+    def document(self) -> Document:
+        """Lines for a reader and data for a program."""
 
-    Returns
-    -------
-    str
-        A ``\[ ... \]`` block.
+    def to_text(self) -> str:
+        """Report as plain text."""
+        return self.document().to_text()
+
+    def to_latex(self) -> str:
+        """Report as LaTeX, for the body of a document that loads amsmath."""
+        return self.document().to_latex()
+
+    def to_html(self) -> str:
+        """Report as an HTML fragment that needs no script."""
+        return self.document().to_html()
+
+    def to_json(self) -> str:
+        """Report as JSON; its formulas are text that `ehf_sym.parse` reads."""
+        return self.document().to_json()
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def formula_data(formula: Expr) -> str:
+    """Text of a formula for a program; SymPy's own where the grammar has none.
 
     Examples
     --------
-    >>> from ehf_sym import LieAlgebra, PhaseSpace, StandardNormal
-    >>> space = PhaseSpace(1)
-    >>> print(to_latex(LieAlgebra(space, [space.p[0]]).check(StandardNormal(space))))
-    \[\begin{array}{l}
-    \text{\{g, $\pi$\} = 0 for $\pi$ = standard normal: refuted} \\
-    \quad \text{g1 = } p_{1} \\
-    ...
-    \end{array}\]
+    >>> from sympy import Symbol
+    >>> formula_data(Symbol("q1", real=True) ** 2 / 2)
+    'q1**2/2'
     """
-    rows = [
-        r"\quad " * line.level
-        + rf"\text{{{_latex_prose(line.prose)}}}"
-        + ("" if line.formula is None else f" {latex(line.formula)}")
-        for line in _lines(report)
-    ]
-    return "\\[\\begin{array}{l}\n" + " \\\\\n".join(rows) + "\n\\end{array}\\]"
+    try:
+        return format_formula(formula)
+    except FormulaError:
+        return str(formula)
 
 
-def to_html(report: InvarianceReport) -> str:
-    """Render as an HTML fragment, every text escaped.
-
-    Parameters
-    ----------
-    report : InvarianceReport
-        What to render.
-
-    Returns
-    -------
-    str
-        A ``<div>``.
+def space_data(space: PhaseSpace) -> dict[str, Any]:
+    """Phase space for a program.
 
     Examples
     --------
-    >>> from ehf_sym import LieAlgebra, PhaseSpace, StandardNormal
-    >>> space = PhaseSpace(1)
-    >>> print(to_html(LieAlgebra(space, [space.p[0]]).check(StandardNormal(space))))
-    <div class="ehf-report">
-    <div style="margin-left:0em">{g, π} = 0 for π = standard normal: refuted</div>
-    <div style="margin-left:2em">g1 = <code>p1</code></div>
-    ...
-    </div>
+    >>> space_data(PhaseSpace(2))
+    {'dim': 2, 'parameters': []}
     """
-    rows = [
-        f'<div style="margin-left:{2 * line.level}em">{escape(line.prose)}'
-        + ("" if line.formula is None else f"<code>{escape(_cut(line.formula))}</code>")
-        + "</div>"
-        for line in _lines(report)
-    ]
-    return "\n".join(['<div class="ehf-report">', *rows, "</div>"])
+    return {"dim": space.dim, "parameters": [symbol.name for symbol in space.parameters]}
 
 
-def _lines(report: InvarianceReport) -> Iterator[_Line]:
-    """Lines of the report: each generator, then each promise once."""
-    yield _Line(0, f"{{g, π}} = 0 for π = {report.base.name}: {report.status}")
-    promises: dict[tuple[str, str], list[str]] = {}
-    for k, verdict in enumerate(report.verdicts, start=1):
-        yield _Line(1, f"g{k} = ", verdict.generator)
-        if verdict.verdict.proved:
-            promises.setdefault((verdict.marginal, verdict.leapfrog), []).append(f"g{k}")
-        else:
-            yield from _evidence(f"g{k}", verdict, report.symmetry.space.coordinates)
-    for (marginal, leapfrog), names in promises.items():
-        whose = "" if len(names) == len(report.verdicts) else f" ({', '.join(names)})"
-        yield _Line(1, f"Marginal over q{whose}: {marginal}")
-        yield _Line(1, f"Leapfrog{whose}: {leapfrog}")
+def verdict_data(verdict: ZeroVerdict) -> dict[str, Any]:
+    """Verdict for a program.
 
-
-def _evidence(
-    name: str, verdict: GeneratorVerdict, coordinates: tuple[Symbol, ...]
-) -> Iterator[_Line]:
-    """Counterexample to check by hand, or what could not be decided."""
-    bracket = f"{{{name}, ln π}}"
-    yield _Line(2, f"{bracket} = ", verdict.bracket)
-    zero = verdict.verdict
-    if not zero.refuted:
-        yield _Line(2, f"undecided ({zero.method}) whether this is identically 0: ", zero.residual)
-        return
-    witness = zero.witness or {}
-    point = ", ".join(f"{x} = {witness[x]}" for x in coordinates if x in witness)
-    value = str(zero.value)
-    if isinstance(zero.value, tuple):
-        value = "between {} and {}".format(*zero.value)
-    yield _Line(2, f"at {point or 'every point'} its value is {value}, not 0: refuted")
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> from ehf_sym.zero_test import is_zero
+    >>> verdict_data(is_zero(Symbol("x", real=True) / 2))
+    {'status': 'refuted', 'method': 'exact arithmetic', 'witness': {'x': '1'}, 'value': '1/2'}
+    """
+    data: dict[str, Any] = {"status": verdict.status, "method": verdict.method}
+    if verdict.witness is not None:
+        data["witness"] = {symbol.name: str(x) for symbol, x in verdict.witness.items()}
+    if verdict.value is not None:
+        enclosed = isinstance(verdict.value, tuple)
+        data["value"] = [str(x) for x in verdict.value] if enclosed else str(verdict.value)
+    if verdict.residual is not None:
+        data["residual"] = formula_data(verdict.residual)
+    return data
 
 
 def _cut(formula: Expr) -> str:

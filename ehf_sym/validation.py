@@ -11,8 +11,14 @@ from sympy.core.function import AppliedUndef
 from ehf_sym.errors import FormulaError
 
 
-def validate_formula(expr: Any, q: tuple[Symbol, ...], p: tuple[Symbol, ...], name: str) -> Expr:
-    """Admit an exact, real, scalar formula in the coordinates q and p.
+def validate_formula(
+    expr: Any,
+    q: tuple[Symbol, ...],
+    p: tuple[Symbol, ...],
+    name: str,
+    parameters: tuple[Symbol, ...] = (),
+) -> Expr:
+    """Admit an exact, real, scalar formula in the coordinates q and p and in parameters.
 
     Parameters
     ----------
@@ -22,6 +28,8 @@ def validate_formula(expr: Any, q: tuple[Symbol, ...], p: tuple[Symbol, ...], na
         The coordinates that it may contain.
     name : str
         What messages call it.
+    parameters : tuple of sympy.Symbol
+        Constants of unknown value that it may contain too.
 
     Returns
     -------
@@ -42,7 +50,7 @@ def validate_formula(expr: Any, q: tuple[Symbol, ...], p: tuple[Symbol, ...], na
     3*x
     """
     formula = exact_scalar(expr, name)
-    _refuse_foreign(formula, q, p, name)
+    _refuse_foreign(formula, q, p, parameters, name)
     _refuse_non_real(formula, name)
     evaluated = rebuild(formula)
     _refuse_non_real(evaluated, name)
@@ -101,23 +109,31 @@ def refuse_infinite(formula: Expr, name: str) -> None:
             raise FormulaError(f"{name} contains {value}; it should be real and finite")
 
 
-def _refuse_foreign(formula: Expr, q: tuple[Symbol, ...], p: tuple[Symbol, ...], name: str) -> None:
-    """Refuse symbols that are not coordinates, and undefined functions."""
+def _refuse_foreign(
+    formula: Expr,
+    q: tuple[Symbol, ...],
+    p: tuple[Symbol, ...],
+    parameters: tuple[Symbol, ...],
+    name: str,
+) -> None:
+    """Refuse symbols that the space does not have, and undefined functions."""
     undefined = sorted(str(f) for f in formula.atoms(AppliedUndef))
     if undefined:
         raise FormulaError(f"{name} contains the undefined function {undefined[0]}")
-    foreign = sorted(formula.free_symbols - {*q, *p}, key=str)
-    places = {
-        s.name: f"space.{word}[{i}]" for word, xs in (("q", q), ("p", p)) for i, s in enumerate(xs)
-    }
+    foreign = sorted(formula.free_symbols - {*q, *p, *parameters}, key=str)
+    named = (("q", q), ("p", p), ("parameters", parameters))
+    places = {s.name: f"space.{word}[{i}]" for word, xs in named for i, s in enumerate(xs)}
     for symbol in foreign:
         if symbol.name in places:
             raise FormulaError(
                 f"{name} contains a symbol named {symbol.name} whose assumptions differ from "
-                f"the coordinate's (real); use {places[symbol.name]}"
+                f"those of the space's own; use {places[symbol.name]}"
             )
     if foreign:
+        known = f"the coordinates of this space are {', '.join(map(str, q + p))}"
+        if parameters:
+            known += f", its parameters {', '.join(map(str, parameters))}"
         raise FormulaError(
-            f"{name} contains the foreign symbol {', '.join(map(str, foreign))}; "
-            f"the coordinates of this space are {', '.join(map(str, q + p))}"
+            f"{name} contains the foreign symbol {', '.join(map(str, foreign))}; {known}; "
+            "a constant of unknown value goes into PhaseSpace(..., parameters=[...])"
         )

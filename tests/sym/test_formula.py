@@ -240,7 +240,9 @@ def test_any_text_gives_a_formula_or_a_formula_error(text):
 @pytest.mark.parametrize(
     "expr",
     [
-        sp.Symbol("x", real=True),
+        sp.Symbol("x"),
+        sp.Symbol("exp", real=True),
+        sp.Symbol("q01", real=True),
         sp.Symbol("q1"),
         sp.Symbol("q1*p1", real=True),
         sp.Piecewise((Q1, Q1 > 0), (0, True)),
@@ -296,3 +298,13 @@ def test_no_text_is_executed(monkeypatch):
     assert parse("exp(q1)*2 + sqrt(p1**2 + 1/3)", SPACE).free_symbols == {Q1, P1}
     with pytest.raises(FormulaError, match=re.escape("unknown name 'eval'")):
         parse("eval(q1)", SPACE)
+
+
+def test_parameters_are_read_and_written():
+    mass, width = sp.Symbol("m", positive=True), sp.Symbol("width_2", real=True)
+    space = PhaseSpace(1, parameters=[mass, width])
+    formula = parse("p1**2/(2*m) + width_2*q1", space)
+    assert formula == space.p[0] ** 2 / (2 * mass) + width * space.q[0]
+    assert parse(format_formula(formula), space) == formula
+    with pytest.raises(FormulaError, match="unknown name 'm'"):
+        parse("m", PhaseSpace(1))

@@ -1,6 +1,7 @@
 """Verdicts and promises, by hand and against linear algebra over polynomial K and U."""
 
 import itertools
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -289,3 +290,33 @@ def test_long_formulas_are_cut():
     report = es.LieAlgebra(PLANE, [P1]).check(es.BaseDensity(PLANE, log_density=formula))
     assert max(map(len, str(report).splitlines())) < 500
     assert "characters)" in str(report)
+
+
+def test_json_holds_what_the_report_knows():
+    report = es.LieAlgebra(PLANE, [ROTATION, P1]).check(NORMAL)
+    data = json.loads(report.to_json())
+    assert data["status"] == "refuted"
+    assert data["space"] == {"dim": 2, "parameters": []}
+    first, second = data["generators"]
+    assert es.parse(first["generator"], PLANE) == ROTATION
+    assert first["verdict"]["status"] == "proved"
+    assert second["verdict"] == {
+        "status": "refuted",
+        "method": "exact arithmetic",
+        "witness": {"q1": "1"},
+        "value": "1",
+    }
+    assert es.parse(second["bracket"], PLANE) == Q1
+
+
+def test_parameters_take_part_in_proofs_and_counterexamples():
+    a = sp.Symbol("a", positive=True)
+    space = es.PhaseSpace(2, parameters=[a])
+    (q1, q2), (p1, p2) = space.q, space.p
+    rotation = es.LieAlgebra(space, [q1 * p2 - q2 * p1])
+    round_ = es.BaseDensity(space, log_density=-a * (q1**2 + q2**2) - p1**2 - p2**2)
+    assert rotation.check(round_).proved
+    stretched = es.BaseDensity(space, log_density=-a * q1**2 - q2**2 - p1**2 - p2**2)
+    text = str(rotation.check(stretched))
+    assert "refuted" in text
+    assert ", a = " in text

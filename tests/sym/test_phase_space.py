@@ -184,3 +184,40 @@ def test_bracket_agrees_with_differentiation_along_the_flow():
     velocity = {Q1: H.diff(P1), Q2: H.diff(P2), P1: -H.diff(Q1), P2: -H.diff(Q2)}
     rate = sum(g.diff(x) * v for x, v in velocity.items())
     assert simplify(SPACE.bracket(g, H) - rate) == 0
+
+
+def test_parameters_are_constants_of_the_bracket():
+    mass, coupling = Symbol("m", positive=True), Symbol("k", real=True)
+    space = PhaseSpace(1, parameters=[mass, coupling])
+    (q,), (p,) = space.q, space.p
+    assert space.parameters == (mass, coupling)
+    assert space.bracket(p, p**2 / (2 * mass) + coupling * q) == -coupling
+    assert space != PhaseSpace(1)
+    assert space == PhaseSpace(1, (mass, coupling))
+    assert hash(space) == hash(PhaseSpace(1, (mass, coupling)))
+    with pytest.raises(FormulaError, match=r"use space.parameters\[0\]"):
+        space.validate(Symbol("m", real=True))
+    with pytest.raises(FormulaError, match=r"foreign symbol z; .* its parameters m, k"):
+        space.validate(Symbol("z", real=True))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("m", "should be a sequence of symbols"),
+        (Symbol("m", real=True), "should be a sequence of symbols"),
+        (3, "should be a sequence of symbols"),
+        (["m"], r"parameters\[0\] is 'm'; it should be a real symbol"),
+        ([Symbol("m")], r"parameters\[0\] is m; it should be a real symbol"),
+        ([Symbol("m", imaginary=True)], "should be a real symbol"),
+        ([Symbol("a", real=True), Symbol("a", positive=True)], r"parameters\[1\] is a, .* already"),
+        ([Symbol("q7", real=True)], "named 'q7'"),
+        ([Symbol("exp", real=True)], "named 'exp'"),
+        ([Symbol("E", real=True)], "named 'E'"),
+        ([Symbol("a b", real=True)], "named 'a b'"),
+        ([Symbol("__class__", real=True)], "named '__class__'"),
+    ],
+)
+def test_parameters_are_checked(bad, message):
+    with pytest.raises(ArgumentError, match=message):
+        PhaseSpace(1, parameters=bad)
