@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from sympy import Expr, MatrixBase, latex
 
@@ -15,6 +16,8 @@ from ehf_sym.zero_test import is_zero
 if TYPE_CHECKING:
     from ehf_sym.densities import BaseDensity
     from ehf_sym.invariance import InvarianceReport
+
+_LABEL = re.compile(r"[\w,'+-]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,15 @@ class LieAlgebra:
         The coordinates.
     generators : sequence of sympy.Expr
         At least one formula, none of them identically zero; kept as a tuple.
+    labels : sequence of str, optional
+        What reports call each generator, such as ``"L_12"``; ``g1``, ``g2``, ... by default. Kept
+        as a tuple. They do not count for equality.
 
     Raises
     ------
     ArgumentError
-        If ``space`` is not a `PhaseSpace` or ``generators`` is not a non-empty sequence.
+        If ``space`` is not a `PhaseSpace`, ``generators`` is not a non-empty sequence, or
+        ``labels`` are not distinct short texts, one for each generator.
     FormulaError
         If a generator is not a formula of this space, or is identically zero.
 
@@ -45,6 +52,7 @@ class LieAlgebra:
 
     space: PhaseSpace
     generators: Sequence[Expr]
+    labels: Sequence[str] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
@@ -65,6 +73,7 @@ class LieAlgebra:
                     f"generators[{k}] is {generator}, which is identically zero; leave it out"
                 )
         object.__setattr__(self, "generators", generators)
+        object.__setattr__(self, "labels", _checked_labels(self.labels, len(generators)))
 
     def check(self, base: BaseDensity) -> InvarianceReport:
         """Decide whether {g, π} = 0 for every generator g (the premise of the paper's Lemma 1).
@@ -100,3 +109,23 @@ class LieAlgebra:
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
         return rf"$\left\langle {', '.join(latex(g) for g in self.generators)} \right\rangle$"
+
+
+def _checked_labels(given: Any, count: int) -> tuple[str, ...]:
+    """Admit one label for each generator, or make them up."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ArgumentError(f"labels is {given!r}; it should be a sequence of texts")
+    labels = tuple(given) or tuple(f"g{k}" for k in range(1, count + 1))
+    for k, label in enumerate(labels):
+        if not isinstance(label, str) or not _LABEL.fullmatch(label):
+            raise ArgumentError(
+                f"labels[{k}] is {label!r}; it should be up to 20 letters, digits, underscores, "
+                "commas, primes or signs"
+            )
+        if label in labels[:k]:
+            raise ArgumentError(f"labels[{k}] is {label!r}, which is already used before it")
+    if len(labels) != count:
+        raise ArgumentError(
+            f"labels holds {len(labels)} texts for {count} generators; it should hold one for each"
+        )
+    return labels

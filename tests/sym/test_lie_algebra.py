@@ -48,6 +48,34 @@ def test_bad_generators_are_refused(generators, error, message):
         es.LieAlgebra(SPACE, generators)
 
 
+def test_labels_name_generators_and_do_not_count_for_equality():
+    named = es.LieAlgebra(SPACE, [ROTATION, P1], labels=["L_12", "P_1"])
+    assert named.labels == ("L_12", "P_1")
+    plain = es.LieAlgebra(SPACE, [ROTATION, P1])
+    assert plain.labels == ("g1", "g2")
+    assert named == plain
+    assert hash(named) == hash(plain)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("L", "labels is 'L'"),
+        (3, "labels is 3"),
+        (["L"], "labels holds 1 texts for 2 generators"),
+        (["L", "P", "Q"], "labels holds 3 texts for 2 generators"),
+        (["L", "L"], r"labels\[1\] is 'L', which is already used"),
+        (["L", 1], r"labels\[1\] is 1"),
+        (["L", "a b"], r"labels\[1\] is 'a b'"),
+        (["L", ""], r"labels\[1\] is ''"),
+        (["L", "x" * 21], r"labels\[1\] is 'x+'"),
+    ],
+)
+def test_bad_labels_are_refused(labels, message):
+    with pytest.raises(es.ArgumentError, match=message):
+        es.LieAlgebra(SPACE, [ROTATION, P1], labels=labels)
+
+
 def test_space_is_checked():
     with pytest.raises(es.ArgumentError, match="space is 2"):
         es.LieAlgebra(2, [ROTATION])
