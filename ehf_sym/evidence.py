@@ -43,12 +43,12 @@ def _lines(report: InvarianceReport) -> Iterator[Line]:
     """Lines of the report: each generator, then each promise once."""
     yield Line(0, f"{{g, π}} = 0 for π = {report.base.name}: {report.status}")
     promises: dict[tuple[str, str], list[str]] = {}
-    for k, verdict in enumerate(report.verdicts, start=1):
-        yield Line(1, f"g{k} = ", verdict.generator)
+    for label, verdict in zip(report.symmetry.labels, report.verdicts, strict=True):
+        yield Line(1, f"{label} = ", verdict.generator)
         if verdict.verdict.proved:
-            promises.setdefault((verdict.marginal, verdict.leapfrog), []).append(f"g{k}")
+            promises.setdefault((verdict.marginal, verdict.leapfrog), []).append(label)
         else:
-            yield from _evidence(f"g{k}", verdict, report.symmetry.space)
+            yield from _evidence(label, verdict, report.symmetry.space)
     for (marginal, leapfrog), names in promises.items():
         whose = "" if len(names) == len(report.verdicts) else f" ({', '.join(names)})"
         yield Line(1, f"Marginal over q{whose}: {marginal}")
@@ -82,7 +82,10 @@ def _data(report: InvarianceReport) -> dict[str, Any]:
             "name": report.base.name,
             "log_density": formula_data(report.base.log_density),
         },
-        "generators": [_generator_data(verdict) for verdict in report.verdicts],
+        "generators": [
+            {"label": label} | _generator_data(verdict)
+            for label, verdict in zip(report.symmetry.labels, report.verdicts, strict=True)
+        ],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.reader import RESERVED
-from ehf_sym.validation import validate_formula
+from ehf_sym.validation import validate_formula, whole_number
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COORDINATE = re.compile(r"[qp][0-9]+")
@@ -65,7 +64,7 @@ class PhaseSpace:
     parameters: Sequence[Symbol] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dim", _positive_int(self.dim, "dim"))
+        object.__setattr__(self, "dim", whole_number(self.dim, "dim"))
         object.__setattr__(self, "parameters", _checked_parameters(self.parameters))
 
     @cached_property
@@ -82,6 +81,10 @@ class PhaseSpace:
     def coordinates(self) -> tuple[Symbol, ...]:
         """All 2d coordinates, positions first."""
         return self.q + self.p
+
+    def __repr__(self) -> str:
+        shown = f", parameters={self.parameters}" if self.parameters else ""
+        return f"PhaseSpace(dim={self.dim}{shown})"
 
     def bracket(self, f: Any, g: Any) -> Expr:
         """Poisson bracket {f,g} = Σ_i ∂f/∂q_i ∂g/∂p_i − ∂f/∂p_i ∂g/∂q_i.
@@ -245,17 +248,6 @@ class PhaseSpace:
         """Bracket of two validated scalars."""
         pairs = zip(self.q, self.p, strict=True)
         return Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in pairs))
-
-
-def _positive_int(value: Any, name: str) -> int:
-    """Read a positive integer; bool is not one."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if isinstance(value, bool) or number < 1:
-        raise ArgumentError(f"{name} is {value!r}; it should be a positive integer")
-    return number
 
 
 def _checked_parameters(given: Any) -> tuple[Symbol, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from numbers import Rational as AnyRational
 from typing import Any
 
 from sympy import Expr, Float, Function, I, Pow, Rational, Symbol, nan, oo, zoo
 from sympy.core.function import AppliedUndef
 
-from ehf_sym.errors import FormulaError
+from ehf_sym.errors import ArgumentError, FormulaError
 
 
 def validate_formula(
@@ -81,6 +82,45 @@ def exact_scalar(expr: Any, name: str) -> Expr:
         )
     _refuse_floats(expr, name)
     return expr
+
+
+def whole_number(value: Any, name: str, least: int = 1) -> int:
+    """Read an integer that is not too small; bool is not one.
+
+    Parameters
+    ----------
+    value : int or numpy.integer or sympy.Integer
+        The candidate.
+    name : str
+        What messages call it.
+    least : int
+        The smallest that is admitted.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no integer, or smaller than ``least``.
+
+    Examples
+    --------
+    >>> whole_number(3, "dim")
+    3
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        wanted = {0: "a non-negative integer", 1: "a positive integer"}
+        raise ArgumentError(
+            f"{name} is {value!r}; it should be {wanted.get(least, f'an integer from {least} on')}"
+        )
+    return number
 
 
 def _refuse_floats(formula: Expr, name: str) -> None:

@@ -320,3 +320,14 @@ def test_parameters_take_part_in_proofs_and_counterexamples():
     text = str(rotation.check(stretched))
     assert "refuted" in text
     assert ", a = " in text
+
+
+def test_reports_use_the_labels_of_the_generators():
+    symmetry = es.LieAlgebra(PLANE, [ROTATION, P1], labels=["L_12", "P_1"])
+    report = symmetry.check(NORMAL)
+    assert "  L_12 = -p1*q2 + p2*q1\n" in report.to_text()
+    assert "{P_1, ln π} = q1" in report.to_text()
+    assert "Leapfrog (L_12): " in report.to_text()
+    assert r"\text{L\_12 = }" in report.to_latex()
+    labels = [generator["label"] for generator in json.loads(report.to_json())["generators"]]
+    assert labels == ["L_12", "P_1"]
