@@ -2,12 +2,19 @@
 
 from ehf_sym.bridge import NumpyFormula, to_numpy
 from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
-from ehf_sym.errors import ArgumentError, EHFError, FormulaError, InvarianceError
+from ehf_sym.errors import (
+    ArgumentError,
+    EHFError,
+    FormulaError,
+    InvarianceError,
+    UndecidedError,
+)
 from ehf_sym.formula import format_formula, parse
 from ehf_sym.gaussian import Gaussian
 from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.span import coordinates, relations
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 __all__ = [
@@ -24,9 +31,12 @@ __all__ = [
     "PhaseSpace",
     "SoftUniform",
     "StandardNormal",
+    "UndecidedError",
     "ZeroVerdict",
+    "coordinates",
     "format_formula",
     "is_zero",
     "parse",
+    "relations",
     "to_numpy",
 ]

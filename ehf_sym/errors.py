@@ -20,6 +20,10 @@ class ArgumentError(EHFError, ValueError):
     """An argument has the wrong type, shape or range."""
 
 
+class UndecidedError(EHFError, ArithmeticError):
+    """A question about formulas was neither proved nor refuted; the message says which."""
+
+
 class InvarianceError(EHFError, ValueError):
     """A base density is not proved invariant under the declared symmetry.
 

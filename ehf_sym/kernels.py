@@ -71,6 +71,10 @@ class Field:
         self._relations: dict[int, tuple[int, Poly]] = {}
         self._work = 0
 
+    def renew(self) -> None:
+        """Begin a new formula: its work is counted from nothing."""
+        self._work = 0
+
     def adjoin(self, kind: Kind, meaning: sp.Expr, **details: Any) -> Kernel:
         """Add a kernel."""
         if len(self.kernels) == self.ring.ngens:

@@ -25,11 +25,11 @@ zero exactly if the numerator is the zero polynomial.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy as sp
 from sympy.polys.polyerrors import BasePolynomialError
@@ -39,6 +39,8 @@ from ehf_sym.cases import vanishes
 from ehf_sym.elementary import RefineError, Refinements, Tower
 from ehf_sym.kernels import Element, Field, GiveUpError, Kernel, Key, RingFullError
 from ehf_sym.polynomials import Poly
+
+T = TypeVar("T")
 
 _MAX_CONVERSIONS = 24
 _MAX_RESIDUAL_TERMS = 200
@@ -94,11 +96,48 @@ def normal_form(formula: sp.Expr) -> NormalForm | None:
     >>> normal_form(sp.exp(x) - 1).expression()
     exp(x) - 1
     """
+    return _refined(lambda *given: _converted(formula, *given), formula.free_symbols)
+
+
+def common_field(formulas: Sequence[sp.Expr]) -> tuple[Field, list[Element]] | None:
+    """Bring real formulas over the kernels of one field; None if they are too large for that.
+
+    Parameters
+    ----------
+    formulas : sequence of sympy.Expr
+        Formulas in real symbols, without floats.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> x = sp.Symbol("x", real=True)
+    >>> field, elements = common_field([sp.sqrt(x**2 + 1), x / sp.sqrt(x**2 + 1)])
+    >>> [kernel.meaning for kernel in field.kernels]
+    [x, sqrt(x**2 + 1)]
+    """
+
+    def convert(target: Field, refinements: Refinements) -> tuple[Field, list[Element]]:
+        conversion = _prepared(symbols, target, refinements)
+        elements = []
+        for formula in formulas:
+            target.renew()
+            elements.append(conversion.element(formula))
+        target.renew()
+        return target, elements
+
+    symbols = {symbol for formula in formulas for symbol in formula.free_symbols}
+    return _refined(convert, symbols)
+
+
+def _refined(
+    convert: Callable[[Field, Refinements], T], symbols: Collection[sp.Symbol]
+) -> T | None:
+    """Convert anew until the orders of the kernels and the size of the ring suffice."""
     refinements: Refinements = {}
-    size = 8 * (1 + len(formula.free_symbols) // 6)
+    size = 8 * (1 + len(symbols) // 6)
     for _ in range(_MAX_CONVERSIONS):
         try:
-            return _converted(formula, Field(size), refinements)
+            return convert(Field(size), refinements)
         except RingFullError:
             size *= 2
         except RefineError as request:
@@ -110,11 +149,19 @@ def normal_form(formula: sp.Expr) -> NormalForm | None:
 
 def _converted(formula: sp.Expr, target: Field, refinements: Refinements) -> NormalForm:
     """Convert once, with the given orders of kernels."""
-    conversion = _Conversion(Tower(target, refinements))
-    for symbol in sorted(formula.free_symbols, key=sp.default_sort_key):
-        conversion.element(symbol)
+    conversion = _prepared(formula.free_symbols, target, refinements)
     numerator, key = target.single(conversion.element(formula))
     return NormalForm(target, numerator, key, vanishes(conversion.tower, numerator, key))
+
+
+def _prepared(
+    symbols: Collection[sp.Symbol], target: Field, refinements: Refinements
+) -> _Conversion:
+    """Start a conversion whose first kernels are the symbols."""
+    conversion = _Conversion(Tower(target, refinements))
+    for symbol in sorted(symbols, key=sp.default_sort_key):
+        conversion.element(symbol)
+    return conversion
 
 
 class _Conversion:
