@@ -12,6 +12,7 @@ from ehf_sym.errors import (
 from ehf_sym.formula import format_formula, parse
 from ehf_sym.gaussian import Gaussian
 from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
+from ehf_sym.invariants import Invariants
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.span import coordinates, relations
@@ -26,6 +27,7 @@ __all__ = [
     "GeneratorVerdict",
     "InvarianceError",
     "InvarianceReport",
+    "Invariants",
     "LieAlgebra",
     "NumpyFormula",
     "PhaseSpace",
