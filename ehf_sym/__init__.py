@@ -16,6 +16,7 @@ from ehf_sym.invariants import Invariants
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.span import coordinates, relations
+from ehf_sym.symmetry_search import symmetries_of
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "is_zero",
     "parse",
     "relations",
+    "symmetries_of",
     "to_numpy",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
@@ -63,13 +63,17 @@ class Derivations:
             differences += [tuple(map(sub, shift, first)) for _, shift, _ in shifts[1:]]
         return Grading(tuple(_integer_echelon(differences)))
 
-    def annihilated(self, degree: int) -> dict[Exponents, list[Poly]]:
+    def annihilated(
+        self, degree: int, admits: Callable[[Exponents], bool] = lambda _: True
+    ) -> dict[Exponents, list[Poly]]:
         """Basis of the polynomials without constant term that every field annihilates.
 
         Parameters
         ----------
         degree : int
             The highest total degree.
+        admits : callable, optional
+            Which monomials the polynomials may contain, of those to the degree.
 
         Returns
         -------
@@ -78,7 +82,7 @@ class Derivations:
             are a basis of all of degree at most k.
         """
         classes: dict[Exponents, list[Exponents]] = {}
-        for monomial in _monomials(self.ring.ngens, degree):
+        for monomial in filter(admits, monomials(self.ring.ngens, degree)):
             classes.setdefault(self.grading.class_of(monomial), []).append(monomial)
         terms = [list(_shifts(field)) for field in self.fields]
         solved = {
@@ -266,7 +270,7 @@ def _solve(
     return nullspace(rows.values(), len(monomials), ring.domain)
 
 
-def _monomials(n: int, degree: int) -> Iterator[Exponents]:
+def monomials(n: int, degree: int) -> Iterator[Exponents]:
     """Exponents of total degree 1 to `degree`, lower degrees first."""
     for k in range(1, degree + 1):
         for places in combinations_with_replacement(range(n), k):

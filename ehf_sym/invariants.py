@@ -65,7 +65,7 @@ class Invariants(Reported):
     >>> rotations = LieAlgebra(space, [q1 * p2 - q2 * p1])
     >>> found = rotations.invariants(2, of="s")
     >>> found.generators
-    (q1**2 + q2**2, p1*q1 + p2*q2, p1*q2 - p2*q1, p1**2 + p2**2)
+    (q1**2 + q2**2, p1*q1 + p2*q2, -p1*q2 + p2*q1, p1**2 + p2**2)
     >>> len(found.independent), found.max_independent
     (3, 3)
     >>> found.dimension(2)
