@@ -1,0 +1,75 @@
+"""h(p|q) for d = 1: a monotone function of the noise, with steps where the density has gaps.
+
+One momentum has no other half to be coupled to. Instead, with positive weights that depend on q,
+
+    p = exp(s) z + t + Σ_k w_k tanh(b_k z + c_k)
+    ∂p/∂z = exp(s) + Σ_k w_k b_k sech²(b_k z + c_k)
+
+which is increasing in z whatever the weights, and whose sum of steps can split a normal density
+into several modes (in the spirit of Huang et al., arXiv:1804.00779).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from ehf_num.networks import Weights, init_relu, softplus
+from ehf_num.relu_network import relu_network
+from ehf_num.workspace import Array
+
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+_LARGEST_LOG_SCALE = 6.0
+_UNIT = math.log(math.e - 1)  # softplus(_UNIT) = 1
+_SMALL = -4.0  # softplus(_SMALL) = 0.018: h starts close to N(0, 1)
+
+
+@dataclass(frozen=True)
+class MonotoneEncoder:
+    """h(p|q) of one momentum, the pushforward of N(0, 1) under an increasing map.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Widths of the hidden layers of the relu network that maps q to the map's parameters.
+    bumps : int
+        Number of tanh steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> encoder = MonotoneEncoder(hidden=(16, 16))
+    >>> rng = np.random.default_rng(0)
+    >>> weights = encoder.init(rng, "float64")
+    >>> p, log_h = encoder.draw(weights, np.zeros((5, 1)), rng.standard_normal((5, 1)))
+    >>> p.shape, log_h.shape
+    ((5, 1), (5,))
+    """
+
+    hidden: tuple[int, ...]
+    bumps: int = 8
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Draw the network, its last layer zero but for biases that spread the steps."""
+        weights = init_relu((1, *self.hidden, 2 + 3 * self.bumps), rng, dtype)
+        weights[-2][:] = 0
+        scale_and_shift, heights = np.zeros(2), np.full(self.bumps, _SMALL)
+        slopes, places = np.full(self.bumps, _UNIT), np.linspace(-2, 2, self.bumps)
+        weights[-1][:] = np.concatenate([scale_and_shift, heights, slopes, places])
+        return weights
+
+    def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
+        """Turn standard normal noise (n, 1) into p ~ h(p|q) (n, 1) and ln h(p|q) (n,) in nats."""
+        outputs, k = relu_network(q, *weights), self.bumps
+        s = _LARGEST_LOG_SCALE * anp.tanh(outputs[:, :1] * (1 / _LARGEST_LOG_SCALE))
+        heights = softplus(outputs[:, 2 : 2 + k])
+        slopes = softplus(outputs[:, 2 + k : 2 + 2 * k])
+        steps = anp.tanh(slopes * noise + outputs[:, 2 + 2 * k :])
+        growth = anp.exp(s)
+        p = growth * noise + outputs[:, 1:2] + anp.sum(heights * steps, axis=1, keepdims=True)
+        slope = growth[:, 0] + anp.sum(heights * slopes * (1 - steps**2), axis=1)
+        return p, -0.5 * noise[:, 0] ** 2 - _HALF_LOG_2PI - anp.log(slope)

@@ -1,0 +1,154 @@
+"""Every encoder: ln h is the density of what it draws, by its Jacobian; equivariance by group."""
+
+import itertools
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.linalg import expm
+from scipy.stats import multivariate_normal
+
+import ehf_sym as es
+from ehf_num.coupling import CouplingEncoder
+from ehf_num.encoder import GaussianEncoder
+from ehf_num.momentum_frames import CoordinateFrame, MovingFrame
+from ehf_num.monotone import MonotoneEncoder
+from ehf_sym.frames import equivariant_fields, rotation_matrices
+
+
+def rotations(space: es.PhaseSpace, particles: int) -> es.LieAlgebra:
+    """so(n) on particles in n dimensions, written out by hand."""
+    n = space.dim // particles
+    q, p = (sp.Matrix(particles, n, xs) for xs in (space.q, space.p))
+    return es.LieAlgebra(
+        space,
+        [
+            sum(q[a, i] * p[a, j] - q[a, j] * p[a, i] for a in range(particles))
+            for i, j in itertools.combinations(range(n), 2)
+        ],
+    )
+
+
+def dot_products(space: es.PhaseSpace, particles: int) -> list[sp.Expr]:
+    q = sp.Matrix(particles, space.dim // particles, space.q)
+    gram = q * q.T
+    return [gram[a, b] for a in range(particles) for b in range(a, particles)]
+
+
+def moving(dim: int, particles: int) -> CouplingEncoder:
+    space = es.PhaseSpace(dim)
+    fields = equivariant_fields(rotations(space, particles))
+    frame = MovingFrame(
+        es.to_numpy(dot_products(space, particles), space.q),
+        es.to_numpy([list(field) for field in fields], space.q),
+    )
+    return CouplingEncoder(dim, (7, 5), frame)
+
+
+ENCODERS = {
+    "gaussian, d = 1": (1, GaussianEncoder(1, (7, 5))),
+    "gaussian, d = 3": (3, GaussianEncoder(3, (7, 5))),
+    "monotone": (1, MonotoneEncoder((7, 5))),
+    "coupling, d = 2": (2, CouplingEncoder(2, (7, 5), CoordinateFrame(2))),
+    "coupling, d = 5": (5, CouplingEncoder(5, (7, 5), CoordinateFrame(5), layers=3)),
+    "coupling, SO(2)": (2, moving(2, 1)),
+    "coupling, SO(3)": (3, moving(3, 1)),
+    "coupling, SO(3) on two particles": (6, moving(6, 2)),
+}
+MOVING = {
+    "coupling, SO(2)": (2, 1),
+    "coupling, SO(3)": (3, 1),
+    "coupling, SO(3) on two particles": (6, 2),
+}
+
+
+def away_from_start(encoder, dtype="float64"):
+    rng = np.random.default_rng(1)
+    weights = encoder.init(rng, dtype)
+    return [w + (0.3 * rng.standard_normal(w.shape)).astype(dtype) for w in weights]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_log_h_is_the_density_of_the_draw(name):
+    dim, encoder = ENCODERS[name]
+    weights = away_from_start(encoder)
+    rng = np.random.default_rng(2)
+    q, noise = rng.standard_normal((2, 6, dim))
+    _, log_h = encoder.draw(weights, q, noise)
+    for row in range(6):
+        one_q, one_noise = q[row : row + 1], noise[row]
+        step = 1e-6 * np.eye(dim)
+        matrix = (
+            np.stack(
+                [
+                    encoder.draw(weights, one_q, (one_noise + h)[None])[0][0]
+                    - encoder.draw(weights, one_q, (one_noise - h)[None])[0][0]
+                    for h in step
+                ],
+                axis=1,
+            )
+            / 2e-6
+        )
+        expected = multivariate_normal(np.zeros(dim)).logpdf(one_noise)
+        expected -= np.linalg.slogdet(matrix)[1]
+        assert abs(log_h[row] - expected) < 1e-6
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_it_starts_close_to_the_standard_normal(name):
+    dim, encoder = ENCODERS[name]
+    rng = np.random.default_rng(3)
+    q, noise = rng.standard_normal((2, 50, dim))
+    p, log_h = encoder.draw(encoder.init(rng, "float64"), q, noise)
+    assert np.abs(p - noise).max() < 0.2
+    assert np.abs(log_h - multivariate_normal(np.zeros(dim)).logpdf(noise)).max() < 0.2
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_moving_with_the_group_moves_the_draw(name):
+    dim, particles = MOVING[name]
+    _, encoder = ENCODERS[name]
+    weights = away_from_start(encoder)
+    rng = np.random.default_rng(4)
+    q, noise = rng.standard_normal((2, 40, dim))
+    p, log_h = encoder.draw(weights, q, noise)
+    matrices = rotation_matrices(rotations(es.PhaseSpace(dim), particles))
+    turn = expm(sum(rng.standard_normal() * np.array(M, float) for M in matrices))
+    turned, same = encoder.draw(weights, q @ turn.T, noise @ turn.T)
+    np.testing.assert_allclose(turned, p @ turn.T, atol=1e-9)
+    np.testing.assert_allclose(same, log_h, atol=1e-9)
+
+
+def test_a_plain_coupling_does_not_move_with_the_group():
+    encoder = CouplingEncoder(2, (7, 5), CoordinateFrame(2))
+    weights = away_from_start(encoder)
+    q, noise = np.random.default_rng(4).standard_normal((2, 40, 2))
+    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    p, _ = encoder.draw(weights, q, noise)
+    turned, _ = encoder.draw(weights, q @ turn.T, noise @ turn.T)
+    assert np.abs(turned - p @ turn.T).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_float32_stays(name):
+    dim, encoder = ENCODERS[name]
+    q, noise = np.random.default_rng(5).standard_normal((2, 8, dim)).astype("float32")
+    p, log_h = encoder.draw(away_from_start(encoder, "float32"), q, noise)
+    assert p.dtype == log_h.dtype == np.float32
+
+
+def test_a_frame_is_orthonormal_where_its_fields_vanish():
+    _, encoder = ENCODERS["coupling, SO(2)"]
+    _, directions = encoder.frame.at(np.zeros((1, 2)))
+    np.testing.assert_allclose(directions[0].T @ directions[0], np.eye(2), atol=1e-15)
+
+
+def test_a_monotone_map_can_have_two_modes():
+    encoder = MonotoneEncoder((4,), bumps=1)
+    weights = encoder.init(np.random.default_rng(0), "float64")
+    weights[-1][:] = [-3.0, 0.0, 3.0, 20.0, 0.0]  # one high steep step at z = 0
+    noise = np.random.default_rng(1).standard_normal((4000, 1))
+    p, _ = encoder.draw(weights, np.zeros((4000, 1)), noise)
+    assert np.mean(np.abs(p) < 1) < 0.05
+    assert np.mean(p > 1) > 0.4
+    assert np.mean(p < -1) > 0.4
