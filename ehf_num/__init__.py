@@ -16,7 +16,9 @@ from ehf_num.integrators import Euler, InversionError, Leapfrog
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.persistence import load
 from ehf_num.readers import DataFileError, read_points, write_points
+from ehf_num.records import RecordError
 from ehf_num.result import History, TrainingResult
+from ehf_num.sweep import Outcome, Spec, sweep
 from ehf_num.training import TrainingWarning
 
 __all__ = [
@@ -35,6 +37,9 @@ __all__ = [
     "Leapfrog",
     "ModelFileError",
     "NetworkHamiltonian",
+    "Outcome",
+    "RecordError",
+    "Spec",
     "TrainingResult",
     "TrainingWarning",
     "diagnose",
@@ -44,5 +49,6 @@ __all__ = [
     "read_points",
     "rings",
     "shells",
+    "sweep",
     "write_points",
 ]

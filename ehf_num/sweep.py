@@ -1,0 +1,240 @@
+"""Many runs on any executor: written as each ends, continued after a kill, failures set apart.
+
+A run is described by a spec, a frozen dataclass of plain values with a method ``run()``. Only the
+spec travels to a worker, which builds everything anew from it: compiled formulas and tapes do not
+travel. What a run returns depends on the spec alone, so it does not matter where it ran.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from ehf_num.records import describe, read_record, write_record
+from ehf_sym.errors import ArgumentError
+
+_ATTEMPTS = 3  # of a spec whose worker dies
+
+
+class Spec(Protocol):
+    """What can be swept: plain, picklable, hashable."""
+
+    def run(self) -> Mapping[str, Any]:
+        """Return figures by name: plain values and arrays of numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one spec.
+
+    Attributes
+    ----------
+    spec : Spec
+        What was run.
+    values : mapping or None
+        What ``spec.run()`` returned; None if it failed.
+    error : str or None
+        The traceback of a run that failed.
+    seconds : float
+        Wall time of the run where it ran.
+    reused : bool
+        Whether it was read from an earlier sweep's record.
+    """
+
+    spec: Spec
+    values: Mapping[str, Any] | None
+    error: str | None
+    seconds: float
+    reused: bool = False
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether there are values."""
+        return self.values is not None
+
+
+def sweep(
+    specs: Iterable[Spec],
+    executor: Executor | None = None,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> tuple[Outcome, ...]:
+    """Run specs and collect what they return.
+
+    Parameters
+    ----------
+    specs : iterable of Spec
+        Frozen dataclasses of plain values, from an importable module. Equal ones run once.
+    executor : concurrent.futures.Executor, optional
+        Where to run: threads, MPI, Dask's ``client.get_executor()``, … It is not shut down. By
+        default a pool of one process a core; there, a run whose process dies is tried twice more.
+    folder : path-like, optional
+        Made if missing. Each run's values are written there as it ends, under its spec, and a spec
+        with a record is not run again: a sweep that was killed continues where it was. Failures
+        are not recorded.
+    progress : bool, optional
+        Progress bar; None: only on a terminal.
+
+    Returns
+    -------
+    tuple of Outcome
+        In the order of the specs, failed ones with their tracebacks.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a spec is no frozen dataclass of plain values with a ``run`` method.
+    RecordError
+        If a record is damaged.
+    OSError
+        If the folder cannot be made or written to.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Square:
+    ...     side: float
+    ...     def run(self):
+    ...         return {"area": self.side**2}
+    >>> with ThreadPoolExecutor() as executor:
+    ...     [outcome.values for outcome in sweep([Square(2.0), Square(3.0)], executor)]
+    [{'area': 4.0}, {'area': 9.0}]
+    """
+    listed = list(specs)
+    for spec in listed:
+        describe(spec)
+        if not callable(getattr(spec, "run", None)) or type(spec).__hash__ is None:
+            raise ArgumentError(f"spec was {spec!r}; it should be frozen and have a method run()")
+    records = None if folder is None else Path(folder)
+    if records is not None:
+        records.mkdir(parents=True, exist_ok=True)
+    outcomes = {} if records is None else _recorded(listed, records)
+    pending = [spec for spec in dict.fromkeys(listed) if spec not in outcomes]
+    disable = None if progress is None else not progress
+    with tqdm(total=len(listed), initial=len(outcomes), disable=disable, unit="run") as bar:
+        runs = _on_own_processes(pending) if executor is None else _on_executor(pending, executor)
+        for outcome in runs:
+            if records is not None and outcome.values is not None:
+                write_record(records, outcome.spec, outcome.values, outcome.seconds)
+            outcomes[outcome.spec] = outcome
+            bar.update()
+    return tuple(outcomes[spec] for spec in listed)
+
+
+def _recorded(specs: Iterable[Spec], folder: Path) -> dict[Spec, Outcome]:
+    """Read the records that there are."""
+    found = {}
+    for spec in dict.fromkeys(specs):
+        record = read_record(folder, spec)
+        if record is not None:
+            values, seconds = record
+            found[spec] = Outcome(spec, values, None, seconds, reused=True)
+    return found
+
+
+def _run(spec: Spec) -> Outcome:
+    """Run one spec where it is; whatever it raises becomes part of the outcome."""
+    start = time.perf_counter()
+    try:
+        values = dict(spec.run())
+    except Exception:
+        return Outcome(spec, None, traceback.format_exc(), time.perf_counter() - start)
+    return Outcome(spec, values, None, time.perf_counter() - start)
+
+
+def _on_executor(
+    specs: list[Spec], executor: Executor, run: Callable[[Spec], Outcome] = _run
+) -> Iterator[Outcome]:
+    """Yield outcomes as they come; what has not begun is cancelled when the caller stops."""
+    futures: dict[Future[Outcome], Spec] = {executor.submit(run, spec): spec for spec in specs}
+    waiting = set(futures)
+    try:
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield _outcome(future, futures[future])
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _outcome(future: Future[Outcome], spec: Spec) -> Outcome:
+    """Return a future's outcome; an executor's own failure is the run's."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    return Outcome(spec, None, "".join(traceback.format_exception(error)), 0.0)
+
+
+class _OwnProcesses:
+    """One process a core. A process that dies takes its own run along and no other's."""
+
+    def __init__(self, count: int) -> None:
+        self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
+        for _ in range(count):
+            self._idle.put(_process())
+
+    def run(self, spec: Spec) -> Outcome:
+        """Run a spec in an idle process, again where that dies; called from a thread a process."""
+        process = self._idle.get()
+        try:
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return process.submit(_run, spec).result()
+                except BrokenExecutor:
+                    process = _process()
+            return process.submit(_run, spec).result()
+        finally:
+            self._idle.put(process)
+
+    def shutdown(self) -> None:
+        """End the processes."""
+        while not self._idle.empty():
+            self._idle.get().shutdown(wait=False, cancel_futures=True)
+
+
+def _process() -> ProcessPoolExecutor:
+    # Spawned, not forked: threads and their locks do not survive a fork.
+    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+
+
+def _on_own_processes(specs: list[Spec]) -> Iterator[Outcome]:
+    """Yield outcomes from a process a core."""
+    count = min(_cores(), len(specs))
+    if not count:
+        return
+    processes = _OwnProcesses(count)
+    with ThreadPoolExecutor(count) as threads:
+        try:
+            yield from _on_executor(specs, threads, processes.run)
+        finally:
+            threads.shutdown(cancel_futures=True)
+            processes.shutdown()
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
