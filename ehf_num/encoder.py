@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import autograd.numpy as anp
 import numpy as np
@@ -16,6 +16,16 @@ from ehf_num.workspace import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _SOFTPLUS_SHIFT = math.log(math.e - 1)  # softplus(shift) = 1: σ starts near one
+
+
+class Encoder(Protocol):
+    """A family h(p|q) that can be drawn from, with its density, differentiably in its weights."""
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Draw the initial weights."""
+
+    def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
+        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
 
 
 @dataclass(frozen=True)

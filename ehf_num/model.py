@@ -47,8 +47,9 @@ class EquivariantHamiltonianFlow:
         Whether {g_k, H} is penalized in training.
     kappa : float
         κ, the mean squared bracket that is allowed, dimensionless.
-    encoder : {"gaussian"}
-        Family of h(p|q).
+    encoder : {"gaussian", "coupling"}
+        Family of h(p|q): a diagonal Gaussian, or a chain of four affine couplings conditioned on
+        q, which fits momenta that no Gaussian does (for d = 1, an increasing map).
     hamiltonians : int
         Length n of the chain.
     steps : int

@@ -18,7 +18,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num.base import NumericBase
-from ehf_num.encoder import GaussianEncoder
+from ehf_num.encoder import Encoder
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import Separable
 from ehf_num.integrators import Integrator
@@ -44,7 +44,7 @@ class Objective:
         ∂g/∂s of the generators; None where there is no symmetry.
     integrator : Integrator
         Turns each H into a map.
-    encoder : GaussianEncoder
+    encoder : Encoder
         h(p|q).
     layout : Layout
         Which weight array belongs to what.
@@ -53,7 +53,7 @@ class Objective:
     base: NumericBase
     gradients: NumpyFormula | None
     integrator: Integrator
-    encoder: GaussianEncoder
+    encoder: Encoder
     layout: Layout
 
     def flow(self, arrays: Sequence[Any]) -> HamiltonianFlow:

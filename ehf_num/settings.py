@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ehf_num import checks
-from ehf_num.encoder import GaussianEncoder
+from ehf_num.coupling import CouplingEncoder
+from ehf_num.encoder import Encoder, GaussianEncoder
 from ehf_num.integrators import Leapfrog
+from ehf_num.momentum_frames import CoordinateFrame
+from ehf_num.monotone import MonotoneEncoder
 from ehf_num.networks import init_energy
 from ehf_num.parameters import Layout, ParameterVector
 from ehf_sym.errors import ArgumentError
@@ -41,7 +44,7 @@ class FlowSettings:
 
     def __post_init__(self) -> None:
         checks.one_of(self.enforce, "enforce", ("penalty", "none"))
-        checks.one_of(self.encoder, "encoder", ("gaussian",))
+        checks.one_of(self.encoder, "encoder", ("gaussian", "coupling"))
         checks.one_of(self.dtype, "dtype", ("float64", "float32"))
         hidden: object = self.hidden
         if not isinstance(hidden, Sequence) or isinstance(hidden, str) or not hidden:
@@ -60,9 +63,13 @@ class FlowSettings:
         """Return the integrator of every Hamiltonian."""
         return Leapfrog(self.steps, self.step_size)
 
-    def build_encoder(self, dim: int) -> GaussianEncoder:
+    def build_encoder(self, dim: int) -> Encoder:
         """Return the encoder for d = dim."""
-        return GaussianEncoder(dim, self.hidden)
+        if self.encoder == "gaussian":
+            return GaussianEncoder(dim, self.hidden)
+        if dim == 1:
+            return MonotoneEncoder(self.hidden)
+        return CouplingEncoder(dim, self.hidden, CoordinateFrame(dim))
 
     def layout(self) -> Layout:
         """Return which weight array belongs to what."""

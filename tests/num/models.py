@@ -58,9 +58,9 @@ def make(case, **options):
     if symmetry is None:
         options["enforce"] = "none"
     flow = en.EquivariantHamiltonianFlow(base, symmetry, **options)
-    encoder = flow.objective.layout.encoder_weights(flow.weights)
-    for last in (encoder[len(encoder) // 2 - 2], encoder[-2]):  # they start at zero: h = N(0, 1)
-        last[:] = np.random.default_rng(1).standard_normal(last.shape) / np.sqrt(len(last))
+    for last in flow.objective.layout.encoder_weights(flow.weights)[::2]:
+        if not last.any():  # last layers start at zero: h = N(0, 1)
+            last[:] = np.random.default_rng(1).standard_normal(last.shape) / np.sqrt(len(last))
     return flow
 
 
