@@ -12,11 +12,9 @@ from ehf_sym.errors import (
 from ehf_sym.formula import format_formula, parse
 from ehf_sym.gaussian import Gaussian
 from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
-from ehf_sym.invariants import Invariants
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.span import coordinates, relations
-from ehf_sym.symmetry_search import symmetries_of
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 __all__ = [
@@ -28,7 +26,6 @@ __all__ = [
     "GeneratorVerdict",
     "InvarianceError",
     "InvarianceReport",
-    "Invariants",
     "LieAlgebra",
     "NumpyFormula",
     "PhaseSpace",
@@ -41,6 +38,5 @@ __all__ = [
     "is_zero",
     "parse",
     "relations",
-    "symmetries_of",
     "to_numpy",
 ]

@@ -43,7 +43,7 @@ class _Cases:
 
     def all_vanish(self) -> bool:
         """Go through all patterns."""
-        if not (self._unknown or self._jumping) or len(self._unknown) > _MAX_SIGNS:
+        if len(self._unknown) > _MAX_SIGNS:
             return False
         return all(self._vanishes(p) and self._vanishes_at_jumps(p) for p in self._patterns())
 
@@ -52,7 +52,7 @@ class _Cases:
 
     def _requirements(self) -> list[Requirement]:
         """Collect requirements on the unknown signs; each may bring in others, up to the bound."""
-        relevant: list[Requirement] = []
+        relevant = [r for r in self._tower.requirements if not r.odd]
         grown = True
         while grown:
             grown = False
@@ -107,7 +107,9 @@ class _Cases:
         return True
 
     def _undefined_at(self, zeros: Collection[Poly]) -> bool:
-        """Tell whether some logarithm is undefined at these zeros."""
+        """Tell whether some logarithm or quotient is undefined at these zeros."""
+        if not self._tower.nonzero.isdisjoint(zeros):
+            return True
         signs = map(self._tower.sign_of, zeros)
         return any(sign is not None and sign.strict for sign in signs) or any(
             r.strict and f in r.zeros for r in self._tower.requirements for f in zeros

@@ -6,7 +6,9 @@ the result cannot be written with the kernels at hand:
 * exponents are kept linearly independent over Q, also of the logarithms:
   exp(sum n_j u_j/N_j) = prod exp(u_j/N_j)**n_j;
 * arguments of logarithms and bases of roots are split into irreducible factors:
-  log(prod f_i**m_i) = sum m_i log|f_i| where it is real, and the same with powers.
+  log(prod f_i**m_i) = sum m_i log|f_i| where it is real, and the same with powers;
+* factors that contain roots are tried for squares (`nested_roots`) and for products of powers
+  of known factors (`log_relations`).
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ from typing import Any
 
 import sympy as sp
 
+from ehf_sym.derivation import Derivation
 from ehf_sym.kernels import UNIT, Element, Field, GiveUpError, Kernel
+from ehf_sym.log_relations import is_constant, log_relation
+from ehf_sym.nested_roots import conjugate_parts, has_roots, is_nested, square_root
 from ehf_sym.polynomials import Poly, factor, is_generator
 from ehf_sym.relations import combination
+from ehf_sym.separation import algebraic_sign
 from ehf_sym.signs import KernelSigns, Sign
 
 _TRIAL_DIVISION = 10_000
@@ -75,6 +81,8 @@ class Tower:
         self.requirements: list[Requirement] = []
         self.signs: dict[Poly, Kernel] = {}
         self.jumps: dict[Poly, Kernel] = {}
+        self.nonzero: set[Poly] = set()
+        self.derivation = Derivation(field)
         self._refinements = refinements
         self._exponents: list[Kernel] = []
         self._logs: dict[Poly, Kernel] = {}
@@ -120,16 +128,25 @@ class Tower:
             result = self.field.multiply(result, self._absolute_power(f, m * exponent))
         return result
 
+    def note_nonzero(self, b: Element) -> None:
+        """Keep what the expression is divided by."""
+        _, factors = self._factored([(b, 1)])
+        self.nonzero.update(factors)
+
     def absolute(self, b: Element) -> Element:
         """Absolute value."""
         if not b:
             return b
-        content, factors = self._factored([(b, 1)])
+        return self.field.multiply(self.sign_off_zero([(b, 1)]), b)
+
+    def sign_off_zero(self, b: Product) -> Element:
+        """Sign of a product where it is not 0; 1 or -1 elsewhere."""
+        content, factors = self._factored(b)
         sign = self.field.ring.ground_new(1 if content > 0 else -1)
         for f, m in factors.items():
             if m % 2:
                 sign = self.field.times(sign, self._sign(f))
-        return self.field.multiply({UNIT: sign}, b)
+        return {UNIT: sign}
 
     def sign(self, b: Element) -> Element:
         """Sign function, which is 0 where b is."""
@@ -188,11 +205,53 @@ class Tower:
         if special is not None and special.kind in {"sign", "jump"}:
             return {}
         if f not in self._logs:
-            meaning = self.field.expression(f)
-            self._logs[f] = self.field.adjoin("log", sp.log(sp.Abs(meaning)), base=f)
+            related = self._related_log(f)
+            if related is not None:
+                return related
+            meaning = sp.log(self._size(f), evaluate=False)
+            self._logs[f] = self.field.adjoin("log", meaning, base=f)
             if f.is_ground:
                 self.known_signs.positive.add(self._logs[f].index)
         return self.field.generator(self._logs[f])
+
+    def _related_log(self, f: Poly) -> Element | None:
+        """Write log|f| by other logarithms, where f contains roots and that is possible."""
+        g = self._root_of_square(f)
+        if g is not None:
+            return self.field.scale(self.log_of_size([(g, 1)]), 2)
+        if not has_roots(self.field, f):
+            return None
+        relation = log_relation(self.field, self.derivation, f, self._logs)
+        if relation is None:
+            return None
+        parts = [
+            self.field.scale(self._log_absolute(g), m)
+            for g, m in (self._primes(relation.constant) | dict(relation.powers)).items()
+        ]
+        return self.field.scale(self.field.add(parts), Fraction(1, relation.order))
+
+    def log_of_size(self, b: Product) -> Element:
+        """Return log|b|."""
+        content, factors = self._factored(b)
+        powers = self._primes(content) | factors
+        return self.field.add(self.field.scale(self._log_absolute(f), m) for f, m in powers.items())
+
+    def _power_of_size(self, b: Element, exponent: Fraction) -> Element:
+        """Return |b|**exponent."""
+        content, factors = self._factored([(b, 1)])
+        result = self.field.constant(1)
+        for f, m in (self._primes(content) | factors).items():
+            result = self.field.multiply(result, self._absolute_power(f, m * exponent))
+        return result
+
+    def _root_of_square(self, f: Poly) -> Element | None:
+        """Find g with g**2 = |f|, where roots of roots make that possible."""
+        if f in self._roots or f in self._logs:
+            return None
+        if not has_roots(self.field, f) and not is_nested(self.field):
+            return None
+        root = square_root(self.field, f)
+        return root if root is not None else square_root(self.field, -f)
 
     def _absolute_power(self, f: Poly, exponent: Fraction) -> Element:
         """Return |f|**exponent of an irreducible polynomial or a prime."""
@@ -204,6 +263,8 @@ class Tower:
             return self._absolute_power(special.base, exponent / special.order)
         if special is not None and special.kind in {"sign", "jump"}:
             return {UNIT: self.field.times(f, f)}
+        if exponent.denominator > 1 and (g := self._root_of_square(f)) is not None:
+            return self._power_of_size(g, 2 * exponent)
         whole = exponent.numerator // exponent.denominator
         size: Element = {UNIT: self.field.times(self._sign(f), f)}
         result = self.field.power(size, whole)
@@ -219,7 +280,7 @@ class Tower:
             meaning = self.field.expression(f)
             order = self._refinements.get(("root", meaning), 2)
             size = self.field.times(self._sign(f), f)
-            root = sp.Abs(meaning) ** sp.Rational(1, order)
+            root = sp.Pow(self._size(f), sp.Rational(1, order), evaluate=False)
             kernel = self.field.adjoin("root", root, order=order, base=f)
             self.field.relate(kernel, order, size)
             proved = self.sign_of(f)
@@ -229,6 +290,13 @@ class Tower:
             self._roots[f] = kernel
         return self._roots[f]
 
+    def _size(self, f: Poly) -> sp.Expr:
+        """Write |f|."""
+        meaning, proved = self.field.expression(f), self._proved.get(f)
+        if f.is_ground or (proved is not None and proved.value > 0):
+            return meaning
+        return -meaning if proved is not None else sp.Abs(meaning, evaluate=False)
+
     def _special(self, f: Poly) -> Kernel | None:
         """Return the kernel that f is, if it is one."""
         index = is_generator(f)
@@ -237,12 +305,60 @@ class Tower:
     def sign_of(self, f: Poly) -> Sign | None:
         """Prove the sign of a polynomial, once."""
         if f not in self._proved:
-            proved = self.known_signs.of(f)
+            proved = self._sign_of_constant(f) or self.known_signs.of(f)
             if proved is None and self._refinements:
                 value = self._refinements.get(("sign", self.field.expression(f)))
                 proved = None if value is None else Sign(value, strict=False)
-            self._proved[f] = proved
+            self._proved[f] = proved or self._sign_by_norm(f)
         return self._proved[f]
+
+    def sign_of_product(self, content: Any, factors: Mapping[Poly, int]) -> Sign | None:
+        """Prove the sign of a product from its factors."""
+        value, strict = (1 if content > 0 else -1), True
+        for f, m in factors.items():
+            sign = self.sign_of(f)
+            if sign is None and m % 2:
+                return None
+            strict = strict and sign is not None and sign.strict
+            value *= sign.value if sign is not None and m % 2 else 1
+        return Sign(value, strict)
+
+    def sign_of_element(self, b: Element) -> Sign | None:
+        """Prove the sign of an element that is not 0 everywhere."""
+        poly, key = self.field.single(b)
+        if not poly:
+            return None
+        content, factors = factor(poly)
+        powers = dict(factors)
+        for f, m in key:
+            powers[f] = powers.get(f, 0) - m
+        return self.sign_of_product(content, powers)
+
+    def _sign_of_constant(self, f: Poly) -> Sign | None:
+        """Compare a number with 0, by its digits."""
+        if f.is_ground or not is_constant(self.field, f):
+            return None
+        value = algebraic_sign(self.field.expression(f))
+        return Sign(value, strict=True) if value else None
+
+    def _sign_by_norm(self, f: Poly) -> Sign | None:
+        """Compare a**2 and b**2 r**2, where f = a + b r: the larger of a and b r decides."""
+        parts = conjugate_parts(self.field, f)
+        if parts is None or not parts[2]:
+            return None
+        a, b, norm, _ = parts
+        comparison = self._sign_of_poly(norm)
+        if comparison is None:
+            return None
+        leading = self._sign_of_poly(a if comparison.value > 0 else b)
+        return None if leading is None else Sign(leading.value, comparison.strict)
+
+    def _sign_of_poly(self, poly: Poly) -> Sign | None:
+        """Prove the sign of a polynomial that may have factors."""
+        if not poly:
+            return None
+        content, factors = factor(poly)
+        return self.sign_of_product(content, dict(factors))
 
     def _sign(self, f: Poly) -> Poly:
         """Sign of f off its zeros: 1, -1 or a kernel s with s**2 = 1."""
@@ -253,7 +369,8 @@ class Tower:
         if special is not None and special.kind == "sign":
             return f
         if f not in self.signs:
-            kernel = self.field.adjoin("sign", sp.sign(self.field.expression(f)), base=f)
+            meaning = sp.sign(self.field.expression(f), evaluate=False)
+            kernel = self.field.adjoin("sign", meaning, base=f)
             self.field.relate(kernel, 2, self.field.ring.one)
             self.signs[f] = kernel
         return self.field.ring.gens[self.signs[f].index]
@@ -267,6 +384,16 @@ class Tower:
         if index is not None and sign.value > 0:
             signs = self.known_signs
             (signs.positive if sign.strict else signs.nonnegative).add(index)
+        parts = conjugate_parts(self.field, f) if sign.strict else None
+        if parts is not None:
+            self._impose_on_leading(parts[0], parts[2], sign)
+
+    def _impose_on_leading(self, a: Poly, norm: Poly, sign: Sign) -> None:
+        """Where a**2 > b**2 r**2, a + b r has the sign of a."""
+        comparison = self._sign_of_poly(norm)
+        if a and comparison is not None and comparison.value > 0 and comparison.strict:
+            content, factors = factor(a)
+            self._require(sign.value * content, dict(factors), strict=True)
 
     def _jump(self, f: Poly) -> Poly:
         """Sign of f everywhere: 1, -1 or a kernel s with s**3 = s, 0 at the zeros of f."""
@@ -274,7 +401,8 @@ class Tower:
         if proved is not None and proved.strict:
             return self.field.ring.ground_new(proved.value)
         if f not in self.jumps:
-            kernel = self.field.adjoin("jump", sp.sign(self.field.expression(f)), base=f)
+            meaning = sp.sign(self.field.expression(f), evaluate=False)
+            kernel = self.field.adjoin("jump", meaning, base=f)
             self.field.relate(kernel, 3, self.field.ring.gens[kernel.index])
             self.jumps[f] = kernel
         return self.field.ring.gens[self.jumps[f].index]
@@ -315,9 +443,25 @@ class Tower:
         poles = [
             i for i in tangents if sum(m * self.field.degree(f, i) for f, m in factors.items()) < 0
         ]
-        if len(odd) == 1 and (strict or (not poles and set(zeros) <= set(odd))):
-            self._impose_sign(odd[0], Sign(sign, strict))
-            return
+        if strict or (not poles and set(zeros) <= set(odd)):
+            imposed = [(odd[0], sign)] if len(odd) == 1 else self._separated(sign, odd)
+            for f, value in imposed:
+                self._impose_sign(f, Sign(value, strict))
+            if imposed:
+                return
         entry = Requirement(strict, sign, tuple(odd), tuple(zeros), tuple(poles))
         if entry not in self.requirements:
             self.requirements.append(entry)
+
+    def _separated(self, sign: int, odd: Sequence[Poly]) -> list[tuple[Poly, int]]:
+        """Find the only signs of two factors with a product of the given sign.
+
+        If f + g > 0 then f and g are not both negative; if f - g > 0, not g > 0 > f.
+        """
+        if len(odd) != 2:
+            return []
+        f, g = odd
+        total = self._sign_of_poly(f + g if sign > 0 else f - g)
+        if total is None or not total.strict:
+            return []
+        return [(f, total.value), (g, total.value * sign)]

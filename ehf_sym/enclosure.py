@@ -16,6 +16,7 @@ from mpmath import libmp
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from ehf_sym import intervals
+from ehf_sym.clock import check_time
 from ehf_sym.intervals import EvaluationError, UndefinedError, UnresolvedError, Value
 
 __all__ = [
@@ -115,8 +116,26 @@ def _reciprocal(function: Callable[[Value, int], Value]) -> Callable[[Value, int
     return inverted
 
 
+def _of_reciprocal(function: Callable[[Value, int], Value]) -> Callable[[Value, int], Value]:
+    """Return f(1/x)."""
+
+    def inverted(x: Value, precision: int) -> Value:
+        return function(intervals.divide(Fraction(1), x, precision), precision)
+
+    return inverted
+
+
 _sinh = intervals.odd_increasing(libmp.mpf_sinh)
 _tanh = intervals.odd_increasing(libmp.mpf_tanh)
+_atan = intervals.odd_increasing(libmp.mpf_atan)
+_asinh = intervals.odd_increasing(libmp.mpf_asinh)
+_erf = intervals.odd_increasing(libmp.mpf_erf)
+
+
+def _erfc(x: Value, precision: int) -> Value:
+    minus = intervals.multiply(Fraction(-1), _erf(x, precision), precision)
+    return intervals.add(Fraction(1), minus, precision)
+
 
 _FUNCTIONS: dict[Any, Callable[[Value, int], Value]] = {
     sp.exp: intervals.exp,
@@ -133,9 +152,20 @@ _FUNCTIONS: dict[Any, Callable[[Value, int], Value]] = {
     sp.csch: _reciprocal(_sinh),
     sp.sech: _reciprocal(intervals.cosh),
     sp.coth: _reciprocal(_tanh),
-    sp.atan: intervals.odd_increasing(libmp.mpf_atan),
-    sp.asinh: intervals.odd_increasing(libmp.mpf_asinh),
-    sp.erf: intervals.odd_increasing(libmp.mpf_erf),
+    sp.atan: _atan,
+    sp.acot: _of_reciprocal(_atan),
+    sp.asin: intervals.arcsine,
+    sp.acsc: _of_reciprocal(intervals.arcsine),
+    sp.acos: intervals.arccosine,
+    sp.asec: _of_reciprocal(intervals.arccosine),
+    sp.asinh: _asinh,
+    sp.acsch: _of_reciprocal(_asinh),
+    sp.acosh: intervals.arcosh,
+    sp.asech: _of_reciprocal(intervals.arcosh),
+    sp.atanh: intervals.artanh,
+    sp.acoth: _of_reciprocal(intervals.artanh),
+    sp.erf: _erf,
+    sp.erfc: _erfc,
     sp.Abs: intervals.absolute,
     sp.sign: _sign,
 }
@@ -164,6 +194,7 @@ class _Evaluation:
         return value
 
     def _apply(self, formula: sp.Basic) -> Value:
+        check_time()
         precision = self.precision
         if isinstance(formula, sp.Rational):
             return Fraction(int(formula.p), int(formula.q))
@@ -179,19 +210,34 @@ class _Evaluation:
         if isinstance(formula, sp.Mul):
             return reduce(lambda a, b: intervals.multiply(a, b, precision), arguments)
         if isinstance(formula, sp.Pow):
-            return intervals.power(arguments[0], arguments[1], precision)
+            return self._power(formula.exp, *arguments)
         if isinstance(formula, sp.Max):
             return reduce(lambda a, b: intervals.larger(a, b, precision), arguments)
         if isinstance(formula, sp.Min):
             opposite = [self._negative(argument) for argument in arguments]
             return self._negative(reduce(lambda a, b: intervals.larger(a, b, precision), opposite))
+        if isinstance(formula, sp.Heaviside):
+            return self._step(*arguments)
         function = _FUNCTIONS.get(formula.func)
         if function is None:
             raise UnknownFunctionError(formula.func)
         return function(arguments[0], precision)
 
+    def _power(self, written: sp.Expr, base: Value, exponent: Value) -> Value:
+        """Raise to a power; how the exponent is written says which bases are allowed."""
+        if not isinstance(written, sp.Rational):
+            sign = intervals.sign(base)
+            if sign == 0 or (sign < 0 and not written.is_integer):
+                raise UndefinedError
+        return intervals.power(base, exponent, self.precision)
+
     def _negative(self, value: Value) -> Value:
         return intervals.multiply(Fraction(-1), value, self.precision)
+
+    def _step(self, x: Value, middle: Value) -> Value:
+        """Heaviside's step function."""
+        sign = intervals.sign(x)
+        return Fraction((sign + 1) // 2) if sign else middle
 
     def _piecewise(self, formula: sp.Piecewise) -> Value:
         """Take the first branch whose condition holds."""

@@ -164,6 +164,49 @@ def cosh(x: Value, precision: int) -> Value:
     return multiply(Fraction(1, 2), double, precision)
 
 
+def arcsine(x: Value, precision: int) -> Value:
+    """Inverse sine: the arc tangent of x/sqrt((1 - x)(1 + x))."""
+    root = _unit_root(x, precision)
+    if sign(root) == 0:
+        half_pi = divide(pi(precision), Fraction(2), precision)
+        return multiply(Fraction(sign(x)), half_pi, precision)
+    ratio = divide(x, root, precision)
+    return Fraction(0) if ratio == 0 else _increasing(libmp.mpf_atan, ratio, precision)
+
+
+def arccosine(x: Value, precision: int) -> Value:
+    """Inverse cosine: pi/2 less the inverse sine."""
+    if x == 1:
+        return Fraction(0)
+    opposite = multiply(Fraction(-1), arcsine(x, precision), precision)
+    return add(divide(pi(precision), Fraction(2), precision), opposite, precision)
+
+
+def arcosh(x: Value, precision: int) -> Value:
+    """Inverse hyperbolic cosine: log(x + sqrt(x - 1) sqrt(x + 1))."""
+    half = Fraction(1, 2)
+    up, down = (power(add(x, Fraction(n), precision), half, precision) for n in (1, -1))
+    return log(add(x, multiply(up, down, precision), precision), precision)
+
+
+def artanh(x: Value, precision: int) -> Value:
+    """Inverse hyperbolic tangent: log((1 + x)/(1 - x))/2, for -1 < x < 1 only."""
+    up = add(Fraction(1), x, precision)
+    down = add(Fraction(1), multiply(Fraction(-1), x, precision), precision)
+    if sign(up) <= 0 or sign(down) <= 0:
+        raise UndefinedError
+    return multiply(Fraction(1, 2), log(divide(up, down, precision), precision), precision)
+
+
+def _unit_root(x: Value, precision: int) -> Value:
+    """Return sqrt((1 - x)(1 + x))."""
+    up = add(Fraction(1), x, precision)
+    down = add(Fraction(1), multiply(Fraction(-1), x, precision), precision)
+    if sign(up) < 0 or sign(down) < 0:
+        raise UndefinedError
+    return power(multiply(up, down, precision), Fraction(1, 2), precision)
+
+
 def cosine_sine(angle: Value, precision: int) -> tuple[Value, Value]:
     """Values at the midpoint, widened by the radius: both functions are 1-Lipschitz."""
     if angle == 0:

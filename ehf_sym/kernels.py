@@ -15,11 +15,14 @@ from typing import Any, Literal
 import sympy as sp
 from sympy import QQ
 
+from ehf_sym.clock import check_time
 from ehf_sym.polynomials import Poly, factor, is_generator, shared_ring
 
 Key = frozenset[tuple[Poly, int]]  # the factors of a denominator, with their multiplicities
 Element = Mapping[Key, Poly]
-Kind = Literal["variable", "constant", "exp", "tan", "log", "root", "sign", "jump", "opaque"]
+Kind = Literal[
+    "variable", "constant", "exp", "tan", "log", "root", "sign", "jump", "parity", "arc", "opaque"
+]
 
 UNIT: Key = frozenset()
 # Exponents added in the products of one conversion: a second or two.
@@ -52,6 +55,8 @@ class Kernel:
         u in exp(u/N) and tan(u/(2N)).
     base : Poly, optional
         f in log|f|, |f|**(1/N) and sign(f).
+    rotation : (Element, Element)
+        Cosine and sine of an arc, an angle between -pi/2 and pi/2.
     """
 
     kind: Kind
@@ -60,6 +65,7 @@ class Kernel:
     order: int = 1
     argument: Element | None = None
     base: Poly = None
+    rotation: tuple[Element, Element] = ({}, {})
 
 
 class Field:
@@ -86,6 +92,10 @@ class Field:
     def relate(self, kernel: Kernel, degree: int, value: Poly) -> None:
         """Impose kernel**degree = value."""
         self._relations[kernel.index] = (degree, value)
+
+    def relation(self, kernel: Kernel) -> Poly:
+        """Return the value of kernel**degree."""
+        return self._relations[kernel.index][1]
 
     def generator(self, kernel: Kernel, exponent: int = 1) -> Element:
         """Return a power of a kernel as an element."""
@@ -185,6 +195,7 @@ class Field:
 
     def _spend(self, work: int) -> None:
         """Count products of terms; beyond the bound, give up."""
+        check_time()
         self._work += work * self.ring.ngens
         if self._work > _MAX_WORK:
             raise GiveUpError("too many terms")

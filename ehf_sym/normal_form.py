@@ -25,7 +25,7 @@ zero exactly if the numerator is the zero polynomial.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -36,8 +36,10 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.angles import Angles
 from ehf_sym.cases import vanishes
-from ehf_sym.elementary import RefineError, Refinements, Tower
-from ehf_sym.kernels import Element, Field, GiveUpError, Kernel, Key, RingFullError
+from ehf_sym.elementary import Product, RefineError, Refinements, Tower
+from ehf_sym.inverse_functions import Arcs
+from ehf_sym.kernels import UNIT, Element, Field, GiveUpError, Kernel, Key, RingFullError
+from ehf_sym.parity import Parities
 from ehf_sym.polynomials import Poly
 
 T = TypeVar("T")
@@ -60,12 +62,15 @@ class NormalForm:
         Factors of the denominator.
     vanishes : bool
         Whether the expression is zero wherever it is real and defined.
+    unknown_signs : tuple of sympy.Expr
+        Parts whose signs could not be proved.
     """
 
     field: Field
     numerator: Poly
     denominator: Key
     vanishes: bool
+    unknown_signs: tuple[sp.Expr, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -79,13 +84,15 @@ class NormalForm:
         return self.field.meaning({self.denominator: self.numerator})
 
 
-def normal_form(formula: sp.Expr) -> NormalForm | None:
+def normal_form(formula: sp.Expr, signs: Mapping[sp.Expr, int] | None = None) -> NormalForm | None:
     """Bring a real formula into normal form; None if it is too large for that.
 
     Parameters
     ----------
     formula : sympy.Expr
         A formula in real symbols, without floats.
+    signs : Mapping, optional
+        Parts taken to be nowhere negative (1) or nowhere positive (-1).
 
     Examples
     --------
@@ -96,7 +103,8 @@ def normal_form(formula: sp.Expr) -> NormalForm | None:
     >>> normal_form(sp.exp(x) - 1).expression()
     exp(x) - 1
     """
-    return _refined(lambda *given: _converted(formula, *given), formula.free_symbols)
+    known: Refinements = {("sign", part): sign for part, sign in (signs or {}).items()}
+    return _refined(lambda *given: _converted(formula, *given), formula.free_symbols, known)
 
 
 def common_field(formulas: Sequence[sp.Expr]) -> tuple[Field, list[Element]] | None:
@@ -130,10 +138,12 @@ def common_field(formulas: Sequence[sp.Expr]) -> tuple[Field, list[Element]] | N
 
 
 def _refined(
-    convert: Callable[[Field, Refinements], T], symbols: Collection[sp.Symbol]
+    convert: Callable[[Field, Refinements], T],
+    symbols: Collection[sp.Symbol],
+    known: Refinements | None = None,
 ) -> T | None:
     """Convert anew until the orders of the kernels and the size of the ring suffice."""
-    refinements: Refinements = {}
+    refinements: Refinements = dict(known or {})
     size = 8 * (1 + len(symbols) // 6)
     for _ in range(_MAX_CONVERSIONS):
         try:
@@ -151,7 +161,9 @@ def _converted(formula: sp.Expr, target: Field, refinements: Refinements) -> Nor
     """Convert once, with the given orders of kernels."""
     conversion = _prepared(formula.free_symbols, target, refinements)
     numerator, key = target.single(conversion.element(formula))
-    return NormalForm(target, numerator, key, vanishes(conversion.tower, numerator, key))
+    tower = conversion.tower
+    unknown = [target.expression(f) for f in tower.signs if tower.sign_of(f) is None]
+    return NormalForm(target, numerator, key, vanishes(tower, numerator, key), tuple(unknown))
 
 
 def _prepared(
@@ -170,7 +182,9 @@ class _Conversion:
     def __init__(self, tower: Tower) -> None:
         self.tower = tower
         self._field = tower.field
-        self._angles = Angles(tower, self.element)
+        self._parities = Parities(tower)
+        self._angles = Angles(tower, self.element, self._parities)
+        self._arcs = Arcs(tower, self.element)
         self._known: dict[sp.Expr, Element] = {}
         self._opaque: list[tuple[Any, tuple[Element, ...], Kernel]] = []
         self._handlers: dict[Any, Callable[[sp.Expr], Element]] = self._table()
@@ -202,7 +216,7 @@ class _Conversion:
 
     def _table(self) -> dict[Any, Callable[[sp.Expr], Element]]:
         """Elementary functions."""
-        tower, of = self.tower, self._of_argument
+        tower, of, arcs = self.tower, self._of_argument, self._arcs
         return {
             sp.exp: of(tower.exp),
             sp.log: lambda formula: tower.log(self._factors(formula.args[0])),
@@ -222,6 +236,20 @@ class _Conversion:
             sp.coth: of(lambda u: self._ratio(*self._hyperbolic(u))),
             sp.sech: of(lambda u: self._inverse(self._hyperbolic(u)[0])),
             sp.csch: of(lambda u: self._inverse(self._hyperbolic(u)[1])),
+            sp.asin: of(arcs.asin),
+            sp.acos: of(arcs.acos),
+            sp.atan: of(arcs.atan),
+            sp.acsc: of(lambda u: arcs.asin(self._inverse(u))),
+            sp.asec: of(lambda u: arcs.acos(self._inverse(u))),
+            sp.acot: of(lambda u: arcs.atan(self._inverse(u))),
+            sp.asinh: of(arcs.asinh),
+            sp.acosh: of(arcs.acosh),
+            sp.atanh: of(arcs.atanh),
+            sp.acsch: of(lambda u: arcs.asinh(self._inverse(u))),
+            sp.asech: of(lambda u: arcs.acosh(self._inverse(u))),
+            sp.acoth: of(lambda u: arcs.atanh(self._inverse(u))),
+            sp.Heaviside: self._step,
+            sp.erfc: lambda formula: self.element(1 - sp.erf(*formula.args)),
         }
 
     def _of_argument(self, function: Callable[[Element], Element]) -> Callable[[sp.Expr], Element]:
@@ -242,12 +270,29 @@ class _Conversion:
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> Element:
         if isinstance(exponent, sp.Integer):
-            return self._field.power(self.element(base), int(exponent))
+            element = self.element(base)
+            if exponent < 0:
+                self.tower.note_nonzero(element)
+            return self._field.power(element, int(exponent))
         if isinstance(exponent, sp.Rational):
             fraction = Fraction(int(exponent.p), int(exponent.q))
             return self.tower.root(self._factors(base), fraction)
+        n = self.element(exponent)
+        if exponent.is_integer and set(n) <= {UNIT} and self._parities.is_integer(n.get(UNIT, {})):
+            return self._integer_power(self._factors(base), n)
         logarithm = self.tower.log(self._factors(base))
-        return self.tower.exp(self._field.multiply(self.element(exponent), logarithm))
+        return self.tower.exp(self._field.multiply(n, logarithm))
+
+    def _integer_power(self, base: Product, n: Element) -> Element:
+        """Raise to an integer that symbols stand for: |b|**n sign(b)**n, where b is not 0."""
+        field = self._field
+        size = self.tower.exp(field.multiply(n, self.tower.log_of_size(base)))
+        odd = self._parities.power_of_minus_one(n.get(UNIT, field.ring.zero))
+        sign = self.tower.sign_off_zero(base)
+        half = Fraction(1, 2)
+        above = field.add([field.constant(half), field.scale(sign, half)])
+        below = field.add([field.constant(half), field.scale(sign, -half)])
+        return field.multiply(size, field.add([above, field.multiply(below, odd)]))
 
     def _factors(self, formula: sp.Expr) -> list[tuple[Element, int]]:
         """Split a product without multiplying it out."""
@@ -263,6 +308,7 @@ class _Conversion:
         return self._field.multiply(a, self._inverse(b))
 
     def _inverse(self, a: Element) -> Element:
+        self.tower.note_nonzero(a)
         return self._field.power(a, -1)
 
     def _hyperbolic(self, u: Element) -> tuple[Element, Element]:
@@ -281,6 +327,15 @@ class _Conversion:
             return self._unknown(formula)
         return self.tower.sign(argument)
 
+    def _step(self, formula: sp.Expr) -> Element:
+        """Heaviside's step function: (s + s**2)/2 + h (1 - s**2) with the sign s and h = H(0)."""
+        field = self._field
+        sign = self._sign(formula)
+        square = field.multiply(sign, sign)
+        outside = field.add([field.constant(1), field.scale(square, -1)])
+        middle = field.multiply(self.element(formula.args[1]), outside)
+        return field.add([field.scale(field.add([sign, square]), Fraction(1, 2)), middle])
+
     def _extreme(self, formula: sp.Expr, sign: int) -> Element:
         """Maximum for sign 1, minimum for sign -1: (a + b + sign |a - b|)/2."""
         field = self._field
@@ -296,9 +351,12 @@ class _Conversion:
         arguments: tuple[Element, ...] = ()
         if isinstance(formula, sp.Function) and all(isinstance(a, sp.Expr) for a in formula.args):
             arguments = tuple(map(self.element, formula.args))
+            minus = tuple(self._field.scale(argument, -1) for argument in arguments)
             for function, others, kernel in self._opaque:
                 if function == formula.func and self._equal(arguments, others):
                     return self._field.generator(kernel)
+                if function == formula.func == sp.erf and self._equal(minus, others):
+                    return self._field.scale(self._field.generator(kernel), -1)
         kernel = self._field.adjoin("constant" if formula.is_number else "opaque", formula)
         self._note_sign(kernel)
         self._opaque.append((formula.func, arguments, kernel))

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, islice
+from numbers import Real
 from typing import Any, Literal, NoReturn
 
 import sympy as sp
 
+from ehf_sym import clock
+from ehf_sym.certificate import Certificate
+from ehf_sym.clock import OutOfTimeError
 from ehf_sym.enclosure import bounds
-from ehf_sym.errors import FormulaError
+from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.normal_form import NormalForm, normal_form
+from ehf_sym.separation import algebraic_sign
+from ehf_sym.splitting import vanishes_by_signs
 from ehf_sym.validation import exact_scalar, refuse_infinite
 from ehf_sym.witness import (
     EXHAUSTIVE,
@@ -32,6 +38,15 @@ _DOMAIN_POINTS = 120
 _WITNESS_POINTS = 80
 # The larger the expression, the fewer the points.
 _MAX_NODES = 60_000
+
+_IDENTITIES = (
+    "identities that hold wherever all parts are real; independence of the kernels is not needed"
+)
+_INDEPENDENCE = (
+    "nothing: only if the kernels are independent (the structure theorem for functions, Schanuel's "
+    "conjecture for constants) does it follow that the expression is not zero"
+)
+_BOUND = "the separation bound of Burnikel, Funke, Mehlhorn, Schirra and Schmitt (2001)"
 
 Status = Literal["proved", "refuted", "undecided"]
 
@@ -75,6 +90,8 @@ class ZeroVerdict:
         enclose it.
     residual : sympy.Expr or None
         If undecided: what could not be decided.
+    certificate : Certificate
+        What the answer rests on; ``print(verdict.certificate)`` or ``.as_dict()``.
     """
 
     status: Status
@@ -82,6 +99,7 @@ class ZeroVerdict:
     witness: Mapping[sp.Symbol, sp.Rational] | None = None
     value: sp.Rational | tuple[sp.Float, sp.Float] | None = None
     residual: sp.Expr | None = None
+    certificate: Certificate | None = None
 
     @property
     def proved(self) -> bool:
@@ -117,7 +135,7 @@ def _short(value: Any) -> str:
     return f"about {sp.N(value[0] if isinstance(value, tuple) else value, 6)}"
 
 
-def is_zero(expr: Any) -> ZeroVerdict:
+def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
     """Decide whether an expression vanishes wherever it is real and defined.
 
     The expression is proved to be zero by a normal form over a field of independent kernels
@@ -133,6 +151,9 @@ def is_zero(expr: Any) -> ZeroVerdict:
     ----------
     expr : sympy.Expr or int or fractions.Fraction
         The expression, without floats.
+    time_limit : float, optional
+        Seconds after which the answer is "undecided". Most questions are answered in
+        milliseconds, and the work is bounded apart from the clock.
 
     Returns
     -------
@@ -144,6 +165,8 @@ def is_zero(expr: Any) -> ZeroVerdict:
     ------
     FormulaError
         `expr` is no scalar expression, or it contains floats, infinities or non-real parts.
+    ArgumentError
+        `time_limit` is not a positive number.
 
     Examples
     --------
@@ -158,23 +181,42 @@ def is_zero(expr: Any) -> ZeroVerdict:
     >>> print(is_zero(exp(x) - 1 - x))
     refuted: the value at x = 1 is about 0.718282 (interval arithmetic, 53 bits)
     """
+    seconds = _positive(time_limit)
     formula = exact_scalar(expr, "expr")
     refuse_infinite(formula, "expr")
+    question = None
     try:
-        return _Question(formula).verdict()
+        with clock.time_limit(seconds):
+            question = _Question(formula)
+            return question.verdict()
     except RecursionError:
-        return ZeroVerdict("undecided", "it is nested too deeply", residual=formula)
+        reason = "it is nested too deeply"
+    except OutOfTimeError:
+        reason = f"the time limit of {seconds:g} s has passed"
+    if question is not None and question.form is not None:
+        return question.undecided(reason)
+    return ZeroVerdict("undecided", reason, residual=formula, certificate=Certificate("none"))
+
+
+def _positive(time_limit: Any) -> float:
+    """Admit a number of seconds."""
+    number = isinstance(time_limit, Real) and not isinstance(time_limit, bool)
+    seconds = float(time_limit) if number else 0.0
+    if not seconds > 0:
+        raise ArgumentError(f"time_limit is {time_limit!r}; it should be a positive number")
+    return seconds
 
 
 class _Question:
     """One expression, in real symbols, on its way to a verdict."""
 
     def __init__(self, formula: sp.Expr) -> None:
-        self._formula = formula
+        self.formula = formula
         self._given = {_real_symbol(s): s for s in formula.free_symbols}
         replaced = {symbol: real for real, symbol in self._given.items() if real != symbol}
         self._inner: sp.Expr = formula.xreplace(replaced)
         self._symbols = sorted(self._given, key=sp.default_sort_key)
+        self.form: NormalForm | None = None
         refuse_infinite(self._inner, "expr")
 
     def verdict(self) -> ZeroVerdict:
@@ -183,18 +225,35 @@ class _Question:
         refutation = next((p for p in quick if p.refutes), None)
         if refutation is not None:
             return self._refuted(refutation)
-        form = normal_form(self._inner)
+        form = self.form = normal_form(self._inner)
         if form is not None and form.vanishes:
-            return self._vanishing(form, defined=bool(quick) or self._has_domain())
+            return self._vanishing("normal form", defined=bool(quick) or self._has_domain())
+        if not self._symbols and algebraic_sign(self._inner) == 0:
+            certificate = Certificate("separation bound", rests_on=(_BOUND,))
+            return ZeroVerdict("proved", "separation bound", certificate=certificate)
         refutation = self._witness(form)
-        return self._undecided(form) if refutation is None else self._refuted(refutation)
+        if refutation is not None:
+            return self._refuted(refutation)
+        if form is not None and vanishes_by_signs(self._inner, form):
+            defined = bool(quick) or self._has_domain()
+            return self._vanishing("normal form, sign by sign", defined=defined)
+        reason = "no normal form within the bounds" if form is None else "normal form not zero"
+        return self.undecided(f"{reason}, and no witness found")
 
-    def _vanishing(self, form: NormalForm, *, defined: bool) -> ZeroVerdict:
+    def _vanishing(self, method: str, *, defined: bool) -> ZeroVerdict:
         """Judge a normal form that is zero: the expression must be defined somewhere."""
-        if not defined:
-            return self._undecided(None, "no point was found at which it is seen to be defined")
-        kernels = ", ".join(("symbols", *form.kinds))
-        return ZeroVerdict("proved", f"normal form, rational in {kernels}")
+        if not defined or self.form is None:
+            self.form = None
+            return self.undecided("no point was found at which it is seen to be defined")
+        kernels = ", ".join(("symbols", *self.form.kinds))
+        certificate = Certificate(method, self._kernels(), (_IDENTITIES,))
+        return ZeroVerdict("proved", f"{method}, rational in {kernels}", certificate=certificate)
+
+    def _kernels(self) -> tuple[sp.Expr, ...]:
+        """Return what the kernels stand for, in the symbols that were given."""
+        if self.form is None:
+            return ()
+        return tuple(kernel.meaning.xreplace(self._given) for kernel in self.form.field.kernels)
 
     def _has_domain(self) -> bool:
         """Tell whether a rational point is found at which the expression is defined."""
@@ -214,19 +273,25 @@ class _Question:
 
     def _refuted(self, refutation: Probe) -> ZeroVerdict:
         witness = Witness({self._given[s]: number for s, number in refutation.point.items()})
+        place = tuple(witness.items())
         if isinstance(refutation.value, Fraction):
             exact = sp.Rational(refutation.value.numerator, refutation.value.denominator)
-            return ZeroVerdict("refuted", "exact arithmetic", witness, exact)
-        method = f"interval arithmetic, {refutation.precision} bits"
-        return ZeroVerdict("refuted", method, witness, bounds(refutation.value))
+            certificate = Certificate("exact arithmetic", witness=place, enclosure=(exact, exact))
+            return ZeroVerdict("refuted", "exact arithmetic", witness, exact, None, certificate)
+        bits = refutation.precision
+        ends = bounds(refutation.value)
+        certificate = Certificate(
+            "interval arithmetic", witness=place, enclosure=ends, precision=bits
+        )
+        method = f"interval arithmetic, {bits} bits"
+        return ZeroVerdict("refuted", method, witness, ends, None, certificate)
 
-    def _undecided(self, form: NormalForm | None, reason: str | None = None) -> ZeroVerdict:
-        residual = form.expression() if form is not None else None
-        shown = self._formula if residual is None else residual.xreplace(self._given)
-        if reason is None:
-            reason = "no normal form within the bounds" if form is None else "normal form not zero"
-            reason += ", and no witness found"
-        return ZeroVerdict("undecided", reason, residual=shown)
+    def undecided(self, reason: str) -> ZeroVerdict:
+        """Say what is left."""
+        residual = self.form.expression() if self.form is not None else None
+        shown = self.formula if residual is None else residual.xreplace(self._given)
+        certificate = Certificate("none", self._kernels(), (_INDEPENDENCE,) if self.form else ())
+        return ZeroVerdict("undecided", reason, residual=shown, certificate=certificate)
 
 
 @lru_cache(maxsize=1024)
