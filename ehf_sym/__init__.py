@@ -12,9 +12,11 @@ from ehf_sym.errors import (
 from ehf_sym.formula import format_formula, parse
 from ehf_sym.gaussian import Gaussian
 from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
+from ehf_sym.invariants import Invariants
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.span import coordinates, relations
+from ehf_sym.symmetry_search import symmetries_of
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "GeneratorVerdict",
     "InvarianceError",
     "InvarianceReport",
+    "Invariants",
     "LieAlgebra",
     "NumpyFormula",
     "PhaseSpace",
@@ -38,5 +41,6 @@ __all__ = [
     "is_zero",
     "parse",
     "relations",
+    "symmetries_of",
     "to_numpy",
 ]

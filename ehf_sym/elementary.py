@@ -27,7 +27,7 @@ from ehf_sym.log_relations import is_constant, log_relation
 from ehf_sym.nested_roots import conjugate_parts, has_roots, is_nested, square_root
 from ehf_sym.polynomials import Poly, factor, is_generator
 from ehf_sym.relations import combination
-from ehf_sym.separation import algebraic_sign
+from ehf_sym.root_bounds import algebraic_sign
 from ehf_sym.signs import KernelSigns, Sign
 
 _TRIAL_DIVISION = 10_000

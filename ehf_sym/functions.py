@@ -168,7 +168,7 @@ class Formulas:
 
     def _vectors(self, elements: Sequence[sp.Expr]) -> list[Vector]:
         """Numerators over a common denominator, split into constants and functions."""
-        converted = common_field([_with_constants_apart(f, self.variables) for f in elements])
+        converted = common_field([with_constants_apart(f, self.variables) for f in elements])
         if converted is None:
             raise UndecidedError(
                 "the functions have no common normal form within the bounds, so their linear "
@@ -247,8 +247,15 @@ def constant_field(algebraic: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -
     return field.frac_field(*symbols) if symbols else field
 
 
-def _with_constants_apart(formula: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.Expr:
-    """Write exp(u + c) as exp(u) exp(c), and sines likewise: c is constant, u is not."""
+def with_constants_apart(formula: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.Expr:
+    """Write exp(u + c) as exp(u) exp(c), and sines likewise: c is constant, u is not.
+
+    Examples
+    --------
+    >>> x, a = sp.symbols("x a", real=True)
+    >>> with_constants_apart(sp.exp(x + a), [x])
+    exp(a)*exp(x)
+    """
 
     def shifted(part: sp.Expr) -> bool:
         if not isinstance(part, sp.exp | TrigonometricFunction):

@@ -16,6 +16,7 @@ from ehf_sym.zero_test import is_zero
 if TYPE_CHECKING:
     from ehf_sym.densities import BaseDensity
     from ehf_sym.invariance import InvarianceReport
+    from ehf_sym.invariants import Invariants
 
 _LABEL = re.compile(r"[\w,'+-]{1,20}")
 
@@ -105,6 +106,48 @@ class LieAlgebra:
         from ehf_sym.invariance import check_invariance
 
         return check_invariance(self, base)
+
+    def invariants(self, degree: int, of: str = "s") -> Invariants:
+        """Find all polynomials f to a degree with {f, g} = 0 for every generator g.
+
+        Exact: linear algebra over Q, or over the field that the constants and parameters of the
+        generators span. With parameters the result is for generic values of them; at special
+        values there may be more.
+
+        Parameters
+        ----------
+        degree : int
+            The highest total degree.
+        of : {"q", "p", "s"}
+            What f is a function of: positions, momenta or both. For "q", {f(q), g} = Σ ∂f/∂q_i
+            ∂g/∂p_i has to vanish for all q and p, whatever kind g is of; likewise for "p".
+
+        Returns
+        -------
+        Invariants
+            A minimal set that generates them, what is independent and what is related.
+
+        Raises
+        ------
+        ArgumentError
+            If ``degree`` is not a positive integer or ``of`` is none of these.
+        FormulaError
+            If the generators have no normal form within bounds.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(2)
+        >>> (q1, q2), (p1, p2) = space.q, space.p
+        >>> print(LieAlgebra(space, [q1 * p2 - q2 * p1]).invariants(4, of="q"))
+        Invariants of q to degree 4: all are polynomials in
+          f1 = q1**2 + q2**2
+          Functionally independent: f1
+          There can be no more: every invariant is locally a function of these
+          Relations to degree 4: none
+        """
+        from ehf_sym.invariants import find_invariants
+
+        return find_invariants(self, degree, of)
 
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""

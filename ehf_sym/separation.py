@@ -1,179 +1,185 @@
-"""How close to 0 an algebraic number can be without being 0.
-
-An expression in rationals, roots and cosines of rational multiples of pi is U/L with algebraic
-integers U and L of a field of degree at most D. If all conjugates of U are at most u and |L| is
-at most l, then |U/L| >= 1/(u**(D-1) l) unless it is 0, since the norm of U is an integer. The
-rules for u and l are those of Burnikel, Funke, Mehlhorn, Schirra and Schmitt, "A separation
-bound for real algebraic expressions" (ESA 2001).
-"""
+"""Formulas as vectors over the constants: coefficients of independent functions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from math import ceil, lcm, log2
 from typing import Any
 
-import sympy as sp
-from mpmath import libmp
+from sympy import QQ, Expr, Symbol
+from sympy.polys.polyerrors import BasePolynomialError
+from sympy.polys.polytools import parallel_poly_from_expr
 
-from ehf_sym.enclosure import enclose, excludes_zero
-from ehf_sym.intervals import EvaluationError, Value, interval
+from ehf_sym.errors import FormulaError
+from ehf_sym.functions import constant_field, with_constants_apart
+from ehf_sym.kernels import Kernel
+from ehf_sym.normal_form import common_field
+from ehf_sym.polynomials import Poly, is_generator
 
-_MAX_BITS = 12_000
-_MAX_CONDUCTOR = 400
-
-
-@dataclass(frozen=True, slots=True)
-class _Size:
-    """Binary logarithms of u and l."""
-
-    u: float
-    l: float  # noqa: E741 (the letter of the source)
+Exponents = tuple[int, ...]
+Vector = Mapping[Exponents, Any]
 
 
-class _NotAlgebraicError(ArithmeticError):
-    """The expression has parts for which there is no bound."""
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """Formulas over one denominator, as combinations of monomials in functions.
+
+    f_k = (1/h) Σ_m c_km φ^m, where the functions φ are the variables, then kernels such as
+    exp(q1) and sqrt(q1**2 + q2**2). Their monomials are linearly independent over the constants,
+    as far as the kernels of `ehf_sym.normal_form` are independent.
+
+    Attributes
+    ----------
+    domain : sympy.polys.domains.Field
+        The constants: numbers, parameters, and functions of parameters alone.
+    functions : tuple of sympy.Expr
+        φ: what the places of an exponent tuple stand for, the variables first.
+    vectors : tuple of dict
+        For each formula: exponents m to the coefficient c_km in `domain`, never 0.
+    is_polynomial : bool
+        Whether every formula is a polynomial in the variables: h = 1 and no kernels.
+    """
+
+    domain: Any
+    functions: tuple[Expr, ...]
+    vectors: tuple[Vector, ...]
+    is_polynomial: bool
 
 
-def algebraic_sign(formula: sp.Expr) -> int | None:
-    """Sign of a real algebraic number, with 0 proved by a separation bound.
+def separate(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Separation:
+    """Write formulas over one denominator as combinations of independent monomials.
 
     Parameters
     ----------
-    formula : sympy.Expr
-        Rationals, roots, absolute values, and trigonometric functions of rational multiples of
-        pi; without symbols.
+    formulas : sequence of sympy.Expr
+        Real formulas without floats.
+    variables : sequence of sympy.Symbol
+        What is no constant; every other symbol is one.
 
     Returns
     -------
-    int or None
-        -1, 0 or 1; None where the expression is not of this kind, not real, or the bound asks
-        for too many digits.
+    Separation
+        A linear relation with constant coefficients holds between the formulas exactly if it
+        holds between their vectors.
+
+    Raises
+    ------
+    FormulaError
+        If the formulas have no normal form within bounds, or hold roots of sums of parameters.
 
     Examples
     --------
-    >>> from sympy import Rational, sqrt
-    >>> algebraic_sign(sqrt(5 + 2 * sqrt(6)) - sqrt(2) - sqrt(3))
-    0
-    >>> algebraic_sign(sqrt(5 + 2 * sqrt(6)) - sqrt(2) - sqrt(3) + Rational(1, 10**40))
-    1
+    >>> from sympy import exp, sqrt, symbols
+    >>> x, y, a = symbols("x y a", real=True)
+    >>> parts = separate([a * x + sqrt(2) * exp(y), x / a], [x, y])
+    >>> parts.functions, parts.domain
+    ((x, y, exp(y)), QQ<sqrt(2)>(a))
+    >>> {exponents: parts.domain.to_sympy(c) for exponents, c in parts.vectors[0].items()}
+    {(1, 0, 0): a**2, (0, 0, 1): sqrt(2)*a}
     """
+    polynomial = _by_polynomials(formulas, variables)
+    return polynomial or _by_normal_form(formulas, variables)
+
+
+def _by_polynomials(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Separation | None:
+    """Polynomials with rational coefficients, or rational functions of parameters: no kernels."""
+    if not formulas:
+        return Separation(QQ, tuple(variables), (), is_polynomial=True)
     try:
-        bits = separation_bits(formula)
-    except _NotAlgebraicError:
-        bits = None
-    for precision in (53, 200) if bits is None else _precisions(bits):
-        try:
-            value = enclose(formula, {}, precision)
-        except EvaluationError:
-            continue
-        if excludes_zero(value):
-            low, _ = interval(value, 53)
-            return 1 if libmp.mpf_sign(low) > 0 else -1
-        if value == 0 or (bits is not None and _is_below(value, bits)):
-            return 0
-    return None
+        polys, options = parallel_poly_from_expr(list(formulas), *variables, field=True)
+    except BasePolynomialError:
+        return None
+    domain = options.domain
+    if domain.is_FractionField:
+        if not all(isinstance(symbol, Symbol) for symbol in domain.symbols):
+            return None
+        domain = QQ.frac_field(*domain.symbols)
+    elif not domain.is_QQ:
+        return None
+    vectors = tuple(
+        {m: domain.convert_from(c, options.domain) for m, c in p.rep.to_dict().items()}
+        for p in polys
+    )
+    return Separation(domain, tuple(variables), vectors, is_polynomial=True)
 
 
-def separation_bits(formula: sp.Expr) -> int:
-    """Return B such that the number is 0 or at least 2**-B."""
-    bounds = _Bounds()
-    size = bounds.of(formula)
-    degree = bounds.degree()
-    bits = size.u * (degree - 1) + size.l
-    # The logarithms are rounded: a thousandth of them is far more than they are off.
-    bits = ceil(max(bits, 0) * 1.001) + 8
-    if bits > _MAX_BITS:
-        raise _NotAlgebraicError
-    return bits
+def _by_normal_form(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Separation:
+    """Bring all formulas over the kernels of one field and one denominator."""
+    converted = common_field([with_constants_apart(f, variables) for f in formulas])
+    if converted is None:
+        raise FormulaError(
+            f"formulas {', '.join(map(str, formulas))[:200]} have no normal form within the bounds"
+        )
+    field, elements = converted
+    common: dict[Poly, int] = {}
+    for f, m in (factor for element in elements for key in element for factor in key):
+        common[f] = max(m, common.get(f, 0))
+    numerators = []
+    for element in elements:
+        field.renew()
+        numerators.append(field.over(element, common))
+    index = {kernel.meaning: kernel.index for kernel in field.kernels}
+    varying = [
+        k
+        for k in field.kernels
+        if k.meaning not in variables and k.meaning.free_symbols.intersection(variables)
+    ]
+    # A variable that no formula holds has no kernel.
+    places = [*(index.get(x) for x in variables), *(k.index for k in varying)]
+    constants = _Constants([k for k in field.kernels if k.index not in places], numerators)
 
+    def split(numerator: Poly) -> Vector:
+        vector: dict[Exponents, Any] = {}
+        for monomial, coefficient in numerator.items():
+            exponents = tuple(0 if i is None else monomial[i] for i in places)
+            value = constants.value(monomial, coefficient)
+            vector[exponents] = vector.get(exponents, constants.domain.zero) + value
+        return {exponents: c for exponents, c in vector.items() if c}
 
-def _precisions(bits: int) -> list[int]:
-    """Growing precisions, the last of them sufficient."""
-    steps = [53]
-    while steps[-1] < bits + 60:
-        steps.append(min(3 * steps[-1], bits + 60))
-    return [*steps, bits + 400]
-
-
-def _is_below(value: Value, bits: int) -> bool:
-    """Tell whether the whole enclosure is within 2**-bits of 0."""
-    low, high = interval(value, 53)
-    bound = libmp.mpf_shift(libmp.fone, -bits)
-    return bool(
-        libmp.mpf_lt(libmp.mpf_abs(low), bound) and libmp.mpf_lt(libmp.mpf_abs(high), bound)
+    divided = any(field.degree(f, i) for f in common for i in places if i is not None)
+    return Separation(
+        constants.domain,
+        (*variables, *(k.meaning for k in varying)),
+        tuple(map(split, numerators)),
+        is_polynomial=not varying and not divided,
     )
 
 
-class _Bounds:
-    """One walk over an expression: sizes of subexpressions, and the roots that occur."""
+class _Constants:
+    """The field of constants: Q, algebraic numbers, and indeterminates for all the others."""
 
-    def __init__(self) -> None:
-        self._roots: dict[tuple[sp.Expr, int], int] = {}
-        self._conductor = 1
-        self._known: dict[sp.Expr, _Size] = {}
+    def __init__(self, kernels: Sequence[Kernel], numerators: Sequence[Poly]) -> None:
+        used = {i for poly in numerators for m in poly for i, e in enumerate(m) if e}
+        occurring = [k for k in kernels if k.index in used]
+        algebraic = [k for k in occurring if k.meaning.is_algebraic]
+        others = [k for k in occurring if k not in algebraic]
+        squares = dict(_square(k) for k in others if k.kind == "root")
+        free = [k for k in others if k.index not in squares]
+        numbers = constant_field([k.meaning for k in algebraic], ())
+        self.domain = constant_field([k.meaning for k in algebraic], [k.meaning for k in free])
+        self._values = {
+            k.index: self.domain.convert_from(numbers.from_sympy(k.meaning), numbers)
+            for k in algebraic
+        }
+        self._values |= zip((k.index for k in free), self.domain.gens if free else (), strict=True)
+        for place, (root, order) in squares.items():
+            self._values[place] = self._values[root] ** order
 
-    def degree(self) -> int:
-        """Bound the degree of the field in which everything lies."""
-        total = int(sp.totient(self._conductor)) if self._conductor > 1 else 1
-        for order in self._roots.values():
-            total *= order
-        return total
-
-    def of(self, formula: sp.Expr) -> _Size:
-        known = self._known.get(formula)
-        if known is None:
-            known = self._known[formula] = self._bound(formula)
-        return known
-
-    def _bound(self, formula: sp.Expr) -> _Size:
-        if isinstance(formula, sp.Rational):
-            return _Size(_log2(abs(int(formula.p))), _log2(int(formula.q)))
-        if isinstance(formula, sp.Add):
-            return _sum([self.of(term) for term in formula.args])
-        if isinstance(formula, sp.Mul):
-            sizes = [self.of(factor) for factor in formula.args]
-            return reduce(lambda a, b: _Size(a.u + b.u, a.l + b.l), sizes)
-        if isinstance(formula, sp.Pow) and isinstance(formula.exp, sp.Rational):
-            return self._power(formula.base, int(formula.exp.p), int(formula.exp.q))
-        if isinstance(formula, sp.Abs):
-            return self.of(formula.args[0])
-        if isinstance(formula, sp.cos | sp.sin):
-            return self._cosine(formula.args[0] / sp.pi)
-        if isinstance(formula, sp.tan):
-            cosine = self._cosine(formula.args[0] / sp.pi)
-            return _Size(cosine.u + cosine.l, cosine.u + cosine.l)
-        raise _NotAlgebraicError
-
-    def _power(self, base: sp.Expr, p: int, q: int) -> _Size:
-        size = self.of(base)
-        if q > 1:
-            self._roots[base, q] = q
-            size = (
-                _Size((size.u + (q - 1) * size.l) / q, size.l)
-                if size.u >= size.l
-                else _Size(size.u, ((q - 1) * size.u + size.l) / q)
-            )
-        return _Size(p * size.u, p * size.l) if p >= 0 else _Size(-p * size.l, -p * size.u)
-
-    def _cosine(self, turn: Any) -> _Size:
-        """Bound cos(turn pi) = (z + 1/z)/2 for a root of unity z."""
-        if not isinstance(turn, sp.Rational):
-            raise _NotAlgebraicError
-        # Sines are cosines of pi/2 less the angle: a fourth root of unity serves both.
-        self._conductor = lcm(self._conductor, 4, 2 * int(turn.q))
-        if self._conductor > _MAX_CONDUCTOR:
-            raise _NotAlgebraicError
-        return _Size(1, 1)
+    def value(self, monomial: Exponents, coefficient: Any) -> Any:
+        """Part of a term that is constant."""
+        result = self.domain.convert_from(coefficient, QQ)
+        for index, number in self._values.items():
+            if monomial[index]:
+                result = result * number ** monomial[index]
+        return result
 
 
-def _sum(sizes: list[_Size]) -> _Size:
-    """Bring terms over the product of their denominators."""
-    common = sum(size.l for size in sizes)
-    return _Size(max(size.u + common - size.l for size in sizes) + log2(len(sizes)), common)
-
-
-def _log2(n: int) -> float:
-    """Bound the binary logarithm from above."""
-    return float(n.bit_length()) if n.bit_length() > 900 else (log2(n) if n > 1 else 0.0)
+def _square(root: Kernel) -> tuple[int, tuple[int, int]]:
+    """Read off which parameter is which power of this root."""
+    place = is_generator(root.base)
+    if place is None:
+        raise FormulaError(
+            f"the constant {root.meaning} is a root of a sum of parameters; "
+            "introduce a parameter for it"
+        )
+    return place, (root.index, root.order)

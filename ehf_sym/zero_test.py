@@ -18,7 +18,7 @@ from ehf_sym.clock import OutOfTimeError
 from ehf_sym.enclosure import bounds
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.normal_form import NormalForm, normal_form
-from ehf_sym.separation import algebraic_sign
+from ehf_sym.root_bounds import algebraic_sign
 from ehf_sym.splitting import vanishes_by_signs
 from ehf_sym.validation import exact_scalar, refuse_infinite
 from ehf_sym.witness import (
