@@ -21,8 +21,8 @@ from ehf_sym.elementary import Tower
 from ehf_sym.kernels import Element, Kernel
 from ehf_sym.log_relations import digits, integer_relation, is_constant
 from ehf_sym.relations import combination
-from ehf_sym.rotations import Rotation, Rotations
 from ehf_sym.root_bounds import algebraic_sign
+from ehf_sym.rotations import Rotation, Rotations
 
 _MAX_COEFFICIENT = 40
 _HALF = Fraction(1, 2)
