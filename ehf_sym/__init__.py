@@ -1,9 +1,11 @@
 """Symmetries of phase-space densities as formulas: declared, proved, written out."""
 
+from ehf_sym.algebra_report import AlgebraReport
 from ehf_sym.bridge import NumpyFormula, to_numpy
 from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
 from ehf_sym.errors import (
     ArgumentError,
+    ClosureError,
     EHFError,
     FormulaError,
     InvarianceError,
@@ -16,12 +18,15 @@ from ehf_sym.invariants import Invariants
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.span import coordinates, relations
+from ehf_sym.structure import LieStructure
 from ehf_sym.symmetry_search import symmetries_of
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 __all__ = [
+    "AlgebraReport",
     "ArgumentError",
     "BaseDensity",
+    "ClosureError",
     "EHFError",
     "FormulaError",
     "Gaussian",
@@ -30,6 +35,7 @@ __all__ = [
     "InvarianceReport",
     "Invariants",
     "LieAlgebra",
+    "LieStructure",
     "NumpyFormula",
     "PhaseSpace",
     "SoftUniform",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sympy import Expr
+
     from ehf_sym.invariance import InvarianceReport
 
 
@@ -18,6 +20,27 @@ class FormulaError(EHFError, ValueError):
 
 class ArgumentError(EHFError, ValueError):
     """An argument has the wrong type, shape or range."""
+
+
+class ClosureError(EHFError, ValueError):
+    """Generators are not closed under the bracket, or not within the bound on the dimension.
+
+    Attributes
+    ----------
+    bracket : str
+        The bracket that leaves the span, in the generators' labels.
+    formula : sympy.Expr
+        Its value.
+    dim, depth : int
+        The dimension that was reached, and how many times brackets had been added.
+    """
+
+    def __init__(self, message: str, *, bracket: str, formula: Expr, dim: int, depth: int) -> None:
+        super().__init__(message)
+        self.bracket = bracket
+        self.formula = formula
+        self.dim = dim
+        self.depth = depth
 
 
 class UndecidedError(EHFError, ArithmeticError):

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sympy import Expr, MatrixBase, latex
+from sympy import Add, Expr, MatrixBase, latex
 
+from ehf_sym.closure import close
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.structural import Structural
+from ehf_sym.structure import LieStructure
+from ehf_sym.validation import whole_number
 from ehf_sym.zero_test import is_zero
 
 if TYPE_CHECKING:
+    from ehf_sym.algebra_report import AlgebraReport
     from ehf_sym.densities import BaseDensity
     from ehf_sym.invariance import InvarianceReport
     from ehf_sym.invariants import Invariants
@@ -22,7 +28,7 @@ _LABEL = re.compile(r"[\w,'+-]{1,20}")
 
 
 @dataclass(frozen=True)
-class LieAlgebra:
+class LieAlgebra(Structural):
     """A symmetry, given by the functions g_k(q, p) that generate it: ṡ = {s, g_k}.
 
     Parameters
@@ -75,6 +81,124 @@ class LieAlgebra:
                 )
         object.__setattr__(self, "generators", generators)
         object.__setattr__(self, "labels", _checked_labels(self.labels, len(generators)))
+
+    def close(self, max_dim: int = 100) -> LieAlgebra:
+        """Add brackets until every bracket is a constant combination of what there is.
+
+        Generators that depend linearly on those before them are left out (`describe` says which);
+        brackets are added at the end. Both are exact.
+
+        Parameters
+        ----------
+        max_dim : int
+            The largest dimension that is tried.
+
+        Returns
+        -------
+        LieAlgebra
+            With a basis as generators, closed under the bracket.
+
+        Raises
+        ------
+        ClosureError
+            If more than ``max_dim`` would be needed; where it is proved that no bound would do, the
+            message says so.
+        UndecidedError
+            If linear dependence of formulas could not be decided.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> (q,), (p,) = space.q, space.p
+        >>> LieAlgebra(space, [q**2, p**2, 3 * q**2]).close().generators
+        (q1**2, p1**2, 4*p1*q1)
+        >>> LieAlgebra(space, [q**3, p**2]).close(max_dim=20)
+        Traceback (most recent call last):
+        ...
+        ehf_sym.errors.ClosureError: ... no bound would do: ...
+        """
+        bound = whole_number(max_dim, "max_dim")
+        if "structure" in self.__dict__:  # known to be closed and independent
+            return self
+        closed = close(self.space, self.generators, self.labels, bound)
+        added = closed.formulas[len(closed.given) :]
+        labels = [self.labels[i] for i in closed.given]
+        for _ in added:
+            labels.append(_fresh_label(labels))
+        generators = (*(self.generators[i] for i in closed.given), *added)
+        algebra = LieAlgebra(self.space, generators, labels)
+        algebra.__dict__["structure"] = closed.structure
+        return algebra
+
+    @cached_property
+    def structure(self) -> LieStructure:
+        """Structure constants as an abstract Lie algebra, its basis the generators.
+
+        Raises
+        ------
+        ClosureError
+            If a bracket is no constant combination of the generators.
+        FormulaError
+            If the generators are linearly dependent.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> (q,), (p,) = space.q, space.p
+        >>> LieAlgebra(space, [q * p, p]).structure.table
+        {(0, 1): {1: 1}}
+        """
+        closed = close(self.space, self.generators, self.labels, 0)
+        for k, coefficients in closed.dependent:
+            others = [self.generators[i] for i in closed.given]
+            value = Add(*(c * g for c, g in zip(coefficients, others, strict=True)))
+            raise FormulaError(
+                f"generators[{k}] depends linearly on those before it: it is {value}; close() "
+                "leaves it out"
+            )
+        return closed.structure
+
+    def describe(self, max_dim: int = 100) -> AlgebraReport:
+        """Summarize what algebra the generators span once they are closed.
+
+        Parameters
+        ----------
+        max_dim : int
+            The largest dimension that is tried, as in `close`.
+
+        Returns
+        -------
+        AlgebraReport
+            Name, ideals, and how it is built; or which bracket does not close.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> (q,), (p,) = space.q, space.p
+        >>> print(LieAlgebra(space, [q, p]).describe())
+        Lie algebra of dimension 3: heisenberg(1) = Bianchi II
+          g1 = q1
+          g2 = p1
+          added by closing: g3 = 1
+          nilpotent
+          Centre: g3
+          Derived algebra: g3
+          Independent Casimirs: 1
+          Named by: its derived algebra is its centre, of dimension 1
+        """
+        from ehf_sym.algebra_report import describe
+
+        return describe(self, whole_number(max_dim, "max_dim"))
+
+    def combination(self, coefficients: Iterable[Any]) -> Expr:
+        """Σ c_k g_k for one coefficient a generator; polynomials are expanded."""
+        terms = (c * g for c, g in zip(coefficients, self.generators, strict=True))
+        total = Add(*terms)
+        return total.expand() if total.is_polynomial(*self.space.coordinates) else total
+
+    def spanned_by(self, formulas: Iterable[Expr]) -> LieAlgebra:
+        """Algebra on the same space with other generators."""
+        return LieAlgebra(self.space, tuple(formulas))
 
     def check(self, base: BaseDensity) -> InvarianceReport:
         """Decide whether {g, π} = 0 for every generator g (the premise of the paper's Lemma 1).
@@ -152,6 +276,14 @@ class LieAlgebra:
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
         return rf"$\left\langle {', '.join(latex(g) for g in self.generators)} \right\rangle$"
+
+
+def _fresh_label(used: Sequence[str]) -> str:
+    """Label for one more generator."""
+    label = f"g{len(used) + 1}"
+    while label in used:
+        label += "'"
+    return label
 
 
 def _checked_labels(given: Any, count: int) -> tuple[str, ...]:
