@@ -11,6 +11,7 @@ from sympy import (
     Add,
     E,
     Expr,
+    Function,
     I,
     Max,
     Min,
@@ -32,6 +33,7 @@ from sympy import (
     nan,
     oo,
     pi,
+    preorder_traversal,
     sign,
     sin,
     sinh,
@@ -48,6 +50,13 @@ _MAX_RADICAND_BITS = 512
 _MAX_CONSTANT_EXPONENT = 5000
 _MAX_PI_DENOMINATOR = 120
 _MAX_ARGUMENTS = 20
+# How often the sign of an argument, or of a difference of two, is asked for.
+_SIGN, _COMPARISON = 15, 60
+_NO_NUMBERS = (zoo, nan, oo, -oo)
+# SymPy evaluates the argument of an exponential twice, so what is nested costs 2**depth.
+_MAX_CONSTANT_DEPTH = 8
+_CASES = (Abs, sign, Max, Min)
+_MAX_CASES_DEPTH = 20
 
 
 class RefusedError(Exception):
@@ -87,6 +96,7 @@ def power(base: Expr, exponent: Expr) -> Expr:
         raise RefusedError("division by zero" if exponent == -1 else "0 to this power is undefined")
     if base.is_Rational and base < 0 and exponent.is_integer is not True:
         raise RefusedError(f"{_short(base)} to a power that is no integer is not real")
+    _guard_constant(exponent)
     _guard_power(base, exponent)
     return _admit(Pow(base, exponent))
 
@@ -98,7 +108,61 @@ def call(name: str, arguments: Sequence[Expr]) -> Expr:
         raise RefusedError(f"{name} takes 1 to {_MAX_ARGUMENTS} arguments, not {len(arguments)}")
     if count is not None and len(arguments) != count:
         raise RefusedError(f"{name} takes {count} argument, not {len(arguments)}")
+    for argument in arguments:
+        _guard_constant(argument)
+        if function in _CASES:
+            _guard_cases(argument)
+    if count is None and sum(_flattened(argument, function) for argument in arguments) > (
+        _MAX_ARGUMENTS
+    ):
+        raise RefusedError(f"{name} within {name} takes {_MAX_ARGUMENTS} arguments in all")
     return _admit(function(*arguments))
+
+
+def cost(operation: Callable[..., Expr], operands: Sequence[Any]) -> int:
+    """Count the nodes that an operation looks at, as often as it looks at them.
+
+    SymPy asks for signs: of the argument of a function, of each factor under a root or below a
+    fraction bar, and of the difference of each two arguments of Max and Min.
+    """
+    flat = [part for operand in operands for part in _listed(operand) if isinstance(part, Expr)]
+    nodes = sum(sum(1 for _ in preorder_traversal(part)) for part in flat)
+    if operation is call:
+        pairs = _COMPARISON * len(flat) if operands[0] in ("Max", "Min") else _SIGN
+        return nodes * max(pairs, len(Mul.make_args(flat[0])) // 2)
+    if operation is power:
+        plain = operands[1].is_Integer and operands[1] > 0
+        return nodes * max(1 if plain else _SIGN, len(Mul.make_args(operands[0])) // 2)
+    return nodes
+
+
+def _listed(operand: Any) -> Sequence[Any]:
+    return operand if isinstance(operand, list) else [operand]
+
+
+def _guard_constant(argument: Expr) -> None:
+    """Refuse functions of constants nested so deeply that their value takes too long."""
+    if not argument.free_symbols and _depth(argument, (Function, Pow)) >= _MAX_CONSTANT_DEPTH:
+        raise RefusedError(
+            f"functions of constants are nested more than {_MAX_CONSTANT_DEPTH} deep"
+        )
+
+
+def _flattened(argument: Expr, function: Callable[..., Expr]) -> int:
+    """Count the arguments that one becomes: Max(x, Max(y, z)) is Max(x, y, z)."""
+    return len(argument.args) if argument.func is function else 1
+
+
+def _guard_cases(argument: Expr) -> None:
+    """Refuse cases within cases: each doubles what SymPy may ask."""
+    if _depth(argument, _CASES) >= _MAX_CASES_DEPTH:
+        raise RefusedError(f"Abs, sign, Max and Min are nested more than {_MAX_CASES_DEPTH} deep")
+
+
+def _depth(expr: Expr, kinds: tuple[type, ...]) -> int:
+    """Count the nodes of these kinds on the way to the deepest leaf."""
+    inside = max((_depth(argument, kinds) for argument in expr.args), default=0)
+    return inside + isinstance(expr, kinds)
 
 
 def _guard_power(base: Expr, exponent: Expr) -> None:
@@ -192,7 +256,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
 def _admit(result: Expr) -> Expr:
     """Refuse results that are infinite, not real, or too large to compute with or to print."""
     for part in (result, *result.args):
-        if part in (zoo, nan, oo, -oo):
+        if any(part is value for value in _NO_NUMBERS):
             raise RefusedError("the value is infinite or undefined")
     if not result.free_symbols and result.has(I):
         raise RefusedError("the value is not real")
@@ -209,7 +273,7 @@ def _number_bits(expr: Expr) -> float:
     total = 0.0
     for factor in Mul.make_args(expr):
         base, exponent = factor.as_base_exp()
-        if base.is_Rational and base != 0:
+        if base.is_Rational and base.p:
             bits = log2(abs(int(base.p))) + log2(int(base.q))
             total += bits * (float(abs(exponent)) if exponent.is_Rational else 1)
     return total

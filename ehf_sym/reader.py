@@ -15,6 +15,7 @@ from ehf_sym.errors import FormulaError
 
 _MAX_LENGTH = 100_000
 _MAX_DEPTH = 100
+_MAX_WORK = 300_000
 _CONTEXT = 60
 _CONSTANTS = {"pi": pi, "E": E}
 RESERVED = frozenset(_CONSTANTS) | guarded.FUNCTIONS.keys()
@@ -83,6 +84,7 @@ class _Reader:
         self._next = next(self._tokens)
         self._depth = 0
         self._counted = -1
+        self._work = 0
 
     def formula(self) -> Expr:
         """Whole text: one sum and nothing after it."""
@@ -189,6 +191,9 @@ class _Reader:
 
     def _apply(self, token: _Token, operation: Callable[..., Expr], *operands: Any) -> Expr:
         """Evaluate; whatever SymPy refuses becomes an error with a place."""
+        self._work += guarded.cost(operation, operands)
+        if self._work > _MAX_WORK:
+            raise self._error("takes too long to be evaluated: it is cut off", token)
         try:
             return operation(*operands)
         except (guarded.RefusedError, ArithmeticError, TypeError, ValueError) as error:

@@ -54,7 +54,8 @@ def validate_formula(
     _refuse_foreign(formula, q, p, parameters, name)
     _refuse_non_real(formula, name)
     evaluated = rebuild(formula)
-    _refuse_non_real(evaluated, name)
+    if evaluated != formula:
+        _refuse_non_real(evaluated, name)
     return evaluated
 
 
