@@ -1,7 +1,9 @@
 """Symmetries of phase-space densities as formulas: declared, proved, written out."""
 
+from ehf_sym import groups
 from ehf_sym.algebra_report import AlgebraReport
 from ehf_sym.bridge import NumpyFormula, to_numpy
+from ehf_sym.catalogue import named_symmetry
 from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
 from ehf_sym.errors import (
     ArgumentError,
@@ -15,11 +17,15 @@ from ehf_sym.formula import format_formula, parse
 from ehf_sym.gaussian import Gaussian
 from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
 from ehf_sym.invariants import Invariants
+from ehf_sym.lattice import ComplexScalarLattice
 from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.particles import Particles
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.point_transformation import PointTransformation
 from ehf_sym.span import coordinates, relations
 from ehf_sym.structure import LieStructure
 from ehf_sym.symmetry_search import symmetries_of
+from ehf_sym.systems import IsotropicOscillator, Kepler
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 __all__ = [
@@ -27,6 +33,7 @@ __all__ = [
     "ArgumentError",
     "BaseDensity",
     "ClosureError",
+    "ComplexScalarLattice",
     "EHFError",
     "FormulaError",
     "Gaussian",
@@ -34,17 +41,23 @@ __all__ = [
     "InvarianceError",
     "InvarianceReport",
     "Invariants",
+    "IsotropicOscillator",
+    "Kepler",
     "LieAlgebra",
     "LieStructure",
     "NumpyFormula",
+    "Particles",
     "PhaseSpace",
+    "PointTransformation",
     "SoftUniform",
     "StandardNormal",
     "UndecidedError",
     "ZeroVerdict",
     "coordinates",
     "format_formula",
+    "groups",
     "is_zero",
+    "named_symmetry",
     "parse",
     "relations",
     "symmetries_of",

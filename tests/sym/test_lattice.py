@@ -1,0 +1,114 @@
+"""The scalar field on a lattice, against complex arithmetic and finite gauge transformations."""
+
+import itertools
+
+import numpy as np
+import pytest
+from brackets import assert_table
+
+import ehf_sym as es
+
+SHAPES = [(1,), (3,), (2, 3)]
+
+
+def split(lattice, states):
+    """φ, π (n, sites) and A, E (n, sites, directions) as complex and real arrays."""
+    sites, directions = len(lattice.sites), len(lattice.shape)
+    fields = states[:, : 2 * sites]
+    links = states[:, 2 * sites :].reshape(len(states), -1, directions)
+    return fields[:, 0::2] + 1j * fields[:, 1::2], links
+
+
+def energy(lattice, q, p, m, g, e):
+    """H once more, with complex numbers and periodic shifts."""
+    (phi, A), (pi, E) = split(lattice, q), split(lattice, p)
+    shape = (len(q), *lattice.shape)
+    phi, pi = phi.reshape(shape), pi.reshape(shape)
+    density = abs(pi) ** 2 + m**2 * abs(phi) ** 2 + g * abs(phi) ** 4 / 2
+    directions = range(1, len(shape))
+    A = [A[..., mu - 1].reshape(shape) if lattice.links else np.zeros(shape) for mu in directions]
+    for mu in directions:
+        density = density + abs(np.roll(phi, -1, mu) - np.exp(1j * A[mu - 1]) * phi) ** 2
+    total = density.reshape(len(q), -1).sum(axis=1) / 2
+    if lattice.links:
+        total += e**2 * (E**2).reshape(len(q), -1).sum(axis=1) / 2
+        for mu, nu in itertools.combinations(directions, 2):
+            B, C = A[mu - 1], A[nu - 1]
+            square = B + np.roll(C, -1, mu) - np.roll(B, -1, nu) - C
+            total += (1 - np.cos(square)).reshape(len(q), -1).sum(axis=1) / e**2
+    return total
+
+
+@pytest.mark.parametrize("links", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_hamiltonian(shape, links):
+    lattice = es.ComplexScalarLattice(shape, links=links)
+    d = lattice.space.dim
+    assert d == np.prod(shape) * (2 + len(shape) * links)
+    q, p = np.random.default_rng(0).normal(size=(2, 5, d))
+    H = es.to_numpy(lattice.hamiltonian(2, 3, 5), lattice.space.coordinates)
+    assert np.allclose(H(np.hstack([q, p])), energy(lattice, q, p, 2, 3, 5))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gauss_law_generates_the_gauge_transformation(shape):
+    lattice = es.ComplexScalarLattice(shape, links=True)
+    rng = np.random.default_rng(1)
+    q = rng.normal(size=(4, lattice.space.dim))
+    alpha = rng.normal(size=shape)
+    # The combination Σ α_x G_x moves q by dφ = iαφ, dA = α_{x+μ} − α_x.
+    generators = lattice.local_phases().generators
+    velocities = [[g.diff(momentum) for momentum in lattice.space.p] for g in generators]
+    moved = np.einsum("k,nki->ni", alpha.ravel(), es.to_numpy(velocities, lattice.space.q)(q))
+    (phi, _), (dphi, dA) = split(lattice, q), split(lattice, moved)
+    assert np.allclose(dphi, 1j * alpha.ravel() * phi)
+    for mu in range(len(shape)):
+        expected = (np.roll(alpha, -1, mu) - alpha).ravel()
+        assert np.allclose(dA[:, :, mu], expected)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 2)])
+def test_gauge_invariance_is_proved(shape):
+    lattice = es.ComplexScalarLattice(shape, links=True)
+    H = lattice.hamiltonian()
+    for generator in (*lattice.local_phases().generators, *lattice.global_phase().generators):
+        assert es.is_zero(lattice.space.bracket(generator, H)).proved
+    assert_table(lattice.local_phases(), lambda a, b: {})
+    (charge,) = lattice.global_phase().generators
+    assert sum(lattice.local_phases().generators).expand() == charge.expand()
+
+
+def test_without_links_only_the_global_phase_is_kept():
+    lattice = es.ComplexScalarLattice((3,))
+    H = lattice.hamiltonian()
+    (charge,) = lattice.global_phase().generators
+    assert es.is_zero(lattice.space.bracket(charge, H)).proved
+    for generator in lattice.local_phases().generators:
+        assert es.is_zero(lattice.space.bracket(generator, H)).refuted
+
+
+def test_constants():
+    lattice = es.ComplexScalarLattice((1,))
+    assert [x.name for x in lattice.space.parameters] == ["m", "g"]
+    assert [x.name for x in es.ComplexScalarLattice((1,), links=True).space.parameters] == [
+        "m",
+        "g",
+        "e",
+    ]
+    assert lattice.hamiltonian(1, 2).free_symbols <= set(lattice.space.coordinates)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: es.ComplexScalarLattice(()), "shape is empty"),
+        (lambda: es.ComplexScalarLattice(3), "shape is 3"),
+        (lambda: es.ComplexScalarLattice("33"), r"shape\[0\] is '3'"),
+        (lambda: es.ComplexScalarLattice((3, 0)), r"shape\[1\] is 0"),
+        (lambda: es.ComplexScalarLattice((3,), links=1), "links is 1"),
+        (lambda: es.ComplexScalarLattice((3,)).hamiltonian(mass=-1), "mass is -1"),
+    ],
+)
+def test_bad_arguments_are_refused(call, message):
+    with pytest.raises(es.ArgumentError, match=message):
+        call()
