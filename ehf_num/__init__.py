@@ -14,6 +14,7 @@ from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Euler, InversionError, Leapfrog
 from ehf_num.model import EquivariantHamiltonianFlow
+from ehf_num.parallel import set_threads
 from ehf_num.persistence import load
 from ehf_num.readers import DataFileError, read_points, write_points
 from ehf_num.records import RecordError
@@ -48,6 +49,7 @@ __all__ = [
     "modes_on_circle",
     "read_points",
     "rings",
+    "set_threads",
     "shells",
     "sweep",
     "write_points",

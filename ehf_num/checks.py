@@ -26,9 +26,9 @@ def positive_number(value: Any, name: str) -> float:
     return float(value)
 
 
-def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> str:
+def one_of(value: Any, name: str, allowed: tuple[str | bool, ...]) -> Any:
     """Return value if it is one of the allowed words, or raise ArgumentError."""
-    if not isinstance(value, str) or value not in allowed:
+    if not isinstance(value, str | bool) or value not in allowed:
         words = ", ".join(repr(word) for word in allowed)
         raise ArgumentError(f"{name} was {value!r}; it should be one of {words}")
     return value

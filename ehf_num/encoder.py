@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import autograd.numpy as anp
 import numpy as np
 
-from ehf_num.networks import Weights, init_relu, softplus
-from ehf_num.relu_network import relu_network
+from ehf_num.fused import fuse
+from ehf_num.networks import Weights, init_relu, relu_network_reference, sigmoid, softplus
+from ehf_num.relu_network import ReluRows, ReluWeights
 from ehf_num.workspace import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -66,8 +67,63 @@ class GaussianEncoder:
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
+        drawn = _draw(q, noise, *weights)
+        return drawn[:, :-1], drawn[:, -1]
+
+
+class _GaussianKernel:
+    """Both networks of h, ready for the products."""
+
+    def __init__(self, weights: tuple[Array, ...]) -> None:
         half = len(weights) // 2
-        mean = relu_network(q, *weights[:half])
-        scale = softplus(relu_network(q, *weights[half:]) + _SOFTPLUS_SHIFT)
-        log_h = -anp.sum(anp.log(scale) + 0.5 * noise**2, axis=1) - self.dim * _HALF_LOG_2PI
-        return mean + scale * noise, log_h
+        self.mean, self.scale = ReluWeights(weights[:half]), ReluWeights(weights[half:])
+        self.multiply_adds = self.mean.multiply_adds + self.scale.multiply_adds
+
+    def share(self, *, keep: bool) -> _GaussianRows:
+        """Begin with some rows."""
+        return _GaussianRows(self)
+
+
+class _GaussianRows:
+    """Points and noise become momenta and ln h, in one array (r, d + 1)."""
+
+    def __init__(self, kernel: _GaussianKernel) -> None:
+        self._mean, self._scale = ReluRows(kernel.mean), ReluRows(kernel.scale)
+
+    def forward(self, q: Array, noise: Array) -> tuple[Array]:
+        """Draw p = μ + σ noise and evaluate ln h."""
+        (mean,), (before,) = self._mean.forward(q), self._scale.forward(q)
+        before += _SOFTPLUS_SHIFT
+        scale = softplus(before)
+        self._noise, self._before, self._inverse = noise, before, 1 / scale
+        drawn = np.empty((len(q), q.shape[1] + 1), q.dtype)
+        np.multiply(scale, noise, out=drawn[:, :-1])
+        drawn[:, :-1] += mean
+        drawn[:, -1] = _log_density(np.log(scale), noise)
+        return (drawn,)
+
+    def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
+        """Turn the cotangent (r, d + 1) into those of points, noise and weights."""
+        p_bar, log_bar = cotangent[:, :-1], cotangent[:, -1:]
+        scale_bar = p_bar * self._noise - log_bar * self._inverse
+        (q_bar,), mean_bars = self._mean.pull_back(p_bar)
+        (other,), scale_bars = self._scale.pull_back(scale_bar * sigmoid(self._before))
+        noise_bar = p_bar / self._inverse - log_bar * self._noise
+        return [q_bar + other, noise_bar], mean_bars + scale_bars
+
+
+def _log_density(log_scale: Any, noise: Any) -> Any:
+    """Evaluate ln N(μ + σ noise; μ, σ²)."""
+    return -anp.sum(log_scale + 0.5 * noise**2, axis=1) - noise.shape[1] * _HALF_LOG_2PI
+
+
+def _reference(q: Any, noise: Any, *weights: Any) -> Any:
+    """Draw in plain autograd operations."""
+    half = len(weights) // 2
+    mean = relu_network_reference(q, *weights[:half])
+    scale = softplus(relu_network_reference(q, *weights[half:]) + _SOFTPLUS_SHIFT)
+    log_h = _log_density(anp.log(scale), noise)
+    return anp.concatenate([mean + scale * noise, log_h[:, np.newaxis]], axis=1)
+
+
+_draw = fuse(_GaussianKernel, _reference, row_arguments=2)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ehf_num.hamiltonian import Separable
-from ehf_num.integrators import Integrator
+import autograd.numpy as anp
+
+from ehf_num.hamiltonian import NetworkHamiltonian, Separable, vector_field
+from ehf_num.integrators import Integrator, Leapfrog
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +47,31 @@ class HamiltonianFlow:
         for hamiltonian in reversed(self.hamiltonians):
             q, p = self.integrator.inverse(hamiltonian, q, p)
         return q, p
+
+    def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
+        """Pull data states back, and evaluate every Hamiltonian's vector field elsewhere.
+
+        For network Hamiltonians under leapfrog, all of it is one tape node, and the fields share
+        the products of each map's first kick and drift.
+
+        Parameters
+        ----------
+        q, p : ndarray, shape (n, d)
+            Data states.
+        probes : ndarray, shape (m, 2d)
+            Where the vector fields X_H = (∂K/∂p, −∂U/∂q) are wanted.
+
+        Returns
+        -------
+        states : ndarray, shape (n, 2d)
+            Base states.
+        fields : ndarray, shape (m, number of Hamiltonians, 2d)
+            X_H, that of H_1 first.
+        """
+        networks = [h for h in self.hamiltonians if isinstance(h, NetworkHamiltonian)]
+        if isinstance(self.integrator, Leapfrog) and len(networks) == len(self.hamiltonians):
+            dt = -self.integrator.step_size
+            states, fields = self.integrator.chain(networks[::-1], q, p, probes, dt=dt)
+            return states, fields[:, ::-1]
+        states = anp.concatenate(self.inverse(q, p), axis=1)
+        return states, anp.stack([vector_field(h, probes) for h in self.hamiltonians], axis=1)

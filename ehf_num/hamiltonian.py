@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import autograd.numpy as anp
+
 from ehf_num.energy_gradient import energy_gradient
 from ehf_num.networks import Weights, energy
 
@@ -57,3 +59,10 @@ class NetworkHamiltonian:
     def grad_potential(self, q: Any) -> Any:
         """Evaluate ∂U/∂q: (n, d) to (n, d)."""
         return energy_gradient(q, *self.potential_weights)
+
+
+def vector_field(hamiltonian: Separable, states: Any) -> Any:
+    """Evaluate X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, 2d)."""
+    dim = states.shape[1] // 2
+    velocity = hamiltonian.grad_kinetic(states[:, dim:])
+    return anp.concatenate([velocity, -hamiltonian.grad_potential(states[:, :dim])], axis=1)

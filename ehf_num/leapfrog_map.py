@@ -1,24 +1,36 @@
-"""The whole leapfrog map of one Hamiltonian as one tape node.
+"""A chain of leapfrog maps as one tape node.
 
-Most of what the tape costs is in many small nodes. Here a half of the batch goes through all kicks
-and drifts on its thread, and comes back through them in the backward pass: a kick p' = p + c ∂U(q)
-turns cotangents by q̄ += c (∂²U)ᵀ p̄', a drift likewise, and both are pullbacks of the
-`energy_gradient` kernel.
+Most of what a tape costs is in many small nodes. Here a thread takes its rows through all kicks and
+drifts of all Hamiltonians, and back through them in the backward pass: a kick p' = p + c ∂U(q)
+turns cotangents by q̄ += c (∂²U)ᵀ p̄', a drift likewise. Vector fields at further states ("probes"),
+which the brackets need, ride in the first kick and the first drift of each Hamiltonian.
+
+What the backward pass needs is either kept, or rebuilt: leapfrog undoes itself, so the states come
+back from the end by the same kicks and drifts with the sign turned, and each gradient that moves a
+state back also gives the activations that its pullback needs. Memory is then that of one
+evaluation, whatever the number of steps, for one more forward pass in time; and rounding makes the
+start that is rebuilt differ from the true one, which `ReversalWatch` reports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 
-from ehf_num import energy_gradient
-from ehf_num.fused import Saved, Weights, fuse
+from ehf_num.energy_gradient import Evaluations, PreparedNetwork
+from ehf_num.fused import Weights, fuse
 from ehf_num.networks import energy_gradient_reference
 from ehf_num.workspace import Array
+
+_ROWS_A_PRODUCT = 512  # rows whose weights' products are taken at once while states are rebuilt
 
 
 def schedule(steps: int, dt: float) -> list[tuple[bool, float]]:
@@ -30,81 +42,237 @@ def schedule(steps: int, dt: float) -> list[tuple[bool, float]]:
     return parts
 
 
-@cache
-def leapfrog_map(steps: int, dt: float) -> Callable[..., tuple[Any, Any]]:
-    """Return f(q, p, *weights) → (q', p') for so many steps of dt, which may be negative.
+class ReversalWatch:
+    """How far rebuilt starts were from the true ones, while `watch_reversals` was open.
 
-    The weights are those of K, then those of U. Arrays are (n, d).
+    Attributes
+    ----------
+    largest : float or None
+        Largest absolute difference in any coordinate; None: no flow was rebuilt.
+    """
+
+    def __init__(self) -> None:
+        self.largest: float | None = None
+        self._lock = Lock()
+
+    def add(self, error: float) -> None:
+        """Take in what one thread found for its rows."""
+        with self._lock:
+            # NaN, which a state that overflowed leaves, is kept: max would drop or keep it by order
+            self.largest = error if self.largest is None else float(np.maximum(self.largest, error))
+
+
+_watch: ContextVar[ReversalWatch | None] = ContextVar("reversal watch", default=None)
+
+
+@contextmanager
+def watch_reversals() -> Iterator[ReversalWatch]:
+    """Collect the errors of flows that are rebuilt in backward passes inside the block."""
+    watch = ReversalWatch()
+    token = _watch.set(watch)
+    try:
+        yield watch
+    finally:
+        _watch.reset(token)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Which maps there are.
+
+    Attributes
+    ----------
+    steps : int
+        Of each Hamiltonian.
+    dt : float
+        Of each step; may be negative.
+    hamiltonians : int
+        How many.
+    rebuild : bool
+        Whether the backward pass rebuilds states instead of keeping what the forward pass found.
+    """
+
+    steps: int
+    dt: float
+    hamiltonians: int
+    rebuild: bool
+
+
+def kept_bytes(weights: Sequence[Any], steps: int, rows: int, probes: int) -> int:
+    """Count the bytes that `ChainKernel` keeps between forward and backward pass."""
+    energies = [w for w in weights if w.ndim == 2]  # of each matrix, its inputs and its outputs
+    a_row: int = sum(
+        2 * fan_in + 1 + 3 * fan_out for fan_in, fan_out in (w.shape for w in energies)
+    )
+    itemsize: int = weights[0].dtype.itemsize
+    return a_row * itemsize * ((steps + 1) * rows + probes)
+
+
+class ChainKernel:
+    """A chain with its weights: those of K_1, U_1, K_2, …, the first map's first."""
+
+    def __init__(self, chain: Chain, weights: Weights) -> None:
+        size = len(weights) // (2 * chain.hamiltonians)
+        networks = [
+            PreparedNetwork(weights[start : start + size]) for start in range(0, len(weights), size)
+        ]
+        self.rebuild = chain.rebuild
+        self.pairs = list(zip(networks[::2], networks[1::2], strict=True))
+        self.parts = schedule(chain.steps, chain.dt)
+        self.multiply_adds = len(self.parts) / 2 * sum(n.multiply_adds for n in networks)
+
+    def share(self, *, keep: bool) -> ChainRows:
+        """Begin with some rows."""
+        return ChainRows(self, keep=keep and not self.rebuild)
+
+
+class ChainRows:
+    """One thread's rows: states, and probes to evaluate the vector fields at."""
+
+    def __init__(self, kernel: ChainKernel, *, keep: bool) -> None:
+        self._kernel, self._keep = kernel, keep
+        self._kept: list[list[Evaluations]] = []  # for each Hamiltonian, those of K and of U
+        self._rows: list[slice] = []  # for each part of each Hamiltonian
+
+    def forward(self, q: Array, p: Array, probes: Array) -> tuple[Array, Array]:
+        """Map q, p (r, d) to states (r, 2d); and (r', 2d) probes to X_H of every H at them."""
+        kernel, dim = self._kernel, q.shape[1]
+        state = np.concatenate([q, p], axis=1)
+        fields = np.empty((len(probes), len(kernel.pairs), 2 * dim), q.dtype)
+        self._start, self._end, self._probes = (q, p), state, probes
+        self._kept, self._rows = [], []
+        for index in range(len(kernel.pairs)):
+            both = self._evaluations(index, len(q), forward=True)
+            for number, (is_kick, factor) in enumerate(kernel.parts):
+                fixed, moved, sign = _columns(is_kick, dim)
+                rows, gradient = self._gradient(both[is_kick], number, state[:, fixed], fixed)
+                state[:, moved] += factor * gradient[: len(q)]
+                if number < 2:
+                    np.multiply(gradient[len(q) :], sign, out=fields[:, index, moved])
+                if self._keep:
+                    self._rows.append(rows)
+                else:
+                    both[is_kick].clear()
+            if self._keep:
+                self._kept.append(both)
+        return state, fields.reshape(-1, 2 * dim)
+
+    def pull_back(self, state_bar: Array, field_bars: Array) -> tuple[list[Array], list[Array]]:
+        """Turn cotangents of both outputs into those of q, p, probes and weights."""
+        kernel, (count, width), dim = self._kernel, state_bar.shape, state_bar.shape[1] // 2
+        field_bars = field_bars.reshape(len(self._probes), len(kernel.pairs), width)
+        state, state_bar = self._end.copy(), state_bar.copy()
+        probe_bars = np.zeros_like(self._probes)
+        weight_bars: list[Array] = []
+        for index in range(len(kernel.pairs) - 1, -1, -1):
+            both = (
+                self._kept[index] if self._keep else self._evaluations(index, count, forward=False)
+            )
+            for number in range(len(kernel.parts) - 1, -1, -1):
+                is_kick, factor = kernel.parts[number]
+                fixed, moved, sign = _columns(is_kick, dim)
+                evaluations = both[is_kick]
+                if self._keep:
+                    rows = self._rows[index * len(kernel.parts) + number]
+                else:
+                    rows, gradient = self._gradient(evaluations, number, state[:, fixed], fixed)
+                    state[:, moved] -= factor * gradient[:count]
+                cotangents = evaluations.cotangents(rows)
+                np.multiply(state_bar[:, moved], factor, out=cotangents[:count])
+                if number < 2:
+                    np.multiply(field_bars[:, index, moved], sign, out=cotangents[count:])
+                x_bars = np.empty_like(cotangents)
+                evaluations.pull_back(rows, x_bars)
+                state_bar[:, fixed] += x_bars[:count]
+                if number < 2:
+                    probe_bars[:, fixed] += x_bars[count:]
+            weight_bars = [*both[0].weight_bars(), *both[1].weight_bars(), *weight_bars]
+        if not self._keep:
+            self._report(state)
+        return [state_bar[:, :dim], state_bar[:, dim:], probe_bars], weight_bars
+
+    def _evaluations(self, index: int, count: int, *, forward: bool) -> list[Evaluations]:
+        """Make room for what K and U of a Hamiltonian are evaluated at."""
+        steps, at_once = len(self._kernel.parts) // 2, count + len(self._probes)
+        if self._keep:
+            rows = (at_once + (steps - 1) * count, at_once + steps * count)
+        elif forward:
+            rows = (at_once, at_once)
+        else:
+            rows = (max(at_once, _ROWS_A_PRODUCT),) * 2
+        networks = self._kernel.pairs[index]
+        return [Evaluations(network, n) for network, n in zip(networks, rows, strict=True)]
+
+    def _gradient(
+        self, evaluations: Evaluations, number: int, points: Array, columns: slice
+    ) -> tuple[slice, Array]:
+        """Evaluate part number's gradient at the states, and at the probes where they ride."""
+        probes = self._probes[:, columns] if number < 2 else self._probes[:0, columns]
+        rows = evaluations.take(len(points) + len(probes))
+        x = evaluations.points(rows)
+        x[: len(points)], x[len(points) :] = points, probes
+        gradient = np.empty(x.shape, x.dtype)
+        evaluations.evaluate(rows, gradient)
+        return rows, gradient
+
+    def _report(self, rebuilt: Array) -> None:
+        watch = _watch.get()
+        if watch is not None and len(rebuilt):
+            start = np.concatenate(self._start, axis=1)
+            watch.add(float(np.max(np.abs(rebuilt - start))))
+
+
+def _columns(is_kick: bool, dim: int) -> tuple[slice, slice, int]:
+    """Return what a part depends on, what it moves, and the sign of X_H = (∂K/∂p, −∂U/∂q)."""
+    q, p = slice(0, dim), slice(dim, 2 * dim)
+    return (q, p, -1) if is_kick else (p, q, 1)
+
+
+def _reference(chain: Chain) -> Callable[..., Any]:
+    """Return the same mathematics in plain autograd operations."""
+
+    def reference(q: Any, p: Any, probes: Any, *weights: Any) -> Any:
+        size = len(weights) // (2 * chain.hamiltonians)
+        dim, fields = q.shape[1], []
+        for start in range(0, len(weights), 2 * size):
+            kinetic, potential = weights[start : start + size], weights[start + size :][:size]
+            for is_kick, factor in schedule(chain.steps, chain.dt):
+                if is_kick:
+                    p = p + factor * energy_gradient_reference(q, *potential)
+                else:
+                    q = q + factor * energy_gradient_reference(p, *kinetic)
+            velocity = energy_gradient_reference(probes[:, dim:], *kinetic)
+            force = -energy_gradient_reference(probes[:, :dim], *potential)
+            fields.append(anp.concatenate([velocity, force], axis=1))
+        of_probes = anp.reshape(anp.stack(fields, axis=1), (-1, 2 * dim))
+        return anp.concatenate([anp.concatenate([q, p], axis=1), of_probes])
+
+    return reference
+
+
+@cache
+def leapfrog_chain(chain: Chain) -> Callable[..., tuple[Any, Any]]:
+    """Return f(q, p, probes, *weights) → (states, fields) of a chain.
+
+    q, p (n, d) are mapped to states (n, 2d), probes (m, 2d) to the vector fields X_H of every H at
+    them, (m, number of Hamiltonians, 2d). The weights are those of K_1, U_1, K_2, U_2, ….
 
     Examples
     --------
     >>> import numpy as np
     >>> from ehf_num.networks import init_energy
     >>> rng = np.random.default_rng(0)
-    >>> weights = init_energy([2, 8, 1], rng, "float64") + init_energy([2, 8, 1], rng, "float64")
-    >>> q, p = leapfrog_map(3, 0.1)(np.zeros((5, 2)), np.ones((5, 2)), *weights)
-    >>> q.shape
-    (5, 2)
+    >>> weights = [array for _ in range(4) for array in init_energy([2, 8, 1], rng, "float64")]
+    >>> flow = leapfrog_chain(Chain(steps=3, dt=0.1, hamiltonians=2, rebuild=False))
+    >>> states, fields = flow(np.zeros((5, 2)), np.ones((5, 2)), np.ones((7, 4)), *weights)
+    >>> states.shape, fields.shape
+    ((5, 4), (7, 2, 4))
     """
-    parts = schedule(steps, dt)
+    fused = fuse(partial(ChainKernel, chain), _reference(chain), row_arguments=3)
 
-    def forward(state: Array, weights: Weights, saved: Saved) -> Array:
-        kinetic, potential = _halves(weights)
-        q, p = np.split(state, 2, axis=1)
-        substeps = saved.kept["substeps"] = []
-        for is_kick, factor in parts:
-            substep = Saved()
-            if is_kick:
-                p = p + factor * energy_gradient.forward(q, potential, substep)
-            else:
-                q = q + factor * energy_gradient.forward(p, kinetic, substep)
-            substeps.append(substep)
-        return np.concatenate([q, p], axis=1)
-
-    def pull_back(cotangent: Array, weights: Weights, saved: Saved) -> tuple[Array, list[Array]]:
-        kinetic, potential = _halves(weights)
-        q_bar, p_bar = np.split(cotangent, 2, axis=1)
-        kinetic_bars, potential_bars = (
-            [np.zeros_like(w) for w in part] for part in (kinetic, potential)
-        )
-        for (is_kick, factor), substep in zip(
-            parts[::-1], saved.kept["substeps"][::-1], strict=True
-        ):
-            if is_kick:
-                bar, bars = energy_gradient.pull_back(factor * p_bar, potential, substep)
-                q_bar = q_bar + bar
-                _accumulate(potential_bars, bars)
-            else:
-                bar, bars = energy_gradient.pull_back(factor * q_bar, kinetic, substep)
-                p_bar = p_bar + bar
-                _accumulate(kinetic_bars, bars)
-        return np.concatenate([q_bar, p_bar], axis=1), kinetic_bars + potential_bars
-
-    def reference(state: Any, *weights: Any) -> Any:
-        kinetic, potential = _halves(weights)
-        dim = state.shape[1] // 2
-        q, p = state[:, :dim], state[:, dim:]
-        for is_kick, factor in parts:
-            if is_kick:
-                p = p + factor * energy_gradient_reference(q, *potential)
-            else:
-                q = q + factor * energy_gradient_reference(p, *kinetic)
-        return anp.concatenate([q, p], axis=1)
-
-    fused = fuse(forward, pull_back, reference)
-
-    def flow(q: Any, p: Any, *weights: Any) -> tuple[Any, Any]:
-        state = fused(anp.concatenate([q, p], axis=1), *weights)
-        return state[:, : q.shape[1]], state[:, q.shape[1] :]
+    def flow(q: Any, p: Any, probes: Any, *weights: Any) -> tuple[Any, Any]:
+        rows = fused(q, p, probes, *weights)
+        fields = anp.reshape(rows[len(q) :], (len(probes), chain.hamiltonians, probes.shape[1]))
+        return rows[: len(q)], fields
 
     return flow
-
-
-def _halves(weights: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    middle = len(weights) // 2
-    return weights[:middle], weights[middle:]
-
-
-def _accumulate(totals: list[Array], bars: list[Array]) -> None:
-    for total, bar in zip(totals, bars, strict=True):
-        total += bar

@@ -20,7 +20,7 @@ import numpy as np
 from ehf_num.base import NumericBase
 from ehf_num.encoder import Encoder
 from ehf_num.flow import HamiltonianFlow
-from ehf_num.hamiltonian import Separable
+from ehf_num.hamiltonian import vector_field
 from ehf_num.integrators import Integrator
 from ehf_num.parameters import Layout
 from ehf_num.workspace import Array
@@ -62,21 +62,22 @@ class Objective:
 
     def joint_log_prob(self, arrays: Sequence[Any], q: Any, p: Any) -> Any:
         """Evaluate ln p(q, p) = ln π(flow⁻¹(q, p)): (n, d) twice to (n,), nats."""
-        state = anp.concatenate(self.flow(arrays).inverse(q, p), axis=1)
-        return self.base.log_prob(state)
+        states, _ = self.flow(arrays).inverse_with_fields(q, p, _no_states(q))
+        return self.base.log_prob(states)
 
     def log_weights(self, arrays: Sequence[Any], x: Any, noise: Any) -> Any:
         """Evaluate ln p(x, p) − ln h(p|x) at p ~ h: (n, d) twice to (n,), nats.
 
         Its mean over the noise is the ELBO (eq. 1), the log of the mean of its exponential ln p(x).
         """
-        p, log_h = self.encoder.draw(self.layout.encoder_weights(arrays), x, noise)
-        return self.joint_log_prob(arrays, x, p) - log_h
+        return self._log_weights_and_fields(arrays, x, noise, _no_states(x))[0]
 
     def brackets(self, arrays: Sequence[Any], q: Array, p: Array) -> list[Any]:
         """Evaluate {g_k, H_j} for each H_j of the chain: (n, d) twice to (n, K) each."""
+        states = np.concatenate([q, p], axis=1)
+        gradients = self._gradients_at(states)
         return [
-            bracket_values(self._gradients_at(q, p), hamiltonian, q, p)
+            brackets_with(gradients, vector_field(hamiltonian, states))
             for hamiltonian in self.layout.hamiltonian_weights(arrays)
         ]
 
@@ -86,18 +87,26 @@ class Objective:
         Without base states (length zero) the brackets are left out. In a chain, each mean is also
         over the Hamiltonians: every one of them has to commute with g.
         """
-        elbo = _mean(self.log_weights(arrays, x, noise))
+        log_weights, fields = self._log_weights_and_fields(arrays, x, noise, base_states)
+        elbo = _mean(log_weights)
         if not len(base_states):
             return anp.reshape(elbo, (1,))
-        q, p = np.split(base_states, 2, axis=1)
-        brackets = self.brackets(arrays, q, p)
-        squares = sum(_mean(values**2) for values in brackets) / len(brackets)
-        return anp.concatenate([anp.reshape(elbo, (1,)), squares])
+        gradients = self._gradients_at(base_states)[:, np.newaxis]
+        squares = brackets_with(gradients, fields) ** 2
+        by_generator = anp.reshape(squares, (-1, squares.shape[-1]))
+        return anp.concatenate([anp.reshape(elbo, (1,)), _mean(by_generator)])
 
-    def _gradients_at(self, q: Array, p: Array) -> Array:
+    def _log_weights_and_fields(
+        self, arrays: Sequence[Any], x: Any, noise: Any, probes: Any
+    ) -> tuple[Any, Any]:
+        p, log_h = self.encoder.draw(self.layout.encoder_weights(arrays), x, noise)
+        states, fields = self.flow(arrays).inverse_with_fields(x, p, probes)
+        return self.base.log_prob(states) - log_h, fields
+
+    def _gradients_at(self, states: Array) -> Array:
         if self.gradients is None:
-            return np.empty((len(q), 0, 2 * q.shape[1]), q.dtype)
-        return self.gradients(np.concatenate([q, p], axis=1))
+            return np.empty((len(states), 0, states.shape[1]), states.dtype)
+        return self.gradients(states)
 
 
 def _mean(values: Any) -> Any:
@@ -105,23 +114,22 @@ def _mean(values: Any) -> Any:
     return anp.sum(values, axis=0) * (1 / len(values))
 
 
-def bracket_values(gradients: Array, hamiltonian: Separable, q: Any, p: Any) -> Any:
-    """Evaluate {g_k, H} = ∂g/∂q·∂K/∂p − ∂g/∂p·∂U/∂q.
+def _no_states(q: Any) -> Array:
+    return np.empty((0, 2 * q.shape[1]), q.dtype)
+
+
+def brackets_with(gradients: Any, fields: Any) -> Any:
+    """Evaluate {g_k, H} = ∂g_k/∂s · X_H.
 
     Parameters
     ----------
-    gradients : ndarray, shape (n, K, 2d)
+    gradients : ndarray, shape (..., K, 2d)
         ∂g/∂s at the states.
-    hamiltonian : Separable
-        H.
-    q, p : ndarray, shape (n, d)
-        The states.
+    fields : ndarray, shape (..., 2d)
+        X_H = (∂K/∂p, −∂U/∂q) there.
 
     Returns
     -------
-    ndarray, shape (n, K)
+    ndarray, shape (..., K)
     """
-    dim = q.shape[1]
-    velocity = anp.expand_dims(hamiltonian.grad_kinetic(p), 1)
-    slope = anp.expand_dims(hamiltonian.grad_potential(q), 1)
-    return anp.sum(gradients[:, :, :dim] * velocity - gradients[:, :, dim:] * slope, axis=2)
+    return anp.sum(gradients * anp.expand_dims(fields, -2), axis=-1)

@@ -1,30 +1,80 @@
-"""Two cores for one batch: rows in halves on two threads, each with a BLAS of one thread.
+"""Rows of a batch in shares, one a thread, each with a BLAS of one thread.
 
 A BLAS that spreads a product of this size over threads gains little and, where another process
-wants the cores too, loses a factor of ten to waiting. Halves lose nothing. The rows are cut the
-same way however many cores there are, so results do not depend on the machine's.
+wants the cores too, loses a factor of ten to waiting. Shares lose nothing: they meet twice, at the
+start and at the end of a whole flow. Where a batch is too small to gain from a second thread there
+is one share. How rows are shared depends on their number and on `set_threads` alone, and sums over
+shares are taken in their order: results repeat bit for bit.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from contextvars import copy_context
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Context, copy_context
 from functools import cache
-from typing import TypeVar
+from itertools import pairwise
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from ehf_num.checks import positive_integer
+
 _Result = TypeVar("_Result")
 
-_LEAST_ROWS = 64  # a half below this is over before the other thread has woken up
+# Multiply-adds in matrix products below which a share ends before it was worth waking a thread
+# for. `python -m tests.benchmarks.threads` times both ways over a range of sizes.
+LEAST_WORK = 4_000_000.0
+
+
+class _State:
+    """How many threads there are to be, and how deep in `one_blas_thread` we are."""
+
+    threads: int | None = None
+    depth = 0
+    limits: Any = None
+    lock = threading.Lock()
+
+
+def set_threads(count: int | None) -> None:
+    """Set how many threads a batch is shared among; None: as many as there are cores to run on.
+
+    Results are bit-equal for a fixed number and equal up to rounding between numbers. For many runs
+    side by side, a process each, 1 is best.
+
+    Parameters
+    ----------
+    count : int or None
+        At least 1.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If it is not a positive integer.
+
+    Examples
+    --------
+    >>> set_threads(1)
+    >>> threads()
+    1
+    >>> set_threads(None)
+    """
+    _State.threads = None if count is None else positive_integer(count, "count")
+
+
+def threads() -> int:
+    """Return how many threads a batch is shared among at the most."""
+    return _State.threads or _cores()
 
 
 @cache
-def _helper() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="ehf")
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache
@@ -32,32 +82,105 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-os.register_at_fork(after_in_child=_helper.cache_clear)  # threads do not survive a fork
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread until the last of the blocks that are open is left."""
+    with _State.lock:
+        if not _State.depth:
+            _State.limits = _controller().limit(limits=1, user_api="blas")
+        _State.depth += 1
+    try:
+        yield
+    finally:
+        with _State.lock:
+            _State.depth -= 1
+            if not _State.depth:
+                _State.limits.restore_original_limits()
 
 
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Limit BLAS to one thread inside the block."""
-    limits: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
-    return limits
-
-
-def in_halves(work: Callable[[slice], _Result], rows: int) -> list[_Result]:
-    """Call work on slices that cover the rows: one, or two at a time where that pays.
+def share_count(rows: int, multiply_adds: float) -> int:
+    """Return among how many threads work on rows is shared.
 
     Parameters
     ----------
-    work : callable
-        Takes a slice of rows; must not touch the tape, which belongs to one thread.
     rows : int
-        How many rows there are.
+        There are at most so many shares.
+    multiply_adds : float
+        What the matrix products of all rows take.
     """
-    if rows < 2 * _LEAST_ROWS:
-        return [work(slice(0, rows))]
-    middle = rows // 2
-    # NumPy's error state is part of the context, which a thread does not inherit.
-    second = _helper().submit(copy_context().run, work, slice(middle, rows))
+    return max(1, min(threads(), rows, int(multiply_adds // LEAST_WORK)))
+
+
+def shares(rows: int, count: int) -> list[slice]:
+    """Cut rows into so many slices of nearly equal length.
+
+    >>> shares(5, 2)
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    ends = [rows * k // count for k in range(count + 1)]
+    return [slice(start, end) for start, end in pairwise(ends)]
+
+
+def run_all(tasks: Sequence[Callable[[], _Result]]) -> list[_Result]:
+    """Run tasks at the same time, the first one here; return their results in order.
+
+    A task must not touch the tape, which belongs to one thread. If any fails, the error of the
+    first that did is raised after all have ended: none is left writing to arrays that are reused.
+    """
+    if len(tasks) == 1:
+        return [tasks[0]()]
+    helpers = [_take_helper() for _ in tasks[1:]]
+    for helper, task in zip(helpers, tasks[1:], strict=True):
+        helper.start(task)
     try:
-        first = work(slice(0, middle))
+        first = tasks[0]()
     finally:
-        last = second.result()  # never leave a thread writing to arrays that are given back
-    return [first, last]
+        outcomes = [helper.wait() for helper in helpers]
+    for _, error in outcomes:
+        if error is not None:
+            raise error
+    return [first, *(result for result, _ in outcomes)]
+
+
+class _Helper:
+    """A thread that waits for tasks. Queues of this kind wake it faster than an executor does."""
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[tuple[Context, Callable[[], Any]]] = SimpleQueue()
+        self._outcomes: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        threading.Thread(target=self._work, daemon=True, name="ehf").start()
+
+    def _work(self) -> None:
+        while True:
+            context, task = self._tasks.get()
+            try:
+                self._outcomes.put((context.run(task), None))
+            except BaseException as error:
+                self._outcomes.put((None, error))
+            del context, task  # hold no arrays while waiting
+
+    def start(self, task: Callable[[], Any]) -> None:
+        # NumPy's error state is part of the context, which a thread does not inherit.
+        self._tasks.put((copy_context(), task))
+
+    def wait(self) -> tuple[Any, BaseException | None]:
+        """Wait for the end of the task, whatever happens, and be free again."""
+        try:
+            outcome = self._outcomes.get()
+        except KeyboardInterrupt:
+            self._outcomes.get()
+            raise
+        finally:
+            _idle.append(self)
+        return outcome
+
+
+_idle: list[_Helper] = []
+os.register_at_fork(after_in_child=_idle.clear)  # threads do not survive a fork
+
+
+def _take_helper() -> _Helper:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Helper()

@@ -1,4 +1,4 @@
-"""The encoder's kernel: a relu network as one tape node."""
+"""The encoder's kernel: a relu network, forward and back."""
 
 from __future__ import annotations
 
@@ -6,41 +6,73 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.fused import Saved, Weights, fuse
+from ehf_num.fused import Weights, fuse
 from ehf_num.networks import relu_network_reference
 from ehf_num.workspace import Array, Workspace
 
 
-def _forward(x: Array, weights: Weights, saved: Saved) -> Array:
-    inputs = [x]
-    for matrix, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-        z = saved.empty((len(x), matrix.shape[1]), x.dtype)
-        np.dot(inputs[-1], matrix, out=z)
-        z += bias
-        np.maximum(z, 0, out=z)
-        inputs.append(z)
-    saved.kept = {"inputs": inputs}
-    values: Array = inputs[-1] @ weights[-2]
-    values += weights[-1]
-    return values
+class ReluWeights(Workspace):
+    """Weights W1, b1, ..., W, b of a relu network, each bias below its matrix."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__()
+        self.matrices = weights[::2]
+        self.stacked: list[Array] = []
+        for matrix, bias in zip(self.matrices, weights[1::2], strict=True):
+            stacked = self.empty((len(matrix) + 1, matrix.shape[1]), matrix.dtype)
+            stacked[:-1], stacked[-1] = matrix, bias
+            self.stacked.append(stacked)
+        self.multiply_adds = float(sum(matrix.size for matrix in self.matrices))
+
+    def share(self, *, keep: bool) -> ReluRows:
+        """Begin with some rows."""
+        return ReluRows(self)
 
 
-def _pull_back(cotangent: Array, weights: Weights, saved: Saved) -> tuple[Array, list[Array]]:
-    work, inputs = Workspace(), saved.kept["inputs"]
-    gradients: list[Array] = [np.empty(0)] * len(weights)
-    bar = cotangent
-    for level in range(len(inputs) - 1, -1, -1):
-        gradients[2 * level] = inputs[level].T @ bar
-        gradients[2 * level + 1] = bar.sum(axis=0)
-        below = work.empty((len(bar), inputs[level].shape[1]), bar.dtype)
-        np.dot(bar, weights[2 * level].T, out=below)
-        if level:
-            below *= inputs[level] > 0
-        bar = below
-    return bar.copy(), gradients
+class ReluRows:
+    """Rows in a relu network. Biases ride in the products: activations end in a column of ones."""
+
+    def __init__(self, weights: ReluWeights) -> None:
+        self._weights, self._work = weights, Workspace()
+        self._inputs: list[Array] = []
+
+    def forward(self, x: Array) -> tuple[Array]:
+        """Evaluate x (r, d): (r, m)."""
+        self._work = work = Workspace()
+        self._inputs = [_with_ones(x, work)]
+        self._inputs[0][:, :-1] = x
+        for stacked in self._weights.stacked[:-1]:
+            z = work.empty((len(x), stacked.shape[1]), x.dtype)
+            np.dot(self._inputs[-1], stacked, out=z)
+            above = _with_ones(z, work)
+            np.maximum(z, 0, out=above[:, :-1])
+            self._inputs.append(above)
+        return (np.dot(self._inputs[-1], self._weights.stacked[-1]),)
+
+    def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
+        """Turn a cotangent (r, m) into those of x and of each weight."""
+        work, bar = Workspace(), cotangent
+        bars: list[Array] = []
+        for level in range(len(self._inputs) - 1, -1, -1):
+            inputs, matrix = self._inputs[level], self._weights.matrices[level]
+            stacked = np.dot(inputs.T, bar)
+            bars += [stacked[-1], stacked[:-1]]
+            if not level:
+                break
+            below = work.empty((len(bar), len(matrix)), bar.dtype)
+            np.dot(bar, matrix.T, out=below)
+            below *= inputs[:, :-1] > 0
+            bar = below
+        return [np.dot(bar, matrix.T)], bars[::-1]
 
 
-_fused = fuse(_forward, _pull_back, relu_network_reference)
+def _with_ones(like: Array, work: Workspace) -> Array:
+    array = work.empty((len(like), like.shape[1] + 1), like.dtype)
+    array[:, -1] = 1
+    return array
+
+
+_fused = fuse(ReluWeights, relu_network_reference)
 
 
 def relu_network(x: Any, *weights: Any) -> Any:

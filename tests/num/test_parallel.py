@@ -1,7 +1,9 @@
-"""Halves of a batch: the same numbers, errors that surface, forks that do not hang."""
+"""Shares of a batch: the same numbers, errors that surface, forks that do not hang."""
 
 import multiprocessing
+import time
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,13 +14,36 @@ from ehf_num.energy_gradient import energy_gradient
 from ehf_num.networks import energy_gradient_reference, init_energy
 from ehf_num.tape import make_vjp
 from ehf_num.workspace import Workspace
+from ehf_sym import ArgumentError
 
 
-@pytest.mark.parametrize("rows", [1, 127, 128, 129, 1000])
-def test_halves_cover_every_row_once(rows):
-    pieces = parallel.in_halves(lambda part: np.arange(rows)[part], rows)
+@pytest.fixture(autouse=True)
+def _two_threads_whatever_the_size(monkeypatch):
+    monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    parallel.set_threads(2)
+    yield
+    parallel.set_threads(None)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 127, 1000])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_shares_cover_every_row_once(rows, count):
+    pieces = [np.arange(rows)[part] for part in parallel.shares(rows, count)]
+    assert len(pieces) == count
     np.testing.assert_array_equal(np.concatenate(pieces), np.arange(rows))
-    assert len(pieces) == (1 if rows < 128 else 2)
+
+
+def test_number_of_shares_follows_threads_rows_and_work(monkeypatch):
+    monkeypatch.setattr(parallel, "LEAST_WORK", 1000)
+    parallel.set_threads(4)
+    assert [parallel.share_count(64, work) for work in (0, 1999, 2000, 1e9)] == [1, 1, 2, 4]
+    assert parallel.share_count(3, 1e9) == 3
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2"])
+def test_a_bad_number_of_threads_is_named(bad):
+    with pytest.raises(ArgumentError, match="count"):
+        parallel.set_threads(bad)
 
 
 def gradients(function, rows):
@@ -29,34 +54,49 @@ def gradients(function, rows):
     return [value, *vjp(np.cos(value))]
 
 
-def test_both_halves_reach_the_gradient():
+def test_all_shares_reach_the_gradient():
     for ours, plain in zip(
         gradients(energy_gradient, 301), gradients(energy_gradient_reference, 301), strict=True
     ):
         np.testing.assert_allclose(ours, plain, rtol=1e-10, atol=1e-12)
 
 
-def test_results_repeat_bit_for_bit():
-    for first, second in zip(
-        gradients(energy_gradient, 400), gradients(energy_gradient, 400), strict=True
-    ):
-        np.testing.assert_array_equal(first, second)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_results_repeat_bit_for_bit_and_do_not_depend_on_threads(count):
+    one = gradients(energy_gradient, 401)
+    parallel.set_threads(count)
+    first, second = gradients(energy_gradient, 401), gradients(energy_gradient, 401)
+    for left, right, single in zip(first, second, one, strict=True):
+        np.testing.assert_array_equal(left, right)
+        np.testing.assert_allclose(left, single, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("bad", [0, 1])
-def test_an_error_in_either_half_surfaces(bad):
-    def work(rows):
-        if (rows.start > 0) == bool(bad):
+def test_an_error_in_either_share_surfaces_after_all_have_ended(bad):
+    ended = []
+
+    def work(k):
+        if k == bad:
             raise ValueError("planted")
+        time.sleep(0.05)
+        ended.append(k)
 
     with pytest.raises(ValueError, match="planted"):
-        parallel.in_halves(work, 400)
+        parallel.run_all([partial(work, k) for k in range(2)])
+    assert ended == [1 - bad]
 
 
-def test_numpys_error_state_reaches_the_other_half():
+def test_tasks_may_have_tasks_of_their_own():
+    def outer():
+        return sum(parallel.run_all([lambda: 1, lambda: 2]))
+
+    assert parallel.run_all([outer, outer, outer]) == [3, 3, 3]
+
+
+def test_numpys_error_state_reaches_the_other_thread():
     with warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.simplefilter("error")
-        parallel.in_halves(lambda rows: np.exp(np.full(3, 1e4)), 400)
+        parallel.run_all([lambda: np.exp(np.full(3, 1e4))] * 2)
 
 
 def test_blas_is_limited_inside_the_block_only():
@@ -65,16 +105,18 @@ def test_blas_is_limited_inside_the_block_only():
 
     before = blas_threads()
     with parallel.one_blas_thread():
+        with parallel.one_blas_thread():
+            pass
         assert set(blas_threads()) == {1}
     assert blas_threads() == before
 
 
 def _child(queue):
-    queue.put(parallel.in_halves(lambda rows: rows.start, 400))
+    queue.put(parallel.run_all([lambda: 0, lambda: 200]))
 
 
 def test_a_forked_process_gets_a_thread_of_its_own():
-    parallel.in_halves(lambda rows: None, 400)  # the parent's thread exists
+    parallel.run_all([lambda: None] * 2)  # the parent's thread exists
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
     with warnings.catch_warnings():

@@ -1,0 +1,60 @@
+"""From what size on a second thread pays: the flow's forward and backward pass, one share or two.
+
+    python -m tests.benchmarks.threads [--repeats 200]
+
+Times are the least of many repeats, interleaved; the work is in multiply-adds of the forward pass,
+as `ehf_num.parallel.LEAST_WORK` counts them. Where two shares take less than one, the threshold
+should be half of the work or less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from ehf_num import parallel
+from ehf_num.leapfrog_map import Chain, ChainKernel, leapfrog_chain
+from ehf_num.networks import init_energy
+from ehf_num.tape import make_vjp
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=200)
+    options = parser.parse_args()
+    parallel.LEAST_WORK = 1.0
+    rng = np.random.default_rng(0)
+    print(f"{'dtype':>8}{'width':>7}{'rows':>6}{'work':>10}{'one ms':>9}{'two ms':>9}{'gain':>7}")
+    for dtype in ("float64", "float32"):
+        for width in (32, 64, 128, 256):
+            weights = [
+                array for _ in range(2) for array in init_energy((2, width, width, 1), rng, dtype)
+            ]
+            chain = Chain(steps=2, dt=0.5, hamiltonians=1, rebuild=False)
+            work_a_row = ChainKernel(chain, tuple(weights)).multiply_adds
+            for rows in (16, 32, 64, 128, 256):
+                q, p = rng.standard_normal((2, rows, 2)).astype(dtype)
+                best = {1: np.inf, 2: np.inf}
+                with parallel.one_blas_thread():
+                    for _ in range(options.repeats):
+                        for count in best:
+                            parallel.set_threads(count)
+                            start = time.perf_counter()
+                            _step(leapfrog_chain(chain), q, p, weights)
+                            best[count] = min(best[count], 1e3 * (time.perf_counter() - start))
+                print(
+                    f"{dtype:>8}{width:>7}{rows:>6}{work_a_row * rows:>10.1e}{best[1]:>9.2f}"
+                    f"{best[2]:>9.2f}{best[1] / best[2]:>7.2f}"
+                )
+
+
+def _step(flow, q, p, weights) -> None:
+    nowhere = np.empty((0, 2 * q.shape[1]), q.dtype)
+    vjp, states = make_vjp(lambda arrays: flow(q, p, nowhere, *arrays)[0], weights)
+    vjp(states)
+
+
+if __name__ == "__main__":
+    main()
