@@ -1,11 +1,13 @@
 """Symmetries of phase-space densities as formulas: declared, proved, written out."""
 
 from ehf_sym import groups
+from ehf_sym.action import FiniteAction
 from ehf_sym.algebra_report import AlgebraReport
-from ehf_sym.bridge import NumpyFormula, to_numpy
+from ehf_sym.bridge import NumpyFlow, NumpyFormula, to_numpy
 from ehf_sym.catalogue import named_symmetry
 from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
 from ehf_sym.errors import (
+    ActionError,
     ArgumentError,
     ClosureError,
     EHFError,
@@ -29,12 +31,14 @@ from ehf_sym.systems import IsotropicOscillator, Kepler
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 __all__ = [
+    "ActionError",
     "AlgebraReport",
     "ArgumentError",
     "BaseDensity",
     "ClosureError",
     "ComplexScalarLattice",
     "EHFError",
+    "FiniteAction",
     "FormulaError",
     "Gaussian",
     "GeneratorVerdict",
@@ -45,6 +49,7 @@ __all__ = [
     "Kepler",
     "LieAlgebra",
     "LieStructure",
+    "NumpyFlow",
     "NumpyFormula",
     "Particles",
     "PhaseSpace",

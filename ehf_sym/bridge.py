@@ -12,7 +12,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.errors import ActionError, ArgumentError, FormulaError
 from ehf_sym.stable import Sigmoid, SoftPlus, differentiate, stabilize
 
 # Beyond these node types nothing is handed to the code printer: what it cannot print it would
@@ -104,6 +104,73 @@ class NumpyFormula:
     def __reduce__(self) -> tuple[Any, ...]:
         # Compiled code does not pickle: a copy compiles its own.
         return NumpyFormula, (self.expressions, self.variables, self.shape)
+
+
+@dataclass(frozen=True)
+class NumpyFlow:
+    """A one-parameter group as a batched NumPy function. Made by `FiniteAction.to_numpy`.
+
+    Attributes
+    ----------
+    formula : NumpyFormula
+        Of the coordinates and ε, in this order.
+    domain : NumpyFormula or None
+        What must stay positive from 0 to ε. That is looked at in 33 points on the way, which
+        decides where each condition is linear in ε.
+    """
+
+    formula: NumpyFormula
+    domain: NumpyFormula | None = None
+
+    def __call__(self, states: Any, eps: Any) -> NDArray[Any]:
+        """Move states by Φ_ε.
+
+        Parameters
+        ----------
+        states : array of shape (..., 2d)
+            Floating point (kept) or integer (read as float64).
+        eps : number or array of shape (...)
+            ε, one for all or one for each state.
+
+        Returns
+        -------
+        array of shape (..., 2d)
+            Same floating dtype as ``states``.
+
+        Raises
+        ------
+        ArgumentError
+            If the shapes do not fit, or something is no real number.
+        ActionError
+            If a state leaves the domain of the closed form before ε, or overflows.
+        """
+        points = _floating(states, len(self.formula.variables) - 1)
+        times = np.asarray(eps)
+        if times.dtype.kind not in "iuf" or times.shape not in ((), points.shape[:-1]):
+            raise ArgumentError(
+                f"eps has dtype {times.dtype} and shape {times.shape}; it should be a real number, "
+                f"or one for each state: shape {points.shape[:-1]}"
+            )
+        times = np.broadcast_to(times, points.shape[:-1]).astype(points.dtype)
+        if self.domain is not None:
+            for fraction in np.linspace(0, 1, 33):
+                inside = self.domain(_with_time(points, times * points.dtype.type(fraction))) > 0
+                _refuse_some(~inside.all(axis=-1), "leaves the domain of the closed form before ε")
+        moved = self.formula(_with_time(points, times))
+        _refuse_some(~np.isfinite(moved).all(axis=-1), "does not stay finite")
+        return moved
+
+
+def _with_time(points: NDArray[Any], times: NDArray[Any]) -> NDArray[Any]:
+    """States with ε as a last coordinate."""
+    return np.concatenate([points, times[..., None]], axis=-1)
+
+
+def _refuse_some(bad: Any, complaint: str) -> None:
+    """Raise for the first state that is marked."""
+    if np.any(bad):
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ActionError(f"state {where[0] if len(where) == 1 else where} {complaint}")
 
 
 def to_numpy(formula: Any, variables: Sequence[sp.Symbol]) -> NumpyFormula:

@@ -47,6 +47,10 @@ class UndecidedError(EHFError, ArithmeticError):
     """A question about formulas was neither proved nor refuted; the message says which."""
 
 
+class ActionError(EHFError, ArithmeticError):
+    """The flow of a generator does not exist up to the requested ε, or is not integrated so far."""
+
+
 class InvarianceError(EHFError, ValueError):
     """A base density is not proved invariant under the declared symmetry.
 

@@ -19,6 +19,7 @@ from ehf_sym.validation import whole_number
 from ehf_sym.zero_test import is_zero
 
 if TYPE_CHECKING:
+    from ehf_sym.action import FiniteAction
     from ehf_sym.algebra_report import AlgebraReport
     from ehf_sym.densities import BaseDensity
     from ehf_sym.invariance import InvarianceReport
@@ -272,6 +273,41 @@ class LieAlgebra(Structural):
         from ehf_sym.invariants import find_invariants
 
         return find_invariants(self, degree, of)
+
+    def action(self, k: int) -> FiniteAction:
+        """Find the finite transformation exp(ε{·, g_k}), in closed form where there is one.
+
+        Parameters
+        ----------
+        k : int
+            Which generator, from 0.
+
+        Returns
+        -------
+        FiniteAction
+            ``.formula``, and a verdict on everything that makes it the flow of g_k.
+
+        Raises
+        ------
+        ArgumentError
+            If ``k`` is not the index of a generator.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> (q1,), (p1,) = space.q, space.p
+        >>> print(LieAlgebra(space, [q1 * p1]).action(0))
+        exp(ε{·, g1}): proved
+          g1 = p1*q1
+          q1 ↦ q1*exp(epsilon)
+          p1 ↦ p1*exp(-epsilon)
+          found as: exponential of a matrix
+          Φ_0 = id: proved: equal formulas
+          ...
+        """
+        from ehf_sym.action import finite_action
+
+        return finite_action(self, k)
 
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
