@@ -6,6 +6,7 @@ from ehf_sym.algebra_report import AlgebraReport
 from ehf_sym.bridge import NumpyFlow, NumpyFormula, to_numpy
 from ehf_sym.catalogue import named_symmetry
 from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
+from ehf_sym.disentangle import Disentanglement
 from ehf_sym.errors import (
     ActionError,
     ArgumentError,
@@ -37,6 +38,7 @@ __all__ = [
     "BaseDensity",
     "ClosureError",
     "ComplexScalarLattice",
+    "Disentanglement",
     "EHFError",
     "FiniteAction",
     "FormulaError",

@@ -153,6 +153,28 @@ class BaseDensity:
         """
         return self._factors
 
+    def __mul__(self, other: BaseDensity) -> BaseDensity:
+        """Product density on the joint phase space, the other's coordinates after this one's.
+
+        Its normalizer is known where both are.
+
+        Examples
+        --------
+        >>> product = StandardNormal(PhaseSpace(1)) * SoftUniform(PhaseSpace(1))
+        >>> product.space, product.name
+        (PhaseSpace(dim=2), 'standard normal x soft-uniform(width=5, sharpness=10)')
+        """
+        if not isinstance(other, BaseDensity):
+            return NotImplemented
+        formula = other.log_density.xreplace(other.space.renamed(self.space.dim))
+        normalizers = self.log_normalizer, other.log_normalizer
+        return BaseDensity(
+            self.space * other.space,
+            log_density=self.log_density + formula,
+            log_normalizer=None if None in normalizers else Add(*normalizers),
+            name=self.name if self.name == other.name else f"{self.name} x {other.name}",
+        )
+
     @cached_property
     def _gaussian(self) -> Gaussian | None:
         """See `gaussian`."""

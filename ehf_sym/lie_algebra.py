@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ from sympy import Add, Expr, MatrixBase, latex
 
 from ehf_sym.closure import close
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.labels import checked_labels, fresh_label
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.structural import Structural
 from ehf_sym.structure import LieStructure
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from ehf_sym.action import FiniteAction
     from ehf_sym.algebra_report import AlgebraReport
     from ehf_sym.densities import BaseDensity
+    from ehf_sym.disentangle import Disentanglement
     from ehf_sym.invariance import InvarianceReport
     from ehf_sym.invariants import Invariants
-
-_LABEL = re.compile(r"[\w,'+-]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class LieAlgebra(Structural):
                     f"generators[{k}] is {generator}, which is identically zero; leave it out"
                 )
         object.__setattr__(self, "generators", generators)
-        object.__setattr__(self, "labels", _checked_labels(self.labels, len(generators)))
+        object.__setattr__(self, "labels", checked_labels(self.labels, len(generators)))
 
     def close(self, max_dim: int = 100) -> LieAlgebra:
         """Add brackets until every bracket is a constant combination of what there is.
@@ -125,7 +124,7 @@ class LieAlgebra(Structural):
         added = closed.formulas[len(closed.given) :]
         labels = [self.labels[i] for i in closed.given]
         for _ in added:
-            labels.append(_fresh_label(labels))
+            labels.append(fresh_label(labels))
         generators = (*(self.generators[i] for i in closed.given), *added)
         algebra = LieAlgebra(self.space, generators, labels)
         algebra.__dict__["structure"] = closed.structure
@@ -190,6 +189,66 @@ class LieAlgebra(Structural):
         from ehf_sym.algebra_report import describe
 
         return describe(self, whole_number(max_dim, "max_dim"))
+
+    def disentangle(self, max_dim: int = 100) -> Disentanglement:
+        """Split into direct factors, and decide whether each acts on a subspace of its own.
+
+        A direct product whose factors act on independent subspaces is what disentangled
+        representations are made of (Higgins et al., arXiv:1812.02230). The subspaces are those of
+        q where every generator is linear in p, else those of phase space. Affine velocities are
+        decided up to linear changes of coordinates, others for the coordinates as they are.
+
+        Parameters
+        ----------
+        max_dim : int
+            The largest dimension that is tried, as in `close`.
+
+        Returns
+        -------
+        Disentanglement
+            The factors, what each moves, and a verdict.
+
+        Raises
+        ------
+        ClosureError
+            If the generators do not close within the bound.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(3)
+        >>> (q1, q2, q3), (p1, p2, p3) = space.q, space.p
+        >>> print(LieAlgebra(space, [q1 * p2 - q2 * p1, p3]).disentangle())
+        Direct product of 2: R x R
+          R moves q1, q2, p1, p2
+            g1 = -p1*q2 + p2*q1
+            its own coordinates: q1, q2
+          R moves q3
+            g1 = p3
+            its own coordinates: q3
+          Independent subspaces of q: proved (each factor moves coordinates of its own, by ...)
+        """
+        from ehf_sym.disentangle import disentangle
+
+        return disentangle(self, whole_number(max_dim, "max_dim"))
+
+    def __mul__(self, other: LieAlgebra) -> LieAlgebra:
+        """Direct product on the joint phase space, the other's coordinates after this one's.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> shift = LieAlgebra(space, [space.p[0]])
+        >>> (shift * shift).generators
+        (p1, p2)
+        """
+        if not isinstance(other, LieAlgebra):
+            return NotImplemented
+        names = other.space.renamed(self.space.dim)
+        generators = (*self.generators, *(g.xreplace(names) for g in other.generators))
+        labels = list(self.labels)
+        for label in other.labels:
+            labels.append(label if label not in labels else fresh_label(labels))
+        return LieAlgebra(self.space * other.space, generators, labels)
 
     def combination(self, coefficients: Iterable[Any]) -> Expr:
         """Σ c_k g_k for one coefficient a generator; polynomials are expanded."""
@@ -312,31 +371,3 @@ class LieAlgebra(Structural):
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
         return rf"$\left\langle {', '.join(latex(g) for g in self.generators)} \right\rangle$"
-
-
-def _fresh_label(used: Sequence[str]) -> str:
-    """Label for one more generator."""
-    label = f"g{len(used) + 1}"
-    while label in used:
-        label += "'"
-    return label
-
-
-def _checked_labels(given: Any, count: int) -> tuple[str, ...]:
-    """Admit one label for each generator, or make them up."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ArgumentError(f"labels is {given!r}; it should be a sequence of texts")
-    labels = tuple(given) or tuple(f"g{k}" for k in range(1, count + 1))
-    for k, label in enumerate(labels):
-        if not isinstance(label, str) or not _LABEL.fullmatch(label):
-            raise ArgumentError(
-                f"labels[{k}] is {label!r}; it should be up to 20 letters, digits, underscores, "
-                "commas, primes or signs"
-            )
-        if label in labels[:k]:
-            raise ArgumentError(f"labels[{k}] is {label!r}, which is already used before it")
-    if len(labels) != count:
-        raise ArgumentError(
-            f"labels holds {len(labels)} texts for {count} generators; it should hold one for each"
-        )
-    return labels

@@ -82,6 +82,51 @@ class PhaseSpace:
         """All 2d coordinates, positions first."""
         return self.q + self.p
 
+    def __mul__(self, other: PhaseSpace) -> PhaseSpace:
+        """Joint phase space: the other's coordinates come after this one's, parameters are shared.
+
+        Raises
+        ------
+        ArgumentError
+            If two different parameters have one name.
+
+        Examples
+        --------
+        >>> PhaseSpace(2) * PhaseSpace(1)
+        PhaseSpace(dim=3)
+        """
+        if not isinstance(other, PhaseSpace):
+            return NotImplemented
+        parameters = dict.fromkeys((*self.parameters, *other.parameters))
+        return PhaseSpace(self.dim + other.dim, tuple(parameters))
+
+    def renamed(self, shift: int) -> dict[Symbol, Symbol]:
+        """Map each coordinate to its name in a joint space, after ``shift`` others.
+
+        Parameters
+        ----------
+        shift : int
+            How many positions come before.
+
+        Returns
+        -------
+        dict
+            For `sympy.Basic.xreplace`.
+
+        Raises
+        ------
+        ArgumentError
+            If ``shift`` is no integer, or negative.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(1)
+        >>> (space.q[0] * space.p[0]).xreplace(space.renamed(2))
+        p3*q3
+        """
+        joint = PhaseSpace(whole_number(shift, "shift", least=0) + self.dim)
+        return dict(zip(self.coordinates, joint.q[shift:] + joint.p[shift:], strict=True))
+
     def __repr__(self) -> str:
         shown = f", parameters={self.parameters}" if self.parameters else ""
         return f"PhaseSpace(dim={self.dim}{shown})"
