@@ -77,6 +77,11 @@ def test_what_is_not_known_is_not_guessed():
         certify_independent([X, X + sp.exp(Y), sp.exp(Y)])
 
 
+def test_functions_of_which_little_is_known_are_not_called_independent():
+    with pytest.raises(es.UndecidedError, match="independent"):
+        es.relations([sp.gamma(X + 1), X * sp.gamma(X)])
+
+
 @pytest.mark.parametrize("formula", [0.5 * X, sp.I * X, "x", sp.oo])
 def test_only_exact_real_formulas(formula):
     with pytest.raises(es.FormulaError, match=r"formulas\[0\]"):

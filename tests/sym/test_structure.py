@@ -130,6 +130,25 @@ def test_answers_do_not_depend_on_the_basis(name, data):
     assert answers(changed(g, matrix)) == answers(g)
 
 
+@pytest.mark.parametrize(
+    ("g", "radical", "nilradical", "levi", "centre"),
+    [
+        (so(3), 0, 0, 3, 0),
+        (gl(2), 1, 1, 3, 1),
+        (euclidean(2), 3, 2, 0, 0),
+        (euclidean(3), 3, 3, 3, 0),
+        (heisenberg(2), 5, 5, 0, 1),
+        (direct_sum(sl(2), euclidean(2)), 3, 2, 3, 0),
+        (from_matrices([unit(2, 0, 0), unit(2, 0, 1)]), 2, 1, 0, 0),
+    ],
+)
+def test_dimensions_of_the_usual_ideals(g, radical, nilradical, levi, centre):
+    assert ideals.radical(g).dim == radical
+    assert ideals.nilradical(g).dim == nilradical
+    assert levi_complement(g).dim == levi
+    assert ideals.centre(g).dim == centre
+
+
 def test_killing_forms_of_textbooks():
     assert so(3).killing_form == -2 * sp.eye(3)
     # sl(2) with h, e, f: K(h, h) = 8, K(e, f) = 4.
@@ -196,6 +215,20 @@ def test_direct_sums_are_indecomposable_ideals():
         assert a.meet(b).dim == 0
     assert all(g.brackets(g.everything, part) <= part for part in parts)
     assert identify(g).description == "e(2) + so(3) + so(3)"
+
+
+def test_an_unlucky_draw_does_not_hide_a_splitting(monkeypatch):
+    """Of two maps in the centroid, zero weights tell nothing; equal ones may not either."""
+
+    class Unlucky:
+        def __init__(self, seed):
+            self.drawn = iter([0, 0, 1, 2])
+
+        def randint(self, low, high):
+            return next(self.drawn)
+
+    monkeypatch.setattr("ehf_sym.decomposition.Random", Unlucky)
+    assert [summand.ideal.dim for summand in decompose(so(4))] == [3, 3]
 
 
 def test_centroid_commutes_with_the_adjoint_action():
