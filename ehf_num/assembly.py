@@ -7,9 +7,22 @@ from typing import Any
 import numpy as np
 
 from ehf_num.base import Sampler, numeric_base
+from ehf_num.invariant_energy import Features, invariant_features
+from ehf_num.momentum_frames import MovingFrame
 from ehf_num.objective import Objective, generator_gradients
+from ehf_num.parameters import ParameterVector
 from ehf_num.settings import FlowSettings
-from ehf_sym import BaseDensity, InvarianceError, InvarianceReport, LieAlgebra, format_formula
+from ehf_sym import (
+    BaseDensity,
+    InvarianceError,
+    InvarianceReport,
+    InvariantHamiltonian,
+    LieAlgebra,
+    equivariant_fields,
+    format_formula,
+    invariant_hamiltonian,
+    to_numpy,
+)
 from ehf_sym.errors import ArgumentError
 
 
@@ -46,17 +59,67 @@ def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> Invar
     return report
 
 
+def construct(symmetry: LieAlgebra | None, enforce: str) -> InvariantHamiltonian | None:
+    """Find the invariants that exact models are networks of, proved; None for other models.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If there are not enough of them, or a bracket is not proved to vanish.
+    """
+    if enforce != "exact" or symmetry is None:
+        return None
+    construction = invariant_hamiltonian(symmetry)
+    if not construction.proved:
+        raise ArgumentError(
+            f'symmetry is not proved to be kept by its invariants with enforce="exact":\n'
+            f"{construction}"
+        )
+    return construction
+
+
 def build_objective(
-    base: BaseDensity, symmetry: LieAlgebra | None, settings: FlowSettings, sampler: Sampler | None
+    base: BaseDensity,
+    symmetry: LieAlgebra | None,
+    construction: InvariantHamiltonian | None,
+    settings: FlowSettings,
+    sampler: Sampler | None,
 ) -> Objective:
     """Bridge the formulas and put the loss together."""
+    space = base.space
+    features = frame = None
+    if construction is not None:
+        features = (
+            invariant_features(construction.of_p, space.p),
+            invariant_features(construction.of_q, space.q),
+        )
+        frame = _moving_frame(construction.symmetry, features[1])
     return Objective(
         base=numeric_base(base, sampler),
         gradients=None if symmetry is None else generator_gradients(symmetry),
         integrator=settings.integrator(),
-        encoder=settings.build_encoder(base.space.dim),
-        layout=settings.layout(),
+        encoder=settings.build_encoder(space.dim, frame),
+        layout=settings.layout(features),
     )
+
+
+def _moving_frame(symmetry: LieAlgebra, of_q: Features) -> MovingFrame | None:
+    """Bridge the fields along which momenta are taken apart, where the symmetry has such."""
+    fields = equivariant_fields(symmetry)
+    if fields is None:
+        return None
+    rows = to_numpy([list(field) for field in fields], symmetry.space.q)
+    return MovingFrame(of_q.formula, rows)
+
+
+def initial_parameters(
+    objective: Objective, settings: FlowSettings, dim: int, rng: np.random.Generator
+) -> ParameterVector:
+    """Draw all initial weights: K_1, U_1, …, K_n, U_n, encoder."""
+    features = objective.layout.features
+    inputs = (dim, dim) if features is None else (features[0].count, features[1].count)
+    encoder = objective.encoder.init
+    return ParameterVector(settings.init_energies(inputs, rng) + encoder(rng, settings.dtype))
 
 
 def formulas_as_text(base: BaseDensity, symmetry: LieAlgebra | None) -> dict[str, Any]:

@@ -12,10 +12,19 @@ import numpy as np
 from ehf_num import checks, likelihood
 from ehf_num.adam import AdamSettings
 from ehf_num.archive import SavedModel, write_model
-from ehf_num.assembly import build_objective, formulas_as_text, prove, random_state
+from ehf_num.assembly import (
+    build_objective,
+    construct,
+    formulas_as_text,
+    initial_parameters,
+    prove,
+    random_state,
+)
 from ehf_num.base import Sampler
+from ehf_num.coupling import CouplingEncoder
 from ehf_num.data import training_data
 from ehf_num.flow import HamiltonianFlow
+from ehf_num.momentum_frames import MovingFrame
 from ehf_num.multipliers import MultiplierSettings
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread
@@ -43,8 +52,10 @@ class EquivariantHamiltonianFlow:
     symmetry : ehf_sym.LieAlgebra, optional
         The generators g_k: {g_k, π} = 0 is proved here or the model is refused, whatever
         `enforce` says. None needs ``enforce="none"``.
-    enforce : {"penalty", "none"}
-        Whether {g_k, H} is penalized in training.
+    enforce : {"penalty", "exact", "none"}
+        Whether {g_k, H} is penalized in training, or zero by construction: K and U are then
+        networks of the invariants of p and of q (`construction` holds the proof), and a coupling
+        encoder is equivariant too where the symmetry rotates q and p alike.
     kappa : float
         κ, the mean squared bracket that is allowed, dimensionless.
     encoder : {"gaussian", "coupling"}
@@ -69,6 +80,8 @@ class EquivariantHamiltonianFlow:
     ----------
     report : ehf_sym.InvarianceReport or None
         The proof that the model rests on.
+    construction : ehf_sym.InvariantHamiltonian or None
+        With ``enforce="exact"``: what K and U are networks of, and the proof that {g_k, H} = 0.
     result_ : TrainingResult
         Of the last `fit`.
 
@@ -77,7 +90,8 @@ class EquivariantHamiltonianFlow:
     ehf_sym.InvarianceError
         If {g_k, π} = 0 is not proved for some generator.
     ehf_sym.ArgumentError
-        If an option is out of range, or the base cannot be sampled or normalized.
+        If an option is out of range, the base cannot be sampled or normalized, or
+        ``enforce="exact"`` finds no invariants to build from.
 
     Examples
     --------
@@ -124,13 +138,22 @@ class EquivariantHamiltonianFlow:
         self.base, self.symmetry = base, symmetry
         self._rng = checks.generator(rng)
         self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
-        self._objective = build_objective(base, symmetry, self.settings, base_sampler)
-        self._parameters = self.settings.init_parameters(self.dim, self._rng)
+        self.construction = construct(symmetry, enforce)
+        self._objective = build_objective(
+            base, symmetry, self.construction, self.settings, base_sampler
+        )
+        self._parameters = initial_parameters(self._objective, self.settings, self.dim, self._rng)
 
     @property
     def dim(self) -> int:
         """The number of positions, d."""
         return self.base.space.dim
+
+    @property
+    def encoder_is_equivariant(self) -> bool:
+        """Whether h(p|q) moves with the symmetry by construction."""
+        encoder = self._objective.encoder
+        return isinstance(encoder, CouplingEncoder) and isinstance(encoder.frame, MovingFrame)
 
     @property
     def objective(self) -> Objective:

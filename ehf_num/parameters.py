@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.hamiltonian import NetworkHamiltonian
+from ehf_num.hamiltonian import NetworkHamiltonian, Separable
+from ehf_num.invariant_energy import FeatureHamiltonian, Features
 from ehf_num.workspace import Array
 
 
@@ -26,20 +27,24 @@ class Layout:
         Number of Hamiltonians in the chain.
     energy_arrays : int
         Arrays in one energy network.
+    features : tuple of (Features, Features) or None
+        What K and U are networks of: functions of p and of q; None: p and q themselves.
     """
 
     hamiltonians: int
     energy_arrays: int
+    features: tuple[Features, Features] | None = None
 
-    def hamiltonian_weights(self, arrays: Sequence[Any]) -> tuple[NetworkHamiltonian, ...]:
+    def hamiltonian_weights(self, arrays: Sequence[Any]) -> tuple[Separable, ...]:
         """Bind the energy networks, H_1 first."""
         size = self.energy_arrays
-        return tuple(
-            NetworkHamiltonian(
-                arrays[start : start + size], arrays[start + size : start + 2 * size]
-            )
+        pairs = [
+            (arrays[start : start + size], arrays[start + size : start + 2 * size])
             for start in range(0, 2 * size * self.hamiltonians, 2 * size)
-        )
+        ]
+        if self.features is None:
+            return tuple(NetworkHamiltonian(*pair) for pair in pairs)
+        return tuple(FeatureHamiltonian(*pair, *self.features) for pair in pairs)
 
     def encoder_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the encoder's arrays."""

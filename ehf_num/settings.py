@@ -11,10 +11,12 @@ from ehf_num import checks
 from ehf_num.coupling import CouplingEncoder
 from ehf_num.encoder import Encoder, GaussianEncoder
 from ehf_num.integrators import Leapfrog
-from ehf_num.momentum_frames import CoordinateFrame
+from ehf_num.invariant_energy import Features
+from ehf_num.momentum_frames import CoordinateFrame, MomentumFrame
 from ehf_num.monotone import MonotoneEncoder
 from ehf_num.networks import init_energy
-from ehf_num.parameters import Layout, ParameterVector
+from ehf_num.parameters import Layout
+from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
 
 
@@ -43,7 +45,7 @@ class FlowSettings:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        checks.one_of(self.enforce, "enforce", ("penalty", "none"))
+        checks.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
         checks.one_of(self.encoder, "encoder", ("gaussian", "coupling"))
         checks.one_of(self.dtype, "dtype", ("float64", "float32"))
         hidden: object = self.hidden
@@ -63,24 +65,23 @@ class FlowSettings:
         """Return the integrator of every Hamiltonian."""
         return Leapfrog(self.steps, self.step_size)
 
-    def build_encoder(self, dim: int) -> Encoder:
-        """Return the encoder for d = dim."""
+    def build_encoder(self, dim: int, frame: MomentumFrame | None = None) -> Encoder:
+        """Return the encoder for d = dim; a frame makes couplings equivariant."""
         if self.encoder == "gaussian":
             return GaussianEncoder(dim, self.hidden)
-        if dim == 1:
+        if frame is None and dim == 1:
             return MonotoneEncoder(self.hidden)
-        return CouplingEncoder(dim, self.hidden, CoordinateFrame(dim))
+        return CouplingEncoder(dim, self.hidden, frame or CoordinateFrame(dim))
 
-    def layout(self) -> Layout:
+    def layout(self, features: tuple[Features, Features] | None = None) -> Layout:
         """Return which weight array belongs to what."""
-        return Layout(self.hamiltonians, energy_arrays=2 * len(self.hidden) + 1)
+        return Layout(self.hamiltonians, 2 * len(self.hidden) + 1, features)
 
-    def init_parameters(self, dim: int, rng: np.random.Generator) -> ParameterVector:
-        """Draw all initial weights: K_1, U_1, …, K_n, U_n, encoder."""
-        sizes = (dim, *self.hidden, 1)
-        arrays = [
+    def init_energies(self, inputs: tuple[int, int], rng: np.random.Generator) -> list[Array]:
+        """Draw the initial weights K_1, U_1, …, K_n, U_n for networks of so many inputs."""
+        return [
             array
-            for _ in range(2 * self.hamiltonians)
-            for array in init_energy(sizes, rng, self.dtype)
+            for _ in range(self.hamiltonians)
+            for count in inputs
+            for array in init_energy((count, *self.hidden, 1), rng, self.dtype)
         ]
-        return ParameterVector(arrays + self.build_encoder(dim).init(rng, self.dtype))

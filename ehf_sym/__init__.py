@@ -5,6 +5,7 @@ from ehf_sym.action import FiniteAction
 from ehf_sym.algebra_report import AlgebraReport
 from ehf_sym.bridge import NumpyFlow, NumpyFormula, to_numpy
 from ehf_sym.catalogue import named_symmetry
+from ehf_sym.construction import InvariantHamiltonian, invariant_hamiltonian
 from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
 from ehf_sym.disentangle import Disentanglement
 from ehf_sym.errors import (
@@ -17,6 +18,7 @@ from ehf_sym.errors import (
     UndecidedError,
 )
 from ehf_sym.formula import format_formula, parse
+from ehf_sym.frames import equivariant_fields
 from ehf_sym.gaussian import Gaussian
 from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
 from ehf_sym.invariants import Invariants
@@ -46,6 +48,7 @@ __all__ = [
     "GeneratorVerdict",
     "InvarianceError",
     "InvarianceReport",
+    "InvariantHamiltonian",
     "Invariants",
     "IsotropicOscillator",
     "Kepler",
@@ -61,8 +64,10 @@ __all__ = [
     "UndecidedError",
     "ZeroVerdict",
     "coordinates",
+    "equivariant_fields",
     "format_formula",
     "groups",
+    "invariant_hamiltonian",
     "is_zero",
     "named_symmetry",
     "parse",

@@ -1,0 +1,113 @@
+"""Energies that are networks of invariants: {g, H} = 0 whatever the weights.
+
+K(p) = network(J(p)) has the gradient (∂J/∂p)ᵀ ∂network: the invariants and their Jacobian come
+through the bridge, exact, and the network's own gradient is the fused kernel's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import autograd.numpy as anp
+import sympy as sp
+
+from ehf_num.energy_gradient import energy_gradient
+from ehf_num.networks import Weights, energy
+from ehf_num.taped import on_tape
+from ehf_sym import Invariants, to_numpy
+from ehf_sym.bridge import NumpyFormula
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Functions of half a state and their gradients, on the tape.
+
+    Attributes
+    ----------
+    formula : NumpyFormula
+        (n, d) to (n, m).
+    values : callable
+        The same, differentiable.
+    jacobian : callable
+        (n, d) to (n, m, d), differentiable.
+    """
+
+    formula: NumpyFormula
+    values: Callable[[Any], Any]
+    jacobian: Callable[[Any], Any]
+
+    @property
+    def count(self) -> int:
+        """Number m of functions."""
+        return self.formula.shape[0]
+
+
+def invariant_features(invariants: Invariants, variables: Sequence[sp.Symbol]) -> Features:
+    """Bridge a symmetry's invariants as inputs of an energy network.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> space = es.PhaseSpace(2)
+    >>> (q1, q2), (p1, p2) = space.q, space.p
+    >>> symmetry = es.LieAlgebra(space, [q1 * p2 - q2 * p1])
+    >>> features = invariant_features(symmetry.invariants(2, of="q"), space.q)
+    >>> features.formula.expressions
+    (q1**2/2 + q2**2/2,)
+    """
+    formulas = [
+        tempered(f, degree)
+        for f, degree in zip(invariants.generators, invariants.degrees, strict=True)
+    ]
+    formula = to_numpy(formulas, variables)
+    return Features(formula, on_tape(formula), on_tape(formula.gradient))
+
+
+def tempered(invariant: sp.Expr, degree: int) -> sp.Expr:
+    """Scale an invariant so that it grows at most as a square: a network's input, not a power.
+
+    I of degree n becomes I/n, and beyond degree two I/n (1 + (I/n)²)^(1/n − 1/2), which is smooth
+    and increasing in I and grows as |I|^(2/n).
+
+    Examples
+    --------
+    >>> tempered(sp.Symbol("I"), 4)
+    I/(4*(I**2/16 + 1)**(1/4))
+    """
+    scaled = invariant / degree
+    if degree <= 2:
+        return sp.expand(scaled)
+    return scaled * (1 + scaled**2) ** (sp.Rational(1, degree) - sp.Rational(1, 2))
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureHamiltonian:
+    """H = K(J(p)) + U(I(q)) with soft-plus networks K and U of given functions J and I."""
+
+    kinetic_weights: Weights
+    potential_weights: Weights
+    of_p: Features
+    of_q: Features
+
+    def kinetic(self, p: Any) -> Any:
+        """Evaluate K: (n, d) to (n,)."""
+        return energy(self.of_p.values(p), *self.kinetic_weights)
+
+    def potential(self, q: Any) -> Any:
+        """Evaluate U: (n, d) to (n,)."""
+        return energy(self.of_q.values(q), *self.potential_weights)
+
+    def grad_kinetic(self, p: Any) -> Any:
+        """Evaluate ∂K/∂p: (n, d) to (n, d)."""
+        return _gradient(p, self.of_p, self.kinetic_weights)
+
+    def grad_potential(self, q: Any) -> Any:
+        """Evaluate ∂U/∂q: (n, d) to (n, d)."""
+        return _gradient(q, self.of_q, self.potential_weights)
+
+
+def _gradient(x: Any, features: Features, weights: Weights) -> Any:
+    slopes = energy_gradient(features.values(x), *weights)
+    return anp.sum(anp.expand_dims(slopes, 2) * features.jacobian(x), axis=1)
