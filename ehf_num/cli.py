@@ -76,7 +76,8 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("points", type=Path, help=".csv, .npy or .npz, one point a row")
     _add_formulas(parser, required=False)
     parser.add_argument("--out", type=Path, required=True, help="the model, .npz")
-    parser.add_argument("--enforce", choices=("penalty", "none"))
+    parser.add_argument("--enforce", choices=("penalty", "exact", "none"))
+    parser.add_argument("--encoder", choices=("gaussian", "coupling"), default="gaussian")
     parser.add_argument("--kappa", type=float, default=1e-3)
     parser.add_argument("--hamiltonians", type=int, default=1)
     parser.add_argument("--steps", type=int, default=2)
@@ -146,6 +147,7 @@ def _fit(options: argparse.Namespace) -> int:
         symmetry,
         enforce=options.enforce or ("penalty" if symmetry else "none"),
         kappa=options.kappa,
+        encoder=options.encoder,
         hamiltonians=options.hamiltonians,
         steps=options.steps,
         step_size=options.step_size,
@@ -155,6 +157,8 @@ def _fit(options: argparse.Namespace) -> int:
     )
     if model.report is not None:
         print(model.report)
+    if model.construction is not None:
+        print(model.construction)
     model.fit(
         x,
         iterations=options.iterations,

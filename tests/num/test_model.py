@@ -170,7 +170,7 @@ def test_bad_states_are_refused_by_name(method):
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({"enforce": "exact"}, "enforce"), ({"kappa": 0}, "kappa"), ({"kappa": "x"}, "kappa"),
+    [({"enforce": "hard"}, "enforce"), ({"kappa": 0}, "kappa"), ({"kappa": "x"}, "kappa"),
      ({"encoder": "flow"}, "encoder"), ({"hamiltonians": 0}, "hamiltonians"),
      ({"steps": 1.5}, "steps"), ({"step_size": -1}, "step_size"), ({"hidden": ()}, "hidden"),
      ({"hidden": (8, 0)}, "hidden"), ({"hidden": 8}, "hidden"), ({"hidden": "88"}, "hidden"),
