@@ -37,8 +37,9 @@ def test_check_refutes_with_a_witness(base, capsys):
 
 
 def test_check_admits_what_it_cannot_decide(capsys):
-    """asin x + acos x = π/2 is true, and outside the class that the zero test is complete on."""
-    hidden_zero = "(asin(q1/9) + acos(q1/9) - pi/2)"
+    """A true identity of too many terms for the bound on the zero test's work."""
+    square = "(q1**2+q2**2+p1**2+p2**2+2*q1*q2+2*q1*p1+2*q1*p2+2*q2*p1+2*q2*p2+2*p1*p2)"
+    hidden_zero = f"((q1+q2+p1+p2)**50 - {square}**25)"
     assert check(f"exp(-(q1**2+q2**2+p1**2+p2**2)/2 + q1*{hidden_zero})") == 2
     assert "undecided" in capsys.readouterr().out
 
