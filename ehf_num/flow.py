@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import autograd.numpy as anp
+import numpy as np
 
 from ehf_num.hamiltonian import NetworkHamiltonian, Separable, vector_field
 from ehf_num.integrators import Integrator, Leapfrog
@@ -74,4 +75,6 @@ class HamiltonianFlow:
             states, fields = self.integrator.chain(networks[::-1], q, p, probes, dt=dt)
             return states, fields[:, ::-1]
         states = anp.concatenate(self.inverse(q, p), axis=1)
+        if not len(probes):
+            return states, np.empty((0, len(self.hamiltonians), states.shape[1]), states.dtype)
         return states, anp.stack([vector_field(h, probes) for h in self.hamiltonians], axis=1)
