@@ -38,6 +38,12 @@ def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> Invar
     """
     if not isinstance(base, BaseDensity):
         raise ArgumentError(f"base was {type(base).__name__}; it should be an ehf_sym.BaseDensity")
+    if base.space.parameters:
+        names = ", ".join(map(str, base.space.parameters))
+        raise ArgumentError(
+            f"base is on {base.space!r}; a model needs numbers for {names}: give them with "
+            "base.with_values({...}), and to the symmetry with symmetry.with_values({...})"
+        )
     if symmetry is None:
         if enforce != "none":
             raise ArgumentError(

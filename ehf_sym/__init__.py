@@ -5,6 +5,7 @@ from ehf_sym.action import FiniteAction
 from ehf_sym.algebra_report import AlgebraReport
 from ehf_sym.bridge import NumpyFlow, NumpyFormula, to_numpy
 from ehf_sym.catalogue import named_symmetry
+from ehf_sym.conditions import Conditions, InvariantFamily
 from ehf_sym.construction import InvariantHamiltonian, invariant_hamiltonian
 from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
 from ehf_sym.disentangle import Disentanglement
@@ -20,6 +21,7 @@ from ehf_sym.errors import (
 from ehf_sym.formula import format_formula, parse
 from ehf_sym.frames import equivariant_fields
 from ehf_sym.gaussian import Gaussian
+from ehf_sym.gaussian_families import GaussianFamily
 from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
 from ehf_sym.invariants import Invariants
 from ehf_sym.lattice import ComplexScalarLattice
@@ -40,14 +42,17 @@ __all__ = [
     "BaseDensity",
     "ClosureError",
     "ComplexScalarLattice",
+    "Conditions",
     "Disentanglement",
     "EHFError",
     "FiniteAction",
     "FormulaError",
     "Gaussian",
+    "GaussianFamily",
     "GeneratorVerdict",
     "InvarianceError",
     "InvarianceReport",
+    "InvariantFamily",
     "InvariantHamiltonian",
     "Invariants",
     "IsotropicOscillator",

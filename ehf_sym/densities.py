@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -22,6 +23,7 @@ from sympy import (
     log,
 )
 
+from ehf_sym.assignment import assign
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.factorization import find_factors
 from ehf_sym.gaussian import Gaussian, find_gaussian, log_integral
@@ -175,6 +177,45 @@ class BaseDensity:
             name=self.name if self.name == other.name else f"{self.name} x {other.name}",
         )
 
+    def with_values(self, values: Mapping[Symbol, Any]) -> BaseDensity:
+        """Give parameters of the space values.
+
+        Parameters
+        ----------
+        values : mapping from sympy.Symbol to sympy.Expr or int or fractions.Fraction
+            Exact numbers, or formulas in the parameters that get no value.
+
+        Returns
+        -------
+        BaseDensity
+            On the space without these parameters.
+
+        Raises
+        ------
+        ArgumentError
+            If a key is no parameter of the space, or a value contradicts what is assumed of it.
+        FormulaError
+            If a value is no exact, real formula in the remaining parameters.
+
+        Examples
+        --------
+        >>> a = Symbol("a", positive=True)
+        >>> space = PhaseSpace(1, parameters=[a])
+        >>> base = BaseDensity(space, log_density=-a * (space.q[0] ** 2 + space.p[0] ** 2) / 2)
+        >>> base.log_normalizer
+        -log(a) + log(2) + log(pi)
+        >>> base.with_values({a: 4}).log_density
+        -2*p1**2 - 2*q1**2
+        """
+        assignment = assign(self.space, values)
+        normalizer = self.log_normalizer
+        return BaseDensity(
+            assignment.space,
+            log_density=assignment(self.log_density),
+            log_normalizer=None if normalizer is None else assignment(normalizer),
+            name=f"{self.name} at {assignment}" if values else self.name,
+        )
+
     @cached_property
     def _gaussian(self) -> Gaussian | None:
         """See `gaussian`."""
@@ -194,7 +235,7 @@ class BaseDensity:
     def _checked_normalizer(self, given: Any) -> Expr:
         """Admit the user's ln Z: a constant, and the Gaussian's if this is one."""
         value = self.space.validate(given, "log_normalizer")
-        if value.free_symbols:
+        if value.free_symbols.intersection(self.space.coordinates):
             raise FormulaError(f"log_normalizer is {value}; it should be a constant")
         exact = self._gaussian_normalizer()
         if exact is not None and is_zero(value - exact).refuted:
@@ -240,9 +281,10 @@ def SoftUniform(  # noqa: N802 - reads as the density's name
     space : PhaseSpace
         The coordinates.
     width : int or float or fractions.Fraction or sympy.Expr
-        σ > 0, in units of the coordinates. A float counts as its shortest decimal: 0.1 is 1/10.
+        σ > 0, in units of the coordinates. A float counts as its shortest decimal: 0.1 is 1/10. A
+        formula may hold positive parameters of the space.
     sharpness : int or float or fractions.Fraction or sympy.Expr
-        β > 0, inverse units of the coordinates; floats as above.
+        β > 0, inverse units of the coordinates; likewise.
 
     Returns
     -------
@@ -260,8 +302,8 @@ def SoftUniform(  # noqa: N802 - reads as the density's name
     -2*log(1 - exp(-8)) + 2*log(2)
     """
     coordinates = _coordinates(space)
-    sigma = _positive_number(width, "width")
-    beta = _positive_number(sharpness, "sharpness")
+    sigma = _positive_number(width, "width", space)
+    beta = _positive_number(sharpness, "sharpness", space)
     walls = [
         -log(1 + exp(sign * beta * x - beta * sigma / 2)) for x in coordinates for sign in (-1, 1)
     ]
@@ -280,7 +322,7 @@ def _coordinates(space: PhaseSpace) -> tuple[Symbol, ...]:
     return space.coordinates
 
 
-def _positive_number(value: Any, name: str) -> Expr:
+def _positive_number(value: Any, name: str, space: PhaseSpace) -> Expr:
     """Read a positive exact number; a float counts as its shortest decimal."""
     number = value
     if isinstance(value, Fraction | int) and not isinstance(value, bool):
@@ -289,7 +331,7 @@ def _positive_number(value: Any, name: str) -> Expr:
         number = Rational(repr(float(value)))
     if not isinstance(number, Expr) or number.has(Float) or not number.is_positive:
         raise ArgumentError(f"{name} is {value!r}; it should be a positive number")
-    if number.free_symbols or not number.is_finite:
+    if not number.free_symbols.issubset(space.parameters) or not number.is_finite:
         raise ArgumentError(f"{name} is {value!r}; it should be a finite number")
     return number
 

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Expr, MatrixBase, latex
+from sympy import Add, Expr, MatrixBase, Symbol, latex
 
+from ehf_sym.assignment import assign
 from ehf_sym.closure import close
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.labels import checked_labels, fresh_label
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.questions import Questions
 from ehf_sym.structural import Structural
 from ehf_sym.structure import LieStructure
 from ehf_sym.validation import whole_number
 from ehf_sym.zero_test import is_zero
 
 if TYPE_CHECKING:
-    from ehf_sym.action import FiniteAction
     from ehf_sym.algebra_report import AlgebraReport
-    from ehf_sym.densities import BaseDensity
     from ehf_sym.disentangle import Disentanglement
-    from ehf_sym.invariance import InvarianceReport
-    from ehf_sym.invariants import Invariants
 
 
 @dataclass(frozen=True)
-class LieAlgebra(Structural):
+class LieAlgebra(Questions, Structural):
     """A symmetry, given by the functions g_k(q, p) that generate it: ṡ = {s, g_k}.
 
     Parameters
@@ -260,113 +258,37 @@ class LieAlgebra(Structural):
         """Algebra on the same space with other generators."""
         return LieAlgebra(self.space, tuple(formulas))
 
-    def check(self, base: BaseDensity) -> InvarianceReport:
-        """Decide whether {g, π} = 0 for every generator g (the premise of the paper's Lemma 1).
+    def with_values(self, values: Mapping[Symbol, Any]) -> LieAlgebra:
+        """Give parameters of the space values.
 
         Parameters
         ----------
-        base : BaseDensity
-            The density π(q, p), on the same space.
+        values : mapping from sympy.Symbol to sympy.Expr or int or fractions.Fraction
+            Exact numbers, or formulas in the parameters that get no value.
 
         Returns
         -------
-        InvarianceReport
-            A verdict for each generator, and what it promises.
+        LieAlgebra
+            On the space without these parameters, with the same labels.
 
         Raises
         ------
         ArgumentError
-            If ``base`` is not a `BaseDensity` on this space.
-
-        Examples
-        --------
-        >>> from ehf_sym.densities import StandardNormal
-        >>> space = PhaseSpace(2)
-        >>> (q1, q2), (p1, p2) = space.q, space.p
-        >>> LieAlgebra(space, [q1 * p2 - q2 * p1]).check(StandardNormal(space)).status
-        'proved'
-        """
-        # A report refers to its symmetry, so the module of reports comes after this one.
-        from ehf_sym.invariance import check_invariance
-
-        return check_invariance(self, base)
-
-    def invariants(self, degree: int, of: str = "s") -> Invariants:
-        """Find all polynomials f to a degree with {f, g} = 0 for every generator g.
-
-        Exact: linear algebra over Q, or over the field that the constants and parameters of the
-        generators span. With parameters the result is for generic values of them; at special
-        values there may be more.
-
-        Parameters
-        ----------
-        degree : int
-            The highest total degree.
-        of : {"q", "p", "s"}
-            What f is a function of: positions, momenta or both. For "q", {f(q), g} = Σ ∂f/∂q_i
-            ∂g/∂p_i has to vanish for all q and p, whatever kind g is of; likewise for "p".
-
-        Returns
-        -------
-        Invariants
-            A minimal set that generates them, what is independent and what is related.
-
-        Raises
-        ------
-        ArgumentError
-            If ``degree`` is not a positive integer or ``of`` is none of these.
+            If a key is no parameter of the space, or a value contradicts what is assumed of it.
         FormulaError
-            If the generators have no normal form within bounds.
+            If a value is no exact, real formula in the remaining parameters, or a generator
+            becomes identically zero.
 
         Examples
         --------
-        >>> space = PhaseSpace(2)
-        >>> (q1, q2), (p1, p2) = space.q, space.p
-        >>> print(LieAlgebra(space, [q1 * p2 - q2 * p1]).invariants(4, of="q"))
-        Invariants of q to degree 4: all are polynomials in
-          f1 = q1**2 + q2**2
-          Functionally independent: f1
-          There can be no more: every invariant is locally a function of these
-          Relations to degree 4: none
+        >>> a = Symbol("a", positive=True)
+        >>> space = PhaseSpace(1, parameters=[a])
+        >>> oscillation = LieAlgebra(space, [space.p[0] ** 2 + a * space.q[0] ** 2])
+        >>> oscillation.with_values({a: 4}).generators
+        (p1**2 + 4*q1**2,)
         """
-        from ehf_sym.invariants import find_invariants
-
-        return find_invariants(self, degree, of)
-
-    def action(self, k: int) -> FiniteAction:
-        """Find the finite transformation exp(ε{·, g_k}), in closed form where there is one.
-
-        Parameters
-        ----------
-        k : int
-            Which generator, from 0.
-
-        Returns
-        -------
-        FiniteAction
-            ``.formula``, and a verdict on everything that makes it the flow of g_k.
-
-        Raises
-        ------
-        ArgumentError
-            If ``k`` is not the index of a generator.
-
-        Examples
-        --------
-        >>> space = PhaseSpace(1)
-        >>> (q1,), (p1,) = space.q, space.p
-        >>> print(LieAlgebra(space, [q1 * p1]).action(0))
-        exp(ε{·, g1}): proved
-          g1 = p1*q1
-          q1 ↦ q1*exp(epsilon)
-          p1 ↦ p1*exp(-epsilon)
-          found as: exponential of a matrix
-          Φ_0 = id: proved: equal formulas
-          ...
-        """
-        from ehf_sym.action import finite_action
-
-        return finite_action(self, k)
+        assignment = assign(self.space, values)
+        return LieAlgebra(assignment.space, list(map(assignment, self.generators)), self.labels)
 
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
