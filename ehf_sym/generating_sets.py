@@ -10,9 +10,9 @@ from typing import Any
 from sympy import QQ, ZZ
 from sympy.polys.matrices import DomainMatrix
 
-from ehf_sym.derivations import Derivations, Poly
 from ehf_sym.linear import Echelon
 from ehf_sym.separation import Exponents
+from ehf_sym.vector_fields import Poly, VectorFields
 
 # A product of generators: their numbers, the largest first.
 Product = tuple[int, ...]
@@ -44,14 +44,14 @@ class GeneratingSet:
     relations: list[tuple[Product, dict[Product, Any]]] = field(default_factory=list)
 
 
-def generating_set(fields: Derivations, degree: int) -> GeneratingSet:
+def generating_set(fields: VectorFields, degree: int) -> GeneratingSet:
     """Generate all polynomials to a degree that the fields annihilate.
 
     In each degree, what products of lower generators do not span is taken in as a generator.
 
     Parameters
     ----------
-    fields : Derivations
+    fields : VectorFields
         Their common kernel is the algebra.
     degree : int
         The highest total degree.
@@ -66,7 +66,7 @@ def generating_set(fields: Derivations, degree: int) -> GeneratingSet:
 class _Search:
     """One walk through the degrees."""
 
-    def __init__(self, fields: Derivations, degree: int) -> None:
+    def __init__(self, fields: VectorFields, degree: int) -> None:
         self._fields = fields
         self._degree = degree
         self._domain = fields.ring.domain

@@ -10,15 +10,21 @@ from sympy import Add, Expr, Mul, Symbol
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
-from ehf_sym.derivations import Derivations, Poly, derivations, enough, random_point, value_at
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.generating_sets import GeneratingSet, Product, generating_set
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.linear import Echelon
-from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.separation import separate
 from ehf_sym.validation import whole_number
+from ehf_sym.vector_fields import (
+    Poly,
+    VectorFields,
+    enough,
+    random_point,
+    restricted_fields,
+    value_at,
+)
 from ehf_sym.zero_test import is_zero
 
 Of = Literal["q", "p", "s"]
@@ -193,7 +199,7 @@ def find_invariants(symmetry: LieAlgebra, degree: int, of: str) -> Invariants:
     """Find all polynomial invariants to a degree; see `LieAlgebra.invariants`."""
     limit = whole_number(degree, "degree")
     variables = _variables(symmetry, of)
-    fields = derivations(symmetry.space, symmetry.generators, variables)
+    fields = restricted_fields(symmetry.space, symmetry.generators, variables)
     found = generating_set(enough(fields), limit)
     formulas = tuple(poly.as_expr() for poly in found.generators)
     _prove(symmetry, found.generators)
@@ -225,11 +231,14 @@ def _prove(symmetry: LieAlgebra, invariants: Sequence[Poly]) -> None:
     """Take the bracket of each with every generator: it has to vanish."""
     space = symmetry.space
     parts = separate(symmetry.generators, space.coordinates)
+    whole = PolyRing(list(space.coordinates), parts.domain, grlex)
+    gradients = []
+    if parts.is_polynomial:
+        gradients = [_gradient(whole.from_dict(dict(g))) for g in parts.vectors]
     for f in invariants:
-        if parts.is_polynomial and parts.domain == f.ring.domain:
-            ring = PolyRing(list(space.coordinates), parts.domain, grlex)
-            own = f.set_ring(ring)
-            zero = not any(_bracket(space, own, ring.from_dict(g)) for g in parts.vectors)
+        if gradients and parts.domain == f.ring.domain:
+            own = _gradient(f.set_ring(whole))
+            zero = not any(_bracket(own, gradient) for gradient in gradients)
         else:
             formula = f.as_expr()
             brackets = (space.bracket(formula, g) for g in symmetry.generators)
@@ -238,15 +247,22 @@ def _prove(symmetry: LieAlgebra, invariants: Sequence[Poly]) -> None:
             raise FormulaError(f"{f.as_expr()} was found, but is not proved to be invariant")
 
 
-def _bracket(space: PhaseSpace, f: Poly, g: Poly) -> Poly:
-    """Poisson bracket of polynomials in all coordinates."""
-    ring, total = f.ring, f.ring.zero
-    for x, y in zip(ring.gens[: space.dim], ring.gens[space.dim :], strict=True):
-        total += f.diff(x) * g.diff(y) - f.diff(y) * g.diff(x)
+def _gradient(f: Poly) -> list[Poly]:
+    return [f.diff(x) for x in f.ring.gens]
+
+
+def _bracket(df: Sequence[Poly], dg: Sequence[Poly]) -> Poly:
+    """Poisson bracket from gradients: Σ_i ∂f/∂q_i ∂g/∂p_i − ∂f/∂p_i ∂g/∂q_i."""
+    d = len(df) // 2
+    total = df[0].ring.zero
+    for i in range(d):
+        for a, b in ((df[i], dg[d + i]), (-df[d + i], dg[i])):
+            if a and b:
+                total += a * b
     return total
 
 
-def _independent(generators: Sequence[Poly], fields: Derivations) -> list[int]:
+def _independent(generators: Sequence[Poly], fields: VectorFields) -> list[int]:
     """Places of generators whose gradients are independent at a point, hence almost everywhere."""
     point = random_point(fields.ring)
     echelon = Echelon(fields.ring.domain)

@@ -44,15 +44,15 @@ def nullspace(rows: Iterable[Row], width: int, domain: Any) -> list[Solution]:
     >>> nullspace([{0: QQ(1), 2: QQ(-2)}], 3, QQ)
     [{1: 1}, {0: 2, 2: 1}]
     """
-    distinct = [dict(items) for items in {frozenset(row.items()): None for row in rows if row}]
-    distinct.sort(key=len)
+    given = [row for row in rows if row]
     if domain.is_QQ:
-        cleared = [_integers(row) for row in distinct]
+        whole = {frozenset(_integers(row).items()): None for row in given}
+        cleared = sorted(map(dict, whole), key=len)
         for prime in _PRIMES:
             solutions = [_lifted(x, prime) for x in _nullspace_modulo(cleared, width, prime)]
             if all(x is not None and _solves(cleared, x) for x in solutions):
                 return [x for x in solutions if x is not None]
-    return _nullspace_over(domain, distinct, width)
+    return _nullspace_over(domain, given, width)
 
 
 def _nullspace_over(domain: Any, rows: Sequence[Row], width: int) -> list[Solution]:

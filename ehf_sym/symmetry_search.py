@@ -10,7 +10,6 @@ from typing import Any
 from sympy import Add, Expr, Integer, Mul, Symbol, default_sort_key
 
 from ehf_sym.densities import BaseDensity
-from ehf_sym.derivations import derivations, monomials
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
 from ehf_sym.generating_sets import presentable
 from ehf_sym.lie_algebra import LieAlgebra
@@ -18,6 +17,7 @@ from ehf_sym.linear import Echelon, nullspace
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.separation import Exponents, Vector, separate
 from ehf_sym.validation import exact_scalar, whole_number
+from ehf_sym.vector_fields import monomials, restricted_fields
 from ehf_sym.zero_test import is_zero
 
 _COORDINATE = re.compile(r"[qp]([1-9][0-9]*)")
@@ -130,7 +130,7 @@ class _Ansatz:
 
     def polynomials(self) -> list[Expr]:
         """Solve among the polynomials, class by class of the grading that f allows."""
-        fields = derivations(self._space, [self._f], self._space.coordinates)
+        fields = restricted_fields(self._space, [self._f], self._space.coordinates)
         solved = fields.annihilated(self._degree, self._admits)
         whole = fields.grading.by_degree
         found = [poly for polys in solved.values() for poly in presentable(polys, reduce=whole)]

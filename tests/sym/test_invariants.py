@@ -3,10 +3,12 @@
 from itertools import combinations, pairwise
 from math import comb
 
+import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import special_ortho_group
 from sympy import Matrix, Rational, S, sqrt
 
 import ehf_sym as es
@@ -289,6 +291,19 @@ def test_products_and_sums_of_invariants_are_invariant(numbers, factor):
     assert all(sp.expand(symmetry.space.bracket(f, g)) == 0 for g in symmetry.generators)
 
 
+def test_invariants_are_functions_through_the_bridge():
+    symmetry = rotations(3, 2)
+    found = symmetry.invariants(2, of="q")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 6))
+    turn = special_ortho_group(3, seed=1).rvs()
+    turned = (x.reshape(20, 2, 3) @ turn.T).reshape(20, 6)
+    for f in found.generators:
+        values = es.to_numpy(f, symmetry.space.q)
+        np.testing.assert_allclose(values(x), values(turned), atol=1e-12)
+    assert not np.allclose(x, turned)
+
+
 def test_bases_are_products_of_generators_and_independent():
     found = rotations(3, 2).invariants(4, of="q")
     basis = found.basis(4)
@@ -315,6 +330,8 @@ def test_arguments_are_checked():
         symmetry.invariants(0)
     with pytest.raises(es.ArgumentError, match=r"of is 'x'; it should be"):
         symmetry.invariants(2, of="x")
+    with pytest.raises(es.ArgumentError, match="degree is 200; in 4 variables that makes"):
+        symmetry.invariants(200)
     found = symmetry.invariants(2)
     with pytest.raises(es.ArgumentError, match="degree is 3; it should be at most 2"):
         found.dimension(3)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
+from math import comb
 from operator import add, sub
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ from sympy import Expr, Symbol
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
+from ehf_sym.errors import ArgumentError
 from ehf_sym.linear import Echelon, Solution, nullspace
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.separation import Exponents, separate
@@ -23,10 +25,12 @@ Field = tuple[Poly, ...]
 
 _SEED = 20190930
 _LARGEST_COORDINATE = 50
+# About a minute.
+_MAX_MONOMIALS = 500_000
 
 
 @dataclass(frozen=True, eq=False)
-class Derivations:
+class VectorFields:
     """Vector fields X = Σ_i a_i(x) ∂/∂x_i, linearly independent over the constants.
 
     Attributes
@@ -61,7 +65,7 @@ class Derivations:
             shifts = list(_shifts(field))
             first = shifts[0][1]
             differences += [tuple(map(sub, shift, first)) for _, shift, _ in shifts[1:]]
-        return Grading(tuple(_integer_echelon(differences)))
+        return Grading(self.ring.ngens, tuple(_integer_echelon(differences)))
 
     def annihilated(
         self, degree: int, admits: Callable[[Exponents], bool] = lambda _: True
@@ -80,7 +84,18 @@ class Derivations:
         dict
             For each class of the grading that has any: a basis in which those of degree at most k
             are a basis of all of degree at most k.
+
+        Raises
+        ------
+        ArgumentError
+            If there are too many monomials to that degree.
         """
+        count = comb(self.ring.ngens + degree, degree)
+        if count > _MAX_MONOMIALS:
+            raise ArgumentError(
+                f"degree is {degree}; in {self.ring.ngens} variables that makes {count} monomials, "
+                f"and it should make at most {_MAX_MONOMIALS}"
+            )
         classes: dict[Exponents, list[Exponents]] = {}
         for monomial in filter(admits, monomials(self.ring.ngens, degree)):
             classes.setdefault(self.grading.class_of(monomial), []).append(monomial)
@@ -120,21 +135,53 @@ class Grading:
 
     Attributes
     ----------
+    variables : int
+        n.
     lattice : tuple of tuple of int
         Basis of L, in echelon form.
+
+    Examples
+    --------
+    >>> grading = Grading(2, ((2, -2),))
+    >>> grading.class_of((2, 0)) == grading.class_of((0, 2)) != grading.class_of((1, 1))
+    True
     """
 
+    variables: int
     lattice: tuple[Exponents, ...]
 
     def class_of(self, monomial: Exponents) -> Exponents:
-        """Canonical representative modulo the lattice."""
-        rest = monomial
-        for row in self.lattice:
-            place = next(i for i, e in enumerate(row) if e)
+        """Canonical representative modulo the lattice, without the places where all are 0."""
+        images, heavy = self._reduction
+        rest = [0] * len(images[0])
+        for image, e in zip(images, monomial, strict=True):
+            if e:
+                rest = [a + e * b for a, b in zip(rest, image, strict=True)]
+        for place, row in heavy:
             quotient = rest[place] // row[place]
             if quotient:
-                rest = tuple(a - quotient * b for a, b in zip(rest, row, strict=True))
-        return rest
+                rest = [a - quotient * b for a, b in zip(rest, row, strict=True)]
+        return tuple(rest)
+
+    @cached_property
+    def _reduction(self) -> tuple[list[Exponents], list[tuple[int, Exponents]]]:
+        """Representatives of the variables, and rows whose first entry is not 1 with its place."""
+        n = self.variables
+        rows: dict[int, Exponents] = {}
+        for row in reversed(self.lattice):
+            for place, below in rows.items():
+                if below[place] == 1 and row[place]:
+                    row = tuple(a - row[place] * b for a, b in zip(row, below, strict=True))
+            rows[next(i for i, e in enumerate(row) if e)] = row
+        kept = [i for i in range(n) if i not in rows or rows[i][i] != 1]
+        images = [
+            tuple(int(i == k) for k in kept) if i in kept else tuple(-rows[i][k] for k in kept)
+            for i in range(n)
+        ]
+        heavy = [
+            (kept.index(i), tuple(rows[i][k] for k in kept)) for i in sorted(rows) if i in kept
+        ]
+        return images, heavy
 
     @property
     def by_degree(self) -> bool:
@@ -142,9 +189,9 @@ class Grading:
         return not any(map(sum, self.lattice))
 
 
-def derivations(
+def restricted_fields(
     space: PhaseSpace, generators: Sequence[Expr], variables: Sequence[Symbol]
-) -> Derivations:
+) -> VectorFields:
     """Fields on the variables x whose common kernel is that of all {·, g_k}.
 
     With {x_i, g} = Σ_m a_im(x) φ_m, where the φ_m are monomials in the other coordinates and in
@@ -162,7 +209,7 @@ def derivations(
 
     Returns
     -------
-    Derivations
+    VectorFields
 
     Raises
     ------
@@ -186,14 +233,14 @@ def derivations(
                 target[i][tuple(exponents[j] for j in places)] = c
         fields += [tuple(map(ring.from_dict, components)) for components in split.values()]
     kernels = parts.functions[2 * space.dim :]
-    return Derivations(
+    return VectorFields(
         ring,
         tuple(_independent(fields, parts.domain)),
         for_all_functions=not any(f.free_symbols.intersection(variables) for f in kernels),
     )
 
 
-def enough(fields: Derivations) -> Derivations:
+def enough(fields: VectorFields) -> VectorFields:
     """Leave out fields that brackets of the others give: they annihilate nothing less."""
     span = Echelon(fields.ring.domain)
     kept: list[Field] = []
