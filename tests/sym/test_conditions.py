@@ -47,6 +47,7 @@ def test_assumptions_exclude_cases():
     assert solutions(M + N, of=(M, N)) == []
     assert solutions(M**2 - N**2, of=(M, N)) == [{N: M}]
     assert solutions(M + 1, of=(M,)) == []
+    assert solutions(M**2 + M - 1, of=(M,)) == [{M: -Rational(1, 2) + sqrt(5) / 2}]
     k = sp.Symbol("k", integer=True)
     assert solutions(2 * k - 1, of=(k,)) == []
     (case,) = solve_parameters([M - A * B], [A, B, M])

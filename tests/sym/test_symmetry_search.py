@@ -35,6 +35,7 @@ def test_the_oscillator_and_the_normal_have_u_d(d):
         assert found.space == space
         assert set(found.generators) == {sp.expand(g) for g in expected}
         assert len(found.generators) == d**2
+        assert found.name == {1: "R", 2: "so(3) + R", 3: "su(3) + R", 4: "su(4) + R"}[d]
 
 
 def test_oscillators_in_resonance_have_more_symmetries_of_higher_degree():
@@ -84,6 +85,13 @@ def test_kepler_has_angular_momentum_and_with_r_runge_lenz():
     energy = es.symmetries_of(KEPLER, 2, basis=[1 / R])
     assert len(energy.generators) == 4
     assert any(sp.expand(f + KEPLER) == 0 or sp.expand(f - KEPLER) == 0 for f in energy.generators)
+
+
+def test_other_functions_do_not_disturb_the_polynomials():
+    (q1, q2), (p1, p2) = PLANE.q, PLANE.p
+    dilation = q1 * p1 + q2 * p2
+    found = es.symmetries_of(dilation, 2, basis=[exp(q1), q1 / q2])
+    assert same_span(found.generators, [q1 * p1, q1 * p2, q2 * p1, q2 * p2, q1 / q2])
 
 
 def test_the_toda_chain_has_its_third_integral():
