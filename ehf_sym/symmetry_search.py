@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import add
 from typing import Any
 
@@ -86,6 +86,8 @@ def symmetries_of(
     limit = whole_number(degree, "degree")
     if all(is_zero(component).proved for component in where.vector_field(formula)):
         raise FormulaError(f"f is {formula}, a constant, which every generator leaves alone")
+    if not isinstance(basis, Iterable) or isinstance(basis, str):
+        raise ArgumentError(f"basis is {basis!r}; it should be a sequence of formulas")
     extra = tuple(where.validate(b, f"basis[{k}]") for k, b in enumerate(basis))
     ansatz = _Ansatz(where, formula, limit, linear_in_p)
     found = ansatz.with_functions(extra) if extra else ansatz.polynomials()

@@ -11,14 +11,14 @@ from operator import add, sub
 from random import Random
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import QQ, Expr, Symbol
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.linear import Echelon, Solution, nullspace
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.separation import Exponents, separate
+from ehf_sym.separation import Exponents, Vector, separate
 
 Poly = Any  # sympy.polys.rings.PolyElement
 Field = tuple[Poly, ...]
@@ -220,9 +220,8 @@ def restricted_fields(
     places = [velocity[x] for x in variables]
     components = [g_field[i] for g_field in map(space.vector_field, generators) for i in places]
     parts = separate(components, space.coordinates)
-    ring = PolyRing(list(variables), parts.domain, grlex)
     inner = {place: k for k, place in enumerate(places)}
-    fields = []
+    fields: list[list[Vector]] = []
     for k in range(len(generators)):
         own = parts.vectors[k * len(places) : (k + 1) * len(places)]
         split: dict[Exponents, list[dict[Exponents, Any]]] = {}
@@ -231,13 +230,33 @@ def restricted_fields(
                 outer = tuple(0 if j in inner else e for j, e in enumerate(exponents))
                 target = split.setdefault(outer, [{} for _ in places])
                 target[i][tuple(exponents[j] for j in places)] = c
-        fields += [tuple(map(ring.from_dict, components)) for components in split.values()]
+        fields += [_scaled(components, parts.domain) for components in split.values()]
+    domain, fields = _rational(fields, parts.domain)
+    ring = PolyRing(list(variables), domain, grlex)
     kernels = parts.functions[2 * space.dim :]
     return VectorFields(
         ring,
-        tuple(_independent(fields, parts.domain)),
+        tuple(_independent((tuple(map(ring.from_dict, field)) for field in fields), domain)),
         for_all_functions=not any(f.free_symbols.intersection(variables) for f in kernels),
     )
+
+
+def _scaled(field: Sequence[Vector], domain: Any) -> list[Vector]:
+    """Divide by one coefficient: what annihilates the field stays."""
+    first = next(c for component in field for c in component.values())
+    scale = domain.one / first
+    return [{m: c * scale for m, c in component.items()} for component in field]
+
+
+def _rational(fields: list[list[Vector]], domain: Any) -> tuple[Any, list[list[Vector]]]:
+    """Go down to Q, where arithmetic is fastest, if all coefficients are rational."""
+    if domain.is_QQ:
+        return domain, fields
+    numbers = {c: domain.to_sympy(c) for field in fields for a in field for c in a.values()}
+    if not all(number.is_Rational for number in numbers.values()):
+        return domain, fields
+    rational = {c: QQ.from_sympy(number) for c, number in numbers.items()}
+    return QQ, [[{m: rational[c] for m, c in a.items()} for a in field] for field in fields]
 
 
 def enough(fields: VectorFields) -> VectorFields:

@@ -169,6 +169,20 @@ def test_unitary_groups_leave_the_norm(n):
         assert found.is_attained
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_catalogues_unitary_groups_leave_hermitian_products(n):
+    # Of w and its momentum π: |w|², |π|², and w̄·π, real and imaginary part.
+    symmetry = es.groups.su(n)
+    q, p = symmetry.space.q, symmetry.space.p
+    found = symmetry.invariants(2)
+    expected = [sum(x**2 for x in q), sum(x**2 for x in p), Matrix(q).dot(Matrix(p))]
+    expected.append(sum(q[2 * k] * p[2 * k + 1] - q[2 * k + 1] * p[2 * k] for k in range(n)))
+    own = found.generators
+    # su(2) also leaves ε_ab w_a π̄_b alone: two more.
+    assert len(own) == (6 if n == 2 else 4)
+    assert spans(own, [*own, *expected])
+
+
 def test_sl_n_leaves_determinants_only():
     space = es.PhaseSpace(4)
     units = [sp.Matrix(2, 2, lambda i, j, a=a, b=b: int((i, j) == (a, b)))

@@ -103,6 +103,16 @@ def test_the_toda_chain_has_its_third_integral():
     assert same_span(found.generators, [total, total**2, total**3, H, total * H, third])
 
 
+def test_kinks_are_kernels_too():
+    (q1, q2), (p1, p2) = PLANE.q, PLANE.p
+    wedge = p1**2 / 2 + p2**2 / 2 + sp.Max(q1, q2)
+    # max(q1, q2) − (q1 + q2)/2 depends on q1 − q2 alone: the centre falls freely.
+    found = es.symmetries_of(wedge, 2)
+    assert same_span(found.generators, [(p1 + p2) ** 2 + 2 * (q1 + q2)])
+    line = p1**2 / 2 + sp.Abs(q1)
+    assert es.symmetries_of(line, 3, basis=[sp.Abs(q1)]).generators == (line,)
+
+
 def test_soft_uniform_has_no_symmetry_of_degree_two():
     assert es.symmetries_of(es.SoftUniform(PLANE), 2) is None
 
@@ -157,6 +167,8 @@ def test_arguments_are_checked():
         es.symmetries_of(q1, 0)
     with pytest.raises(es.ArgumentError, match=r"basis\[1\] is p1 \+ q1\*\*2, which is a combin"):
         es.symmetries_of(q1**2 + p1**2, 2, basis=[exp(q1), p1 + q1**2])
+    with pytest.raises(es.ArgumentError, match="basis is q1; it should be a sequence"):
+        es.symmetries_of(q1**2 + p1**2, 2, basis=q1)
     with pytest.raises(es.ArgumentError, match=r"the density is on PhaseSpace\(dim=2\)"):
         es.symmetries_of(es.StandardNormal(PLANE), 2, space=SPACE)
     with pytest.raises(es.FormulaError, match="float"):

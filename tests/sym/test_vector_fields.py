@@ -61,6 +61,12 @@ def test_commutators_are_those_of_the_brackets():
     assert [sp.expand(a + b) for a, b in zip(ours, expected, strict=True)] == [0] * 6
 
 
+def test_a_common_factor_does_not_leave_the_rationals():
+    fields = restricted_fields(SPACE, [sp.sqrt(3) * L[0], sp.pi * L[1]], Q)
+    assert fields.ring.domain.is_QQ
+    assert restricted_fields(SPACE, [P[0] + sp.sqrt(3) * P[1]], Q).ring.domain.is_Algebraic
+
+
 def test_brackets_of_others_are_left_out():
     assert len(enough(restricted_fields(SPACE, L, Q)).fields) == 2
     two = restricted_fields(SPACE, L[:2], Q)
