@@ -1,157 +1,242 @@
-"""Time of one training step: ours against plain autograd, the same loss in one run.
+"""Time of one training step: ours, JAX, PyTorch and plain autograd on the same loss in one run.
 
-    python -m tests.benchmarks.training_step [--batch 256] [--rounds 10]
+    python -m tests.benchmarks.training_step                          # d = 2, batch 256, float64
+    python -m tests.benchmarks.training_step --dim 6 --batch 64 1024 --dtype float32
+    python -m tests.benchmarks.training_step --all --write            # the table of the docs
 
-A step is loss, gradient and Adam, d = 2, hidden (128, 128), two leapfrog steps, SO(2) penalty. The
-three losses are compared to 1e-10 before anything is timed. Rounds of steps are interleaved, with
-a pause before each: the threads of a BLAS keep a core busy for a while after their last product,
-which would be charged to the next contender. Medians and quartiles are printed. Plain autograd has
-the BLAS threads that it finds.
+A step is loss, gradient and Adam: ELBO with the Gaussian encoder, hidden (128, 128), two leapfrog
+steps, SO(2) penalty. Loss, gradient and three steps of Adam are compared before anything is timed.
+A contender that can be arranged in several ways is timed in the way that is fastest in a trial.
+Samples are interleaved. Peers that are not installed are left out, and the output says so.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
+import gc
+import importlib
+import itertools
+import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import autograd.numpy as anp
 import numpy as np
-from autograd import grad
 
-import ehf_num as en
-import ehf_sym as es
-from ehf_num.networks import energy, energy_gradient_reference, relu_network_reference
-from ehf_num.objective import Objective
-from ehf_num.parallel import one_blas_thread
-from ehf_num.parameters import Layout
-from ehf_num.result import versions
-from ehf_num.tape import make_vjp
+from tests.benchmarks import common, contender, floor
+from tests.benchmarks.contender import Entry
+from tests.benchmarks.problem import Problem
 
-_BLAS_GOES_TO_SLEEP = 0.2  # seconds
-_STEPS_A_ROUND = 6
+OURS, FLOOR = "ehf_num", "matrix products alone"
+DIMS, BATCHES, DTYPES = (2, 6, 32), (64, 256, 1024), ("float32", "float64")
 
-
-@dataclass(frozen=True, eq=False)
-class PlainHamiltonian:
-    """K and U in plain autograd: the input gradient nested, or its chain rule written out."""
-
-    kinetic_weights: Any
-    potential_weights: Any
-    nested: bool
-
-    def _gradient(self, x: Any, weights: Any) -> Any:
-        if self.nested:
-            return grad(lambda x: anp.sum(energy(x, *weights)))(x)
-        return energy_gradient_reference(x, *weights)
-
-    def grad_kinetic(self, p: Any) -> Any:
-        return self._gradient(p, self.kinetic_weights)
-
-    def grad_potential(self, q: Any) -> Any:
-        return self._gradient(q, self.potential_weights)
+# Largest difference that is let pass: of terms and gradient, relative to the largest entry; and of
+# what three steps of Adam change, relative to that, in the mean. Adam divides by the size of an
+# entry, so one that is all rounding, as many are in float32, moves as far as any.
+TOLERANCES = {"float64": (1e-10, 1e-6), "float32": (2e-5, 2e-2)}
 
 
 @dataclass(frozen=True)
-class PlainLayout(Layout):
-    """Binds weights to plain autograd."""
+class Row:
+    """What came out for one contender in one cell; no timing: why there is none."""
 
-    nested: bool = True
-
-    def hamiltonian_weights(self, arrays: Any) -> Any:
-        return tuple(
-            PlainHamiltonian(h.kinetic_weights, h.potential_weights, self.nested)
-            for h in super().hamiltonian_weights(arrays)
-        )
+    arrangement: str
+    first: float
+    timing: common.Quartiles | None
+    failure: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Contender:
-    """A name, its loss, the relu network that its encoder calls, and its BLAS."""
-
-    name: str
-    objective: Objective
-    relu: Callable[..., Any]
-    blas: Callable[[], Any]
+Cell = dict[str, Row]
 
 
-def contenders(flow: en.EquivariantHamiltonianFlow) -> list[Contender]:
-    ours = flow.objective
-    layouts = {
-        nested: PlainLayout(ours.layout.hamiltonians, ours.layout.energy_arrays, nested)
-        for nested in (True, False)
-    }
-    plain = {nested: replace(ours, layout=layout) for nested, layout in layouts.items()}
-    return [
-        Contender("autograd, nested grad", plain[True], relu_network_reference, nullcontext),
-        Contender("autograd, ∂H written out", plain[False], relu_network_reference, nullcontext),
-        Contender("ehf_num", ours, None, one_blas_thread),
+def peers(modes: Sequence[str]) -> tuple[list[Entry], list[str]]:
+    """Collect the peers that are installed, and what to say about versions."""
+    found, versions = [], []
+    for name, arguments in (("jax", {}), ("torch", {"modes": modes})):
+        try:
+            module = importlib.import_module(f"tests.benchmarks.peers_{name}")
+        except ImportError as error:
+            versions.append(f"without {name} ({error})")
+        else:
+            found += module.entries(**arguments)
+            versions.append(module.version())
+    return found, versions
+
+
+def run_cell(problem: Problem, entries: Sequence[Entry], rounds: int, samples: int) -> Cell:
+    """Check all contenders of a cell, then time them."""
+    reference = _Reference(problem)
+    cell: Cell = {}
+    runs: dict[str, Any] = {}
+    for entry in entries:
+        try:
+            arrangement, made, first = _arranged(entry, problem, reference)
+        except Exception as error:
+            if entry.name == OURS:
+                raise
+            traceback.print_exc()
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            cell[entry.name] = Row("", 0.0, None, reason)
+        else:
+            cell[entry.name] = Row(arrangement, first, None)
+            runs[entry.name] = made
+    gc.collect()
+    timings = common.interleaved(
+        {name: made.advance for name, made in runs.items()}, rounds, samples
+    )
+    for name, timing in timings.items():
+        cell[name] = Row(cell[name].arrangement, cell[name].first, timing)
+    return {entry.name: cell[entry.name] for entry in entries}
+
+
+class _Reference:
+    """Loss, gradient and three steps of the plainest contender."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._tolerances = TOLERANCES[problem.dtype]
+        plain = contender.PlainAutograd(problem, contender.NESTED)
+        self._start, self._values = plain.weights(), plain.evaluate()
+        plain.advance(3)
+        self._change = plain.weights() - self._start
+
+    def check(self, other: Any) -> None:
+        """Raise ValueError where a contender, three steps in, has come to other numbers."""
+        difference = np.abs(other.evaluate() - self._values).max() / np.abs(self._values).max()
+        other.advance(3)
+        change = other.weights() - self._start
+        moved = np.abs(change - self._change).mean() / np.abs(self._change).mean()
+        if not (difference <= self._tolerances[0] and moved <= self._tolerances[1]):
+            raise ValueError(
+                f"other numbers: loss and gradient by {difference:.1e}, Adam by {moved:.1e}"
+            )
+
+
+def _arranged(entry: Entry, problem: Problem, reference: _Reference) -> tuple[str, Any, float]:
+    """Make every arrangement of a contender, check it, and keep the fastest."""
+    made, firsts = {}, {}
+    for name, make in entry.arrangements.items():
+        start = time.perf_counter()
+        made[name] = make(problem)
+        if entry.name != FLOOR:
+            reference.check(made[name])
+        firsts[name] = time.perf_counter() - start
+    best = (
+        next(iter(made))
+        if len(made) == 1
+        else common.fastest({name: each.advance for name, each in made.items()})
+    )
+    return best, made[best], firsts[best]
+
+
+def report(cells: dict[Problem, Cell], about: str, command: str) -> str:
+    """Write the tables."""
+    names = [name for name in next(iter(cells.values())) if name != OURS]
+    order = [OURS, *names]
+    ratios, times = [], []
+    for problem, cell in cells.items():
+        place = [str(problem.dim), str(problem.batch), problem.dtype]
+        ratios.append([*place, *(_ratio(cell, name) for name in names)])
+        times.append([*place, *(_time(cell[name]) for name in order)])
+    if len(cells) > 1:
+        means = [_mean_ratio(cells, name) for name in names]
+        ratios.append(["geometric mean", "", "", *means])
+    header = ["d", "batch", "dtype"]
+    parts = [
+        f"`{command}`",
+        about + ".",
+        "Time of each over ours; of the matrix products, ours over theirs:",
+        common.table(header + names, ratios),
+        "Milliseconds a step, median (quartiles):",
+        common.table(header + order, times),
+        _arrangements(cells),
     ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _value(cell: Cell, name: str) -> float | None:
+    ours, other = cell[OURS].timing, cell[name].timing
+    if ours is None or other is None:
+        return None
+    ratio = other.median / ours.median
+    return 1 / ratio if name == FLOOR else ratio
+
+
+def _ratio(cell: Cell, name: str) -> str:
+    value = _value(cell, name)
+    return "failed" if value is None else f"{value:.2f}"
+
+
+def _mean_ratio(cells: dict[Problem, Cell], name: str) -> str:
+    values = [value for cell in cells.values() if (value := _value(cell, name)) is not None]
+    return f"{np.exp(np.mean(np.log(values))):.2f}" if values else "failed"
+
+
+def _time(row: Row) -> str:
+    return "failed" if row.timing is None else str(row.timing)
+
+
+def _arrangements(cells: dict[Problem, Cell]) -> str:
+    """Say how each contender was arranged, how long it took to be ready, and what failed."""
+    lines = []
+    for name in next(iter(cells.values())):
+        rows = [cell[name] for cell in cells.values()]
+        chosen = [row.arrangement for row in rows if row.timing is not None and row.arrangement]
+        counts = [f"{word} in {chosen.count(word)}" for word in dict.fromkeys(chosen)]
+        firsts = [row.first for row in rows if row.timing is not None]
+        failures = [row.failure for row in rows if row.failure]
+        parts = []
+        if counts:
+            parts.append(f"cells by arrangement: {'; '.join(counts)}")
+        if firsts and name != FLOOR:
+            parts.append(f"{min(firsts):.1f} to {max(firsts):.1f} s to be ready and checked")
+        parts += [f"failed: {failure}" for failure in dict.fromkeys(failures)]
+        if parts:
+            lines.append(f"- {name}: {'; '.join(parts)}.")
+    return "\n".join(lines)
+
+
+def _options() -> argparse.Namespace:
+    parser = common.parser(__doc__ or "")
+    parser.add_argument("--dim", type=int, nargs="+", default=[2], help="d, even (default: 2)")
+    parser.add_argument("--batch", type=int, nargs="+", default=[256], help="default: 256")
+    parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=["float64"])
+    parser.add_argument("--all", action="store_true", help="d, batch and dtype of the docs' table")
+    parser.add_argument("--rounds", type=int, default=8, help="default: 8")
+    parser.add_argument("--samples", type=int, default=6, help="a round (default: 6)")
+    parser.add_argument(
+        "--compile",
+        nargs="*",
+        choices=("default", "max-autotune-no-cudagraphs"),
+        default=["default"],
+        help="modes of torch.compile; without any it is left out (default: default)",
+    )
+    parser.add_argument("--no-peers", action="store_true", help="ours, autograd and the floor only")
+    options = parser.parse_args()
+    if options.all:
+        options.dim, options.batch, options.dtype = DIMS, BATCHES, DTYPES
+    if any(dim < 2 or dim % 2 for dim in options.dim):
+        parser.error("--dim has to be even: SO(2) turns planes")
+    return options
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--dtype", default="float64")
-    options = parser.parse_args()
-
-    space = es.PhaseSpace(2)
-    (q1, q2), (p1, p2) = space.q, space.p
-    symmetry = es.LieAlgebra(space, [q1 * p2 - q2 * p1])
-    flow = en.EquivariantHamiltonianFlow(
-        es.StandardNormal(space), symmetry, dtype=options.dtype, rng=0
-    )
-    rng = np.random.default_rng(0)
-    x = en.rings().sample(options.batch, rng).astype(options.dtype)
-    noise = rng.standard_normal(x.shape).astype(options.dtype)
-    states = flow.objective.base.sample(options.batch, rng, options.dtype)
-    cotangent = np.array([-1.0, 1.0], options.dtype)
-    theta = flow._parameters.flat
-    adam = en.Adam(theta.size, en.AdamSettings(1e-12), theta.dtype)
-
-    def step(contender: Contender, move: bool = True) -> np.ndarray:
-        with contender.blas():
-            vjp, terms = make_vjp(
-                lambda arrays: contender.objective.terms(arrays, x, noise, states), flow.weights
-            )
-            gradient = np.concatenate([part.ravel() for part in vjp(cotangent)])
-            if move:
-                adam.step(theta, gradient)
-        return np.concatenate([terms, gradient])
-
-    field = contenders(flow)
-    reference = step(field[0], move=False)
-    tolerance = 1e-10 if options.dtype == "float64" else 1e-3
-    for contender in field[1:]:
-        np.testing.assert_allclose(
-            step(contender, move=False), reference, rtol=tolerance, atol=tolerance
-        )
-
-    times: dict[str, list[float]] = {contender.name: [] for contender in field}
-    for _ in range(options.rounds):
-        for contender in field:
-            time.sleep(_BLAS_GOES_TO_SLEEP)
-            step(contender)
-            for _ in range(_STEPS_A_ROUND):
-                start = time.perf_counter()
-                step(contender)
-                times[contender.name].append(1e3 * (time.perf_counter() - start))
-
-    ours = np.median(times["ehf_num"])
-    print(
-        f"batch {options.batch}, {options.dtype}, {options.rounds} rounds of {_STEPS_A_ROUND} steps"
-    )
-    print(f"{'':26}{'median ms':>10}{'quartiles':>16}{'ratio':>8}")
-    for name, values in times.items():
-        low, middle, high = np.percentile(values, [25, 50, 75])
-        print(f"{name:26}{middle:>10.1f}{f'{low:.1f} to {high:.1f}':>16}{middle / ours:>8.2f}")
-    print(f"{os.cpu_count()} cores, {platform.machine()}; {versions()}")
+    options = _options()
+    others, versions = ([], []) if options.no_peers else peers(options.compile)
+    ours = Entry(OURS, {"": contender.Ours})
+    entries = [ours, *others, *contender.entries(), *floor.entries()]
+    cells: dict[Problem, Cell] = {}
+    for dim, batch, dtype in itertools.product(options.dim, options.batch, options.dtype):
+        problem = Problem(dim, batch, dtype, options.seed)
+        cells[problem] = run_cell(problem, entries, options.rounds, options.samples)
+        medians = ", ".join(f"{name} {_time(row)}" for name, row in cells[problem].items())
+        print(f"d = {dim}, batch {batch}, {dtype}: {medians}", file=sys.stderr, flush=True)
+    about = f"{common.machine(*versions)}; {options.rounds} rounds of {options.samples} samples"
+    command = "python -m tests.benchmarks.training_step"
+    if options.all:
+        command += " --all"
+    common.show("training_step", report(cells, about, command), write=options.write)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""What every benchmark here shares: options, rounds, tables, and their places in the docs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ehf_num.result import DISTRIBUTION, versions
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+_THREADS_GO_TO_SLEEP = 0.2  # seconds: a pool spins for a while after its last product
+_LEAST_SAMPLE = 5e-3  # seconds: a sample of shorter steps takes several
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Begin with the options that every benchmark has."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--seed", type=int, default=0, help="of weights and points (default: 0)")
+    made.add_argument("--write", action="store_true", help="put the result into docs/benchmarks.md")
+    return made
+
+
+@dataclass(frozen=True)
+class Quartiles:
+    """Of samples, in the unit of the samples."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> Quartiles:
+        low, median, high = np.percentile(samples, [25, 50, 75])
+        return cls(float(low), float(median), float(high))
+
+    def __str__(self) -> str:
+        return f"{number(self.median)} ({number(self.low)} to {number(self.high)})"
+
+
+def number(value: float) -> str:
+    """Write three significant digits, without exponent."""
+    decimals = max(0, 2 - int(np.floor(np.log10(abs(value))))) if value else 0
+    return f"{value:.{decimals}f}"
+
+
+def interleaved(
+    runs: Mapping[str, Callable[[int], None]], rounds: int, samples_a_round: int
+) -> dict[str, Quartiles]:
+    """Time all runs in turn, so that a change of the machine's mood meets all of them.
+
+    Parameters
+    ----------
+    runs : mapping of str to callable
+        Each does so many steps, and returns when the last has ended.
+    rounds, samples_a_round : int
+        A round takes so many samples of each run, after one that is not counted and a pause in
+        which the threads of the run before go to sleep.
+
+    Returns
+    -------
+    dict of str to Quartiles
+        Milliseconds a step.
+    """
+    steps = {name: _steps_a_sample(run) for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            time.sleep(_THREADS_GO_TO_SLEEP)
+            run(steps[name])
+            times[name] += [1e3 * seconds(run, steps[name]) for _ in range(samples_a_round)]
+    return {name: Quartiles.of(samples) for name, samples in times.items()}
+
+
+def fastest(runs: Mapping[str, Callable[[int], None]]) -> str:
+    """Return the name of the run that is fastest in a short trial."""
+    timings = interleaved(runs, rounds=3, samples_a_round=4)
+    return min(timings, key=lambda name: timings[name].median)
+
+
+def seconds(run: Callable[[int], None], steps: int) -> float:
+    """Time so many steps: seconds a step."""
+    start = time.perf_counter()
+    run(steps)
+    return (time.perf_counter() - start) / steps
+
+
+def _steps_a_sample(run: Callable[[int], None]) -> int:
+    run(2)
+    return max(1, int(np.ceil(_LEAST_SAMPLE / seconds(run, 1))))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def machine(*others: str) -> str:
+    """Describe what the figures were measured on; others are versions beyond our own."""
+    found = versions()
+    ours = [f"Python {found.pop('python')}"]
+    ours += [f"{name} {version}" for name, version in found.items() if name != DISTRIBUTION]
+    hardware = f"{os.cpu_count()} cores ({_processor()}, {platform.machine()})"
+    return ", ".join([hardware, *ours, *others])
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or "processor unknown"
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1] if found else "processor unknown"
+
+
+def show(section: str, text: str, *, write: bool) -> None:
+    """Print a result, and write it where the page has room for it."""
+    print(text)
+    if write:
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(replace_section(page, section, text), encoding="utf-8")
+
+
+def replace_section(page: str, section: str, text: str) -> str:
+    """Put text between the markers of a section."""
+    start, end = f"<!-- benchmark: {section} -->", f"<!-- end: {section} -->"
+    before, found, rest = page.partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the page has no section between {start} and {end}")
+    return f"{before}{start}\n{text}\n{end}{after}"
