@@ -187,8 +187,9 @@ class Evaluations(Workspace):
 
 
 def _sigmoid_in_place(negated: Array) -> None:
-    """Turn −z into sigmoid(z)."""
-    np.exp(negated, out=negated)
+    """Turn −z into sigmoid(z); an exponential that is infinite gives the right zero."""
+    with np.errstate(over="ignore"):
+        np.exp(negated, out=negated)
     negated += 1
     np.reciprocal(negated, out=negated)
 

@@ -96,3 +96,11 @@ def test_extreme_inputs_saturate_without_a_warning(dtype):
     assert np.isfinite(slopes).all()
     assert slopes[0] == pytest.approx(0.0, abs=1e-30)
     assert slopes[2] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_far_away_the_gradient_is_flat_or_linear_without_a_warning(dtype):
+    weights = init_energy([2, 8, 8, 1], np.random.default_rng(0), dtype)
+    x = np.array([[1e5, -1e5], [-1e5, 1e5], [1e5, 1e5]], dtype)
+    far = energy_gradient(x, *weights)
+    np.testing.assert_allclose(far, energy_gradient(2 * x, *weights), rtol=1e-5)
