@@ -17,7 +17,7 @@ class Certificate:
     Attributes
     ----------
     method : str
-        "normal form", "normal form, sign by sign", "separation bound", "exact arithmetic",
+        "normal form", "normal form, part by part", "separation bound", "exact arithmetic",
         "interval arithmetic" or "none".
     kernels : tuple of sympy.Expr
         The kernels of the normal form, if one was found.

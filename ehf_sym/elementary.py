@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from math import lcm
 from typing import Any
 
@@ -26,9 +27,9 @@ from ehf_sym.kernels import UNIT, Element, Field, GiveUpError, Kernel
 from ehf_sym.log_relations import is_constant, log_relation
 from ehf_sym.nested_roots import conjugate_parts, has_roots, is_nested, square_root
 from ehf_sym.polynomials import Poly, factor, is_generator
-from ehf_sym.relations import combination
+from ehf_sym.relations import combination, solved
 from ehf_sym.root_bounds import algebraic_sign
-from ehf_sym.signs import KernelSigns, Sign
+from ehf_sym.signs import Facts, KernelSigns, Sign
 
 _TRIAL_DIVISION = 10_000
 # exp(u) and exp(u/N) share a kernel only up to this N.
@@ -75,8 +76,9 @@ class Requirement:
 class Tower:
     """A field together with the kernels that elementary functions have adjoined."""
 
-    def __init__(self, field: Field, refinements: Refinements) -> None:
+    def __init__(self, field: Field, refinements: Refinements, facts: Facts) -> None:
         self.field = field
+        self.facts = facts
         self.known_signs = KernelSigns()
         self.requirements: list[Requirement] = []
         self.signs: dict[Poly, Kernel] = {}
@@ -88,6 +90,7 @@ class Tower:
         self._logs: dict[Poly, Kernel] = {}
         self._roots: dict[Poly, Kernel] = {}
         self._proved: dict[Poly, Sign | None] = {}
+        self._given: list[tuple[Poly, Sign]] = []
 
     def exp(self, u: Element) -> Element:
         """Exponential of an element."""
@@ -305,12 +308,79 @@ class Tower:
     def sign_of(self, f: Poly) -> Sign | None:
         """Prove the sign of a polynomial, once."""
         if f not in self._proved:
-            proved = self._sign_of_constant(f) or self.known_signs.of(f)
-            if proved is None and self._refinements:
-                value = self._refinements.get(("sign", self.field.expression(f)))
-                proved = None if value is None else Sign(value, strict=False)
-            self._proved[f] = proved or self._sign_by_norm(f)
+            self._proved[f] = (
+                self._sign_of_constant(f)
+                or self.known_signs.of(f)
+                or self._assumed_sign(f)
+                or self._sign_by_norm(f)
+                or self._sign_of_that_part(f)
+            )
         return self._proved[f]
+
+    def _part_of_same_sign(self, f: Poly) -> Element | None:
+        """Return what has the same sign and zeros: u - v for exp(u) - exp(v)."""
+        special = self._special(f)
+        if special is not None and special.kind == "arc":
+            return special.rotation[1]
+        if special is not None and special.kind == "log":
+            sign = self.sign_of(special.base)
+            if sign is None:
+                return None
+            return {UNIT: special.base * sign.value - 1}
+        if len(f) != 2 or sum(f.values()) != 0:
+            return None
+        (above, c), (below, _) = f.items()
+        parts = []
+        for i, (e, d) in enumerate(zip(above, below, strict=True)):
+            if e == d:
+                continue
+            kernel = self.field.kernels[i]
+            if kernel.kind != "exp" or kernel.argument is None:
+                return None
+            parts.append(self.field.scale(kernel.argument, Fraction(e - d, kernel.order)))
+        return self.field.scale(self.field.add(parts), 1 if c > 0 else -1)
+
+    def _sign_of_that_part(self, f: Poly) -> Sign | None:
+        """Prove the sign of what has the same sign."""
+        u = self._part_of_same_sign(f)
+        return None if u is None else self.sign_of_element(u)
+
+    def suppose(self, part: Element, sign: Sign) -> None:
+        """Take the sign of a part for granted."""
+        poly, key = self.field.single(part)
+        if poly and not key:
+            self._proved[poly] = sign
+            self._given.append((poly * sign.value, sign))
+            index = is_generator(poly)
+            if index is not None:
+                self.known_signs.note(index, sign)
+
+    def _assumed_sign(self, f: Poly) -> Sign | None:
+        """Look a sign up, or add signs that are taken for granted."""
+        if self._refinements or self.facts.signs:
+            meaning = self.field.expression(f)
+            value = self._refinements.get(("sign", meaning))
+            if value is not None:
+                return Sign(value, strict=False)
+            if meaning in self.facts.signs:
+                return self.facts.signs[meaning]
+        for size in (1, 2):
+            for given in combinations(self._given, size):
+                for value in (1, -1):
+                    sign = self._sum_of_signs(value * f, given)
+                    if sign is not None:
+                        return Sign(value, sign.strict)
+        return None
+
+    def _sum_of_signs(self, f: Poly, given: Sequence[tuple[Poly, Sign]]) -> Sign | None:
+        """Write f as a sum, with positive weights, of 1 and of parts that are not negative."""
+        weights = solved([self.field.ring.one, *(poly for poly, _ in given)], f)
+        if weights is None or min(weights) < 0:
+            return None
+        strict = weights[0] > 0 or any(
+            weight and sign.strict for weight, (_, sign) in zip(weights[1:], given, strict=True)
+        )
+        return Sign(1, strict)
 
     def sign_of_product(self, content: Any, factors: Mapping[Poly, int]) -> Sign | None:
         """Prove the sign of a product from its factors."""
@@ -368,6 +438,8 @@ class Tower:
         special = self._special(f)
         if special is not None and special.kind == "sign":
             return f
+        if (u := self._part_of_same_sign(f)) is not None:
+            return self.sign_off_zero([(u, 1)])[UNIT]
         if f not in self.signs:
             meaning = sp.sign(self.field.expression(f), evaluate=False)
             kernel = self.field.adjoin("sign", meaning, base=f)
@@ -400,6 +472,8 @@ class Tower:
         proved = self.sign_of(f)
         if proved is not None and proved.strict:
             return self.field.ring.ground_new(proved.value)
+        if (u := self._part_of_same_sign(f)) is not None:
+            return self.sign(u)[UNIT]
         if f not in self.jumps:
             meaning = sp.sign(self.field.expression(f), evaluate=False)
             kernel = self.field.adjoin("jump", meaning, base=f)

@@ -25,6 +25,7 @@ from ehf_sym.root_bounds import algebraic_sign
 from ehf_sym.rotations import Rotation, Rotations
 
 _MAX_COEFFICIENT = 40
+_MAX_CONSTANT_COEFFICIENT = 200
 _HALF = Fraction(1, 2)
 
 
@@ -171,10 +172,10 @@ class Arcs:
 
     def _span(self, unit: Element, angles: Mapping[int, Fraction | int]) -> Range:
         """Range of the angles for the values 1 and -1 of an element."""
-        sign = self._tower.sign_of_element(unit)
-        possible = [
-            Fraction(angles[value]) for value in ((1, -1) if sign is None else (sign.value,))
-        ]
+        field = self._field
+        gaps = {value: field.add([unit, field.constant(-value)]) for value in (1, -1)}
+        values = [value for value, gap in gaps.items() if not field.single(gap)[0]] or [1, -1]
+        possible = [Fraction(angles[value]) for value in values]
         return Range(min(possible), max(possible))
 
     def _is_unit(self, element: Element) -> bool:
@@ -198,7 +199,7 @@ class Arcs:
         formulas = [meaning, sp.pi, *(kernel.meaning for kernel in known)]
         numbers = digits(formulas)
         relation = None if numbers is None else integer_relation(numbers)
-        if relation is None or sum(map(abs, relation)) > _MAX_COEFFICIENT:
+        if relation is None or sum(map(abs, relation)) > _MAX_CONSTANT_COEFFICIENT:
             return None
         rest = [Fraction(-n, relation[0]) for n in relation[1:]]
         turns = [(rotation, relation[0])] + [

@@ -25,7 +25,7 @@ zero exactly if the numerator is the zero polynomial.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -41,9 +41,11 @@ from ehf_sym.inverse_functions import Arcs
 from ehf_sym.kernels import UNIT, Element, Field, GiveUpError, Kernel, Key, RingFullError
 from ehf_sym.parity import Parities
 from ehf_sym.polynomials import Poly
+from ehf_sym.signs import Facts, Sign
 
 T = TypeVar("T")
 
+_NO_FACTS = Facts()
 _MAX_CONVERSIONS = 24
 _MAX_RESIDUAL_TERMS = 200
 
@@ -84,15 +86,15 @@ class NormalForm:
         return self.field.meaning({self.denominator: self.numerator})
 
 
-def normal_form(formula: sp.Expr, signs: Mapping[sp.Expr, int] | None = None) -> NormalForm | None:
+def normal_form(formula: sp.Expr, facts: Facts = _NO_FACTS) -> NormalForm | None:
     """Bring a real formula into normal form; None if it is too large for that.
 
     Parameters
     ----------
     formula : sympy.Expr
         A formula in real symbols, without floats.
-    signs : Mapping, optional
-        Parts taken to be nowhere negative (1) or nowhere positive (-1).
+    facts : Facts, optional
+        What is taken for granted.
 
     Examples
     --------
@@ -103,8 +105,11 @@ def normal_form(formula: sp.Expr, signs: Mapping[sp.Expr, int] | None = None) ->
     >>> normal_form(sp.exp(x) - 1).expression()
     exp(x) - 1
     """
-    known: Refinements = {("sign", part): sign for part, sign in (signs or {}).items()}
-    return _refined(lambda *given: _converted(formula, *given), formula.free_symbols, known)
+
+    def convert(target: Field, refinements: Refinements) -> NormalForm:
+        return _converted(formula, target, refinements, facts)
+
+    return _refined(convert, formula.free_symbols)
 
 
 def common_field(formulas: Sequence[sp.Expr]) -> tuple[Field, list[Element]] | None:
@@ -138,12 +143,10 @@ def common_field(formulas: Sequence[sp.Expr]) -> tuple[Field, list[Element]] | N
 
 
 def _refined(
-    convert: Callable[[Field, Refinements], T],
-    symbols: Collection[sp.Symbol],
-    known: Refinements | None = None,
+    convert: Callable[[Field, Refinements], T], symbols: Collection[sp.Symbol]
 ) -> T | None:
     """Convert anew until the orders of the kernels and the size of the ring suffice."""
-    refinements: Refinements = dict(known or {})
+    refinements: Refinements = {}
     size = 8 * (1 + len(symbols) // 6)
     for _ in range(_MAX_CONVERSIONS):
         try:
@@ -157,9 +160,11 @@ def _refined(
     return None
 
 
-def _converted(formula: sp.Expr, target: Field, refinements: Refinements) -> NormalForm:
+def _converted(
+    formula: sp.Expr, target: Field, refinements: Refinements, facts: Facts
+) -> NormalForm:
     """Convert once, with the given orders of kernels."""
-    conversion = _prepared(formula.free_symbols, target, refinements)
+    conversion = _prepared(formula.free_symbols, target, refinements, facts)
     numerator, key = target.single(conversion.element(formula))
     tower = conversion.tower
     unknown = [target.expression(f) for f in tower.signs if tower.sign_of(f) is None]
@@ -167,12 +172,16 @@ def _converted(formula: sp.Expr, target: Field, refinements: Refinements) -> Nor
 
 
 def _prepared(
-    symbols: Collection[sp.Symbol], target: Field, refinements: Refinements
+    symbols: Collection[sp.Symbol],
+    target: Field,
+    refinements: Refinements,
+    facts: Facts = _NO_FACTS,
 ) -> _Conversion:
     """Start a conversion whose first kernels are the symbols."""
-    conversion = _Conversion(Tower(target, refinements))
+    conversion = _Conversion(Tower(target, refinements, facts))
     for symbol in sorted(symbols, key=sp.default_sort_key):
         conversion.element(symbol)
+    conversion.suppose(facts, symbols)
     return conversion
 
 
@@ -188,6 +197,24 @@ class _Conversion:
         self._known: dict[sp.Expr, Element] = {}
         self._opaque: list[tuple[Any, tuple[Element, ...], Kernel]] = []
         self._handlers: dict[Any, Callable[[sp.Expr], Element]] = self._table()
+
+    def suppose(self, facts: Facts, symbols: Collection[sp.Symbol]) -> None:
+        """Take facts on polynomials in the symbols for granted."""
+        for symbol, (low, high) in facts.bounds.items():
+            if symbol not in symbols:
+                continue
+            ((monomial,),) = self.element(symbol).values()
+            self.tower.known_signs.bounds[monomial.index(1)] = (low, high)
+            if low is not None:
+                self.tower.suppose(self.element(symbol - low), Sign(1, strict=True))
+            if high is not None:
+                self.tower.suppose(self.element(symbol - high), Sign(-1, strict=True))
+            for value, end in ((1, low), (-1, high)):
+                if end is not None and value * end >= 0:
+                    self.tower.suppose(self.element(symbol), Sign(value, strict=True))
+        for part, sign in facts.signs.items():
+            if part.free_symbols <= set(symbols) and part.is_polynomial(*part.free_symbols):
+                self.tower.suppose(self.element(part), sign)
 
     def element(self, formula: sp.Expr) -> Element:
         """Convert a subexpression, once."""
@@ -349,7 +376,8 @@ class _Conversion:
     def _unknown(self, formula: sp.Expr) -> Element:
         """Anything else: a kernel that equal arguments share."""
         arguments: tuple[Element, ...] = ()
-        if isinstance(formula, sp.Function) and all(isinstance(a, sp.Expr) for a in formula.args):
+        plain = isinstance(formula, sp.Function) and not isinstance(formula, sp.Piecewise)
+        if plain and all(isinstance(a, sp.Expr) for a in formula.args):
             arguments = tuple(map(self.element, formula.args))
             minus = tuple(self._field.scale(argument, -1) for argument in arguments)
             for function, others, kernel in self._opaque:

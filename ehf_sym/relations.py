@@ -20,13 +20,13 @@ def combination(field: Field, target: Element, basis: Sequence[Element]) -> list
             for f, m in key:
                 common[f] = max(m, common.get(f, 0))
     columns = [field.over(element, common) for element in basis]
-    return _solve(columns, field.over(target, common))
+    return solved(columns, field.over(target, common))
 
 
-def _solve(
+def solved(
     columns: Sequence[Mapping[Any, Any]], target: Mapping[Any, Any]
 ) -> list[Fraction] | None:
-    """Solve a sparse linear system by elimination on its columns."""
+    """Rational c with target = sum c_j columns_j, by elimination; None if there are none."""
     pivots: list[tuple[Any, Vector, Vector]] = []
     for j, column in enumerate(columns):
         vector, origin = _eliminated(dict(column), {j: 1}, pivots)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +12,8 @@ import sympy as sp
 from ehf_sym.polynomials import Poly, used_generators
 
 _MAX_ROOT_DEGREE = 30
+
+Bounds = tuple[sp.Rational | None, sp.Rational | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,43 +24,100 @@ class Sign:
     strict: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is taken for granted in a part of the domain.
+
+    Attributes
+    ----------
+    signs : Mapping
+        Signs of parts of the expression, as they are written in its normal form.
+    bounds : Mapping
+        Open intervals for symbols; ``None`` for an end at infinity.
+    """
+
+    signs: Mapping[sp.Expr, Sign] = field(default_factory=dict)
+    bounds: Mapping[sp.Symbol, Bounds] = field(default_factory=dict)
+
+    def with_sign(self, part: sp.Expr, sign: Sign) -> Facts:
+        """Add a sign."""
+        return Facts({**self.signs, part: sign}, self.bounds)
+
+    def with_bounds(self, symbol: sp.Symbol, bounds: Bounds) -> Facts:
+        """Add an interval."""
+        return Facts(self.signs, {**self.bounds, symbol: bounds})
+
+
 class KernelSigns:
-    """Which kernels are known to be positive, and which not to be negative."""
+    """Which kernels are known to be positive, not to be negative, or to lie in an interval."""
 
     def __init__(self) -> None:
         self.positive: set[int] = set()
         self.nonnegative: set[int] = set()
+        self.negative: set[int] = set()
+        self.nonpositive: set[int] = set()
+        self.bounds: dict[int, Bounds] = {}
+
+    def note(self, index: int, sign: Sign) -> None:
+        """Keep the sign of a kernel."""
+        if sign.value > 0:
+            (self.positive if sign.strict else self.nonnegative).add(index)
+        else:
+            (self.negative if sign.strict else self.nonpositive).add(index)
 
     def of(self, poly: Poly) -> Sign | None:
         """Prove the sign of a polynomial; None where no method here can."""
         return self._by_terms(poly) or self._by_roots(poly) or _by_squares(poly)
 
     def _by_terms(self, poly: Poly) -> Sign | None:
-        """Every term has the same sign: even powers, or kernels that are never negative."""
-        known = self.positive | self.nonnegative
-        for monomial in poly:
-            if any(e % 2 and i not in known for i, e in enumerate(monomial)):
+        """Every term has the same sign: even powers, or kernels whose signs are known."""
+        below = self.negative | self.nonpositive
+        known = self.positive | self.nonnegative | below
+        strict_ones = self.positive | self.negative
+        signs = set()
+        for monomial, coefficient in poly.items():
+            odd = [i for i, e in enumerate(monomial) if e % 2]
+            if not known.issuperset(odd):
                 return None
-        signs = {1 if coefficient > 0 else -1 for coefficient in poly.values()}
+            signs.add((1 if coefficient > 0 else -1) * (-1) ** sum(i in below for i in odd))
         if len(signs) != 1:
             return None
         strict = any(
-            all(not e or i in self.positive for i, e in enumerate(monomial)) for monomial in poly
+            all(not e or i in strict_ones for i, e in enumerate(monomial)) for monomial in poly
         )
         return Sign(signs.pop(), strict)
 
     def _by_roots(self, poly: Poly) -> Sign | None:
-        """Count the roots of a polynomial in one kernel on the kernel's half-line or line."""
+        """Count the roots of a polynomial in one kernel where the kernel may be."""
         used = used_generators(poly)
         if len(used) != 1 or max(map(sum, poly)) > _MAX_ROOT_DEGREE:
             return None
         (index,) = used
         x = sp.Symbol("x")
         univariate = sp.Poly.from_dict({(m[index],): c for m, c in poly.items()}, x, domain="QQ")
+        if index in self.bounds:
+            return sign_between(univariate, self.bounds[index])
         start = 0 if index in self.positive | self.nonnegative else None
         if univariate.count_roots(start, None):
             return None
         return Sign(1 if univariate.eval(0) > 0 else -1, strict=True)
+
+
+def sign_between(poly: sp.Poly, bounds: Bounds) -> Sign | None:
+    """Sign of a univariate polynomial that has no root in an open interval."""
+    low, high = bounds
+    at_ends = sum(end is not None and poly.eval(end) == 0 for end in bounds)
+    if poly.count_roots(low, high) > at_ends:
+        return None
+    return Sign(1 if poly.eval(inner_point(bounds)) > 0 else -1, strict=True)
+
+
+def inner_point(bounds: Bounds) -> sp.Rational:
+    """Return a rational number in an open interval."""
+    low, high = bounds
+    if low is None:
+        return sp.S.Zero if high is None else high - 1
+    return low + 1 if high is None else (low + high) / 2
 
 
 def _by_squares(poly: Poly) -> Sign | None:

@@ -1,27 +1,30 @@
-"""Proofs that go through the signs of parts of an expression, one by one."""
+"""Proofs that go through the parts of a domain, one by one."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import sympy as sp
 
 from ehf_sym.normal_form import NormalForm, normal_form
+from ehf_sym.piecewise import cells, has_cases
+from ehf_sym.signs import Facts, Sign
 
 _MAX_DEPTH = 4
-_MAX_CONVERSIONS = 24
+_MAX_CONVERSIONS = 60
+_MAX_CELLS = 80
 
 
-def vanishes_by_signs(formula: sp.Expr, form: NormalForm) -> bool:
-    """Prove an expression to be zero where f >= 0 and where f <= 0, for parts f as needed.
+def vanishes_by_parts(formula: sp.Expr, form: NormalForm | None) -> bool:
+    """Prove an expression to be zero on every part of its domain.
 
-    Where the signs of more parts are known, more roots denest, and arcs have smaller ranges.
+    Conditions of ``Piecewise`` split the domain. Then it is split where f >= 0 and where
+    f <= 0, for parts f of the expression as needed: where more signs are known, more roots
+    denest, and arcs have smaller ranges.
 
     Parameters
     ----------
     formula : sympy.Expr
         The expression.
-    form : NormalForm
+    form : NormalForm, optional
         Its normal form, which is not zero.
 
     Examples
@@ -30,29 +33,36 @@ def vanishes_by_signs(formula: sp.Expr, form: NormalForm) -> bool:
     >>> x = sp.Symbol("x", real=True)
     >>> formula = sp.acosh(2 * x**2 - 1) - 2 * sp.acosh(sp.Abs(x))
     >>> form = normal_form(formula)
-    >>> form.vanishes, vanishes_by_signs(formula, form)
+    >>> form.vanishes, vanishes_by_parts(formula, form)
     (False, True)
     """
-    return _Splitting(formula).vanishes(form, {})
+    splitting = _Splitting()
+    if not has_cases(formula):
+        return form is not None and splitting.vanishes(formula, form, Facts())
+    parts = cells(formula, _MAX_CELLS)
+    return parts is not None and all(splitting.vanishes_with(*part) for part in parts)
 
 
 class _Splitting:
-    """One search, with a bound on the number of conversions."""
+    """One proof, with a bound on the number of conversions."""
 
-    def __init__(self, formula: sp.Expr) -> None:
-        self._formula = formula
+    def __init__(self) -> None:
         self._left = _MAX_CONVERSIONS
 
-    def vanishes(self, form: NormalForm, signs: Mapping[sp.Expr, int]) -> bool:
+    def vanishes(self, formula: sp.Expr, form: NormalForm, facts: Facts, depth: int = 0) -> bool:
         """Split by the first sign that is unknown, as long as that is needed."""
         if form.vanishes:
             return True
-        if not form.unknown_signs or len(signs) >= _MAX_DEPTH:
+        if not form.unknown_signs or depth >= _MAX_DEPTH:
             return False
         part = form.unknown_signs[0]
-        return all(self._vanishes_with({**signs, part: sign}) for sign in (1, -1))
+        return all(
+            self.vanishes_with(formula, facts.with_sign(part, Sign(value, False)), depth + 1)
+            for value in (1, -1)
+        )
 
-    def _vanishes_with(self, signs: Mapping[sp.Expr, int]) -> bool:
+    def vanishes_with(self, formula: sp.Expr, facts: Facts, depth: int = 0) -> bool:
+        """Prove an expression to be zero where the facts hold."""
         self._left -= 1
-        form = normal_form(self._formula, signs) if self._left >= 0 else None
-        return form is not None and self.vanishes(form, signs)
+        form = normal_form(formula, facts) if self._left >= 0 else None
+        return form is not None and self.vanishes(formula, form, facts, depth)

@@ -111,6 +111,14 @@ def points(symbols: Sequence[sp.Symbol]) -> Iterator[Point]:
         }
 
 
+def admitted(point: Point) -> bool:
+    """Tell whether all coordinates have the properties assumed of their symbols."""
+    return all(
+        _Coordinate(frozenset(symbol.assumptions0.items())).admits(number)
+        for symbol, number in point.items()
+    )
+
+
 def root_free_point(form: NormalForm) -> Point | None:
     """Find a point where a rational function is defined and not zero.
 

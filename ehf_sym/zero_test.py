@@ -15,11 +15,12 @@ import sympy as sp
 from ehf_sym import clock
 from ehf_sym.certificate import Certificate
 from ehf_sym.clock import OutOfTimeError
+from ehf_sym.domain import thin_points
 from ehf_sym.enclosure import bounds
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.normal_form import NormalForm, normal_form
 from ehf_sym.root_bounds import algebraic_sign
-from ehf_sym.splitting import vanishes_by_signs
+from ehf_sym.splitting import vanishes_by_parts
 from ehf_sym.validation import exact_scalar, refuse_infinite
 from ehf_sym.witness import (
     EXHAUSTIVE,
@@ -27,6 +28,7 @@ from ehf_sym.witness import (
     THOROUGH,
     Point,
     Probe,
+    admitted,
     points,
     probes,
     root_free_point,
@@ -35,6 +37,7 @@ from ehf_sym.witness import (
 _QUICK_POINTS = 2
 _SHOWN_CHARACTERS = 30
 _DOMAIN_POINTS = 120
+_THIN_STARTS = 12
 _WITNESS_POINTS = 80
 # The larger the expression, the fewer the points.
 _MAX_NODES = 60_000
@@ -234,18 +237,19 @@ class _Question:
         refutation = self._witness(form)
         if refutation is not None:
             return self._refuted(refutation)
-        if form is not None and vanishes_by_signs(self._inner, form):
+        if vanishes_by_parts(self._inner, form):
             defined = bool(quick) or self._has_domain()
-            return self._vanishing("normal form, sign by sign", defined=defined)
+            return self._vanishing("normal form, part by part", defined=defined)
         reason = "no normal form within the bounds" if form is None else "normal form not zero"
         return self.undecided(f"{reason}, and no witness found")
 
     def _vanishing(self, method: str, *, defined: bool) -> ZeroVerdict:
         """Judge a normal form that is zero: the expression must be defined somewhere."""
-        if not defined or self.form is None:
+        if not defined:
             self.form = None
             return self.undecided("no point was found at which it is seen to be defined")
-        kernels = ", ".join(("symbols", *self.form.kinds))
+        kinds = () if self.form is None else self.form.kinds
+        kernels = ", ".join(("symbols", *kinds))
         certificate = Certificate(method, self._kernels(), (_IDENTITIES,))
         return ZeroVerdict("proved", f"{method}, rational in {kernels}", certificate=certificate)
 
@@ -257,8 +261,15 @@ class _Question:
 
     def _has_domain(self) -> bool:
         """Tell whether a rational point is found at which the expression is defined."""
-        candidates = islice(points(self._symbols), _DOMAIN_POINTS)
+        thin = islice(self._thin_points(), _DOMAIN_POINTS)
+        candidates = chain(thin, islice(points(self._symbols), _DOMAIN_POINTS))
         return next(probes(self._inner, candidates, QUICK), None) is not None
+
+    def _thin_points(self) -> Iterator[Point]:
+        """Points that the parts of the expression suggest, with the assumed properties."""
+        starts = islice(points(self._symbols), _THIN_STARTS)
+        found = thin_points(self._inner, self._symbols, starts)
+        return (point for point in found if admitted(point))
 
     def _witness(self, form: NormalForm | None) -> Probe | None:
         """Search many points."""
@@ -267,6 +278,7 @@ class _Question:
         candidates: Iterator[Point] = islice(points(self._symbols), count)
         if form is not None and not form.kinds and (point := root_free_point(form)) is not None:
             candidates = chain([point], candidates)
+        candidates = chain(islice(self._thin_points(), count), candidates)
         precisions = THOROUGH if self._symbols else EXHAUSTIVE
         found = probes(self._inner, candidates, precisions)
         return next((p for p in found if p.refutes), None)
