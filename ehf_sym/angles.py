@@ -139,4 +139,4 @@ class Angles:
 
 def _half_tangent(u: sp.Expr, order: int) -> sp.Expr:
     """Write the kernel tan(u/(2N))."""
-    return sp.tan(u / (2 * order))
+    return sp.tan(u / (2 * order), evaluate=False)

@@ -97,7 +97,7 @@ class Tower:
         known = [*self._exponents, *self._logs.values()]
         coefficients = combination(self.field, u, [self._exponent(k) for k in known])
         if coefficients is None:
-            kernel = self.adjoin_divided("exp", u, lambda v, order: sp.exp(v / order))
+            kernel = self.adjoin_divided("exp", u, _divided_exponential)
             self.known_signs.positive.add(kernel.index)
             self._exponents.append(kernel)
             return self.field.generator(kernel, kernel.order)
@@ -539,3 +539,8 @@ class Tower:
         if total is None or not total.strict:
             return []
         return [(f, total.value), (g, total.value * sign)]
+
+
+def _divided_exponential(u: sp.Expr, order: int) -> sp.Expr:
+    """Write the kernel exp(u/N); evaluation could take SymPy forever."""
+    return sp.exp(u / order, evaluate=False)

@@ -28,6 +28,7 @@ __all__ = [
     "bounds",
     "enclose",
     "excludes_zero",
+    "is_integer_valued",
 ]
 
 
@@ -88,6 +89,18 @@ def bounds(value: Value) -> tuple[sp.Float, sp.Float]:
     """Two SymPy floats with the value between them; they keep a sign that is known."""
     low, high = libmp.mpi_pos(intervals.interval(value, 53), 53)
     return sp.Float._new(low, 53), sp.Float._new(high, 53)
+
+
+def is_integer_valued(exponent: sp.Expr) -> bool:
+    """Tell whether a formula is a polynomial with integer coefficients in integer symbols."""
+    if isinstance(exponent, sp.Add | sp.Mul):
+        return all(map(is_integer_valued, exponent.args))
+    if isinstance(exponent, sp.Pow):
+        whole = isinstance(exponent.exp, sp.Integer) and exponent.exp >= 0
+        return bool(whole) and is_integer_valued(exponent.base)
+    if isinstance(exponent, sp.Symbol):
+        return bool(exponent.is_integer)
+    return isinstance(exponent, sp.Integer)
 
 
 def _cos(x: Value, precision: int) -> Value:
@@ -227,7 +240,7 @@ class _Evaluation:
         """Raise to a power; how the exponent is written says which bases are allowed."""
         if not isinstance(written, sp.Rational):
             sign = intervals.sign(base)
-            if sign == 0 or (sign < 0 and not written.is_integer):
+            if sign == 0 or (sign < 0 and not is_integer_valued(written)):
                 raise UndefinedError
         return intervals.power(base, exponent, self.precision)
 

@@ -37,6 +37,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from ehf_sym.angles import Angles
 from ehf_sym.cases import vanishes
 from ehf_sym.elementary import Product, RefineError, Refinements, Tower
+from ehf_sym.enclosure import is_integer_valued
 from ehf_sym.inverse_functions import Arcs
 from ehf_sym.kernels import UNIT, Element, Field, GiveUpError, Kernel, Key, RingFullError
 from ehf_sym.parity import Parities
@@ -289,7 +290,9 @@ class _Conversion:
         return self._field.generator(kernel)
 
     def _note_sign(self, kernel: Kernel) -> None:
-        """Keep the sign that SymPy's assumptions give to a symbol or a constant."""
+        """Keep the sign that SymPy's assumptions give to a symbol or a short constant."""
+        if not (kernel.meaning.is_Symbol or kernel.meaning.is_NumberSymbol):
+            return
         if kernel.meaning.is_positive:
             self.tower.known_signs.positive.add(kernel.index)
         elif kernel.meaning.is_nonnegative:
@@ -305,7 +308,7 @@ class _Conversion:
             fraction = Fraction(int(exponent.p), int(exponent.q))
             return self.tower.root(self._factors(base), fraction)
         n = self.element(exponent)
-        if exponent.is_integer and set(n) <= {UNIT} and self._parities.is_integer(n.get(UNIT, {})):
+        if is_integer_valued(exponent):
             return self._integer_power(self._factors(base), n)
         logarithm = self.tower.log(self._factors(base))
         return self.tower.exp(self._field.multiply(n, logarithm))
