@@ -1,8 +1,8 @@
 """Normal forms over a field whose kernels are independent.
 
 An expression is rewritten, bottom up, as a rational function of kernels: its symbols,
-exponentials exp(u/N), half tangents tan(u/2N), logarithms log|f|, roots |f|**(1/N) and
-signs of f. By the structure theorem for elementary functions (Risch, "Algebraic properties
+exponentials exp(u/N), half tangents tan(u/2N), logarithms log|f|, roots |f|**(1/N), arcs
+(`inverse_functions`), signs of f and powers of -1. By the structure theorem for elementary functions (Risch, "Algebraic properties
 of the elementary functions of analysis", Amer. J. Math. 101, 1979; Rosenlicht, "On
 Liouville's theory of elementary functions", Pacific J. Math. 65, 1976; Ax's theorem) such
 kernels are algebraically independent as soon as the exponents and angles are linearly
@@ -12,15 +12,17 @@ zero exactly if the numerator is the zero polynomial.
 
 * Soundness needs none of this: each rewriting step is an identity wherever the
   subexpressions are real, so a zero numerator means a zero expression.
-* Completeness: rational functions of exp, log, real powers, sin, cos, tan, the hyperbolic
-  functions, Abs, Max and Min, nested at will, as long as no logarithm or root is taken of an
-  expression that itself contains roots in more than a monomial, angles take only
-  fractions k/n of pi with n in {1, 2, 3, 4, 5, 6, 8, 10, 12}, at most six signs are unknown,
-  and the work bound is kept. It assumes that constants have no relations but the obvious
-  ones: proved for e, for pi, for radicals of primes and for logarithms of primes over Q,
-  a case of Schanuel's conjecture for all of them together. Functions beyond this list
-  count as kernels of their own: nothing is known of them but that equal arguments give
-  equal values.
+* Completeness: rational functions of exp, log, real powers, trigonometric and hyperbolic
+  functions and their inverses, Abs, sign, Max and Min, nested at will, as long as
+  - roots of expressions with roots are square roots (`nested_roots`: Kummer theory),
+  - the signs that logarithms, roots and absolute values ask for can be proved or are few,
+  - arcs whose derivatives are related differ by one constant on the whole domain (`branches`),
+  - angles take only fractions k/n of pi with n in {1, 2, 3, 4, 5, 6, 8, 10, 12},
+  - the work bound is kept.
+  It assumes that constants have no relations but the obvious ones: proved for e, for pi,
+  for radicals of primes and for logarithms of primes over Q, a case of Schanuel's conjecture for
+  all of them together. Functions beyond this list count as kernels of their own: nothing is
+  known of them but that equal arguments give equal values, and that erf is odd.
 """
 
 from __future__ import annotations
