@@ -2,13 +2,13 @@
 
 An expression is rewritten, bottom up, as a rational function of kernels: its symbols,
 exponentials exp(u/N), half tangents tan(u/2N), logarithms log|f|, roots |f|**(1/N), arcs
-(`inverse_functions`), signs of f and powers of -1. By the structure theorem for elementary functions (Risch, "Algebraic properties
-of the elementary functions of analysis", Amer. J. Math. 101, 1979; Rosenlicht, "On
-Liouville's theory of elementary functions", Pacific J. Math. 65, 1976; Ax's theorem) such
-kernels are algebraically independent as soon as the exponents and angles are linearly
-independent over Q modulo the logarithms, the arguments of the logarithms are distinct
-irreducible polynomials, and the relations of the roots are imposed. Then the expression is
-zero exactly if the numerator is the zero polynomial.
+(`inverse_functions`), signs of f and powers of -1. By the structure theorem for elementary
+functions (Risch, "Algebraic properties of the elementary functions of analysis", Amer. J. Math.
+101, 1979; Rosenlicht, "On Liouville's theory of elementary functions", Pacific J. Math. 65, 1976;
+Ax's theorem) such kernels are algebraically independent as soon as the exponents and angles are
+linearly independent over Q modulo the logarithms, the arguments of the logarithms are distinct
+irreducible polynomials, and the relations of the roots are imposed. Then the expression is zero
+exactly if the numerator is the zero polynomial.
 
 * Soundness needs none of this: each rewriting step is an identity wherever the
   subexpressions are real, so a zero numerator means a zero expression.
