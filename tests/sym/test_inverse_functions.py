@@ -25,6 +25,8 @@ from sympy import (
     tanh,
 )  # fmt: skip
 
+from ehf_sym.normal_form import normal_form
+from ehf_sym.splitting import vanishes_by_parts
 from ehf_sym.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)
@@ -89,6 +91,15 @@ def test_identities_of_inverse_functions(name):
 @pytest.mark.parametrize("name", FALSE_BRANCHES)
 def test_identities_that_fail_on_another_branch_are_refuted(name):
     assert is_zero(FALSE_BRANCHES[name]).refuted
+
+
+@pytest.mark.parametrize("name", FALSE_BRANCHES)
+def test_no_normal_form_crosses_a_branch(name):
+    # Not by way of a witness, which would hide a wrong proof.
+    formula = FALSE_BRANCHES[name]
+    form = normal_form(formula)
+    assert not form.vanishes
+    assert not vanishes_by_parts(formula, form)
 
 
 def test_the_ends_of_the_domain_count():
