@@ -48,14 +48,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_formulas(parser: argparse.ArgumentParser, *, required: bool) -> None:
+def _add_formulas(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--generator",
         action="append",
         default=[],
-        required=required,
         metavar="FORMULA",
         help='such as "q1*p2 - q2*p1"; may be repeated',
+    )
+    parser.add_argument(
+        "--group",
+        metavar="NAME",
+        help='a symmetry of the catalogue, such as "so(3)" or "particle_rotations(2, 3)"',
     )
     parser.add_argument(
         "--base",
@@ -66,15 +70,15 @@ def _add_formulas(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dim", type=int, required=True, help="d, the number of positions")
-    _add_formulas(parser, required=True)
+    parser.add_argument("--dim", type=int, help="d, the number of positions; --group knows it")
+    _add_formulas(parser)
     parser.add_argument("--format", choices=("text", "latex", "html"), default="text")
     parser.set_defaults(command=_check)
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("points", type=Path, help=".csv, .npy or .npz, one point a row")
-    _add_formulas(parser, required=False)
+    _add_formulas(parser)
     parser.add_argument("--out", type=Path, required=True, help="the model, .npz")
     parser.add_argument("--enforce", choices=("penalty", "exact", "none"))
     parser.add_argument("--encoder", choices=("gaussian", "coupling"), default="gaussian")
@@ -123,13 +127,31 @@ def _base(text: str, space: es.PhaseSpace) -> es.BaseDensity:
     return es.BaseDensity.from_density(space, es.parse(text, space))
 
 
-def _symmetry(texts: Sequence[str], space: es.PhaseSpace) -> es.LieAlgebra:
-    return es.LieAlgebra(space, [es.parse(text, space) for text in texts])
+def _symmetry(options: argparse.Namespace, dim: int | None) -> es.LieAlgebra | None:
+    """Join the catalogue's generators and the user's own; None if there are none."""
+    texts = options.generator
+    if options.group is None:
+        if not texts:
+            return None
+        if dim is None:
+            raise es.ArgumentError("--dim is missing; it should be the number of positions")
+        space = es.PhaseSpace(dim)
+        return es.LieAlgebra(space, [es.parse(text, space) for text in texts])
+    named = es.named_symmetry(options.group)
+    if dim not in (None, named.space.dim):
+        raise es.ArgumentError(
+            f"{options.group} acts on {named.space.dim} positions; there are {dim}"
+        )
+    own = [es.parse(text, named.space) for text in texts]
+    labels = [f"g{k}" for k in range(1, len(own) + 1)]
+    return es.LieAlgebra(named.space, [*named.generators, *own], [*named.labels, *labels])
 
 
 def _check(options: argparse.Namespace) -> int:
-    space = es.PhaseSpace(options.dim)
-    report = _symmetry(options.generator, space).check(_base(options.base, space))
+    symmetry = _symmetry(options, options.dim)
+    if symmetry is None:
+        raise es.ArgumentError("there is nothing to check; give --generator or --group")
+    report = symmetry.check(_base(options.base, symmetry.space))
     print(getattr(report, f"to_{options.format}")())
     return _STATUS[report.status]
 
@@ -140,8 +162,8 @@ def _fit(options: argparse.Namespace) -> int:
 
     check_target(options.out)
     x = en.read_points(options.points)
-    space = es.PhaseSpace(x.shape[1])
-    symmetry = _symmetry(options.generator, space) if options.generator else None
+    symmetry = _symmetry(options, x.shape[1])
+    space = es.PhaseSpace(x.shape[1]) if symmetry is None else symmetry.space
     model = en.EquivariantHamiltonianFlow(
         _base(options.base, space),
         symmetry,

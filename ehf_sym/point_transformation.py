@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sympy import Expr, ImmutableMatrix, Pow, cancel
+from sympy import Add, Expr, ImmutableMatrix, Pow, Symbol, factor
 from sympy.core.function import Function
 from sympy.polys.matrices import DomainMatrix
 
@@ -129,13 +129,20 @@ class PointTransformation:
         """Put formulas in the place of the coordinates."""
         formula = self.space.validate(f, "f")
         replaced = formula.xreplace(dict(zip(self.space.coordinates, values, strict=True)))
-        return self.space.validate(_lowest_terms(replaced), "f")
+        return self.space.validate(_collected(replaced, self.space.coordinates), "f")
 
 
-def _lowest_terms(expr: Expr) -> Expr:
-    """Cancel fractions, also inside roots and functions."""
-    inner = {part: part.func(*map(_lowest_terms, part.args)) for part in _outermost(expr)}
-    return cancel(expr.xreplace(inner)).expand()
+def _collected(expr: Expr, coordinates: tuple[Symbol, ...]) -> Expr:
+    """Expand and add up what has the same coordinates, also inside roots and functions."""
+    inner = {
+        part: part.func(*(_collected(arg, coordinates) for arg in part.args))
+        for part in _outermost(expr)
+    }
+    sums: dict[Expr, Expr] = {}
+    for term in Add.make_args(expr.xreplace(inner).expand()):
+        coefficient, rest = term.as_independent(*coordinates, as_Add=False)
+        sums[rest] = sums.get(rest, 0) + coefficient
+    return Add(*(factor(coefficient) * rest for rest, coefficient in sums.items()))
 
 
 def _outermost(expr: Expr) -> set[Expr]:

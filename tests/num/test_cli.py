@@ -111,3 +111,35 @@ def test_fit_refuses_before_it_trains(tmp_path, capsys):
     assert run(*fit, "--base", "soft-uniform", "--out", tmp_path / "m.npz") == 3
     assert run(*fit, "--kappa", -1, "--out", tmp_path / "m.npz") == 3
     assert "kappa" in capsys.readouterr().err
+
+
+def test_check_knows_the_catalogue(capsys):
+    assert run("check", "--group", "so(3)") == 0
+    assert "L_3 = -p1*q2 + p2*q1" in capsys.readouterr().out
+    assert run("check", "--group", "e(2)", "--generator", "q1*q2") == 1
+    assert "{g1, ln π}" in capsys.readouterr().out
+    assert run("check", "--group", "so(2)", "--dim", 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--group", "so(3)", "--dim", "2"], "so(3) acts on 3 positions; there are 2"),
+        (["--group", "so(x)"], "should be like so(3)"),
+        (["--group", "nothing(3)"], "the catalogue has"),
+        (["--dim", "2"], "nothing to check"),
+        (["--generator", "p1"], "--dim is missing"),
+    ],
+)
+def test_check_refuses_a_bad_group(arguments, message, capsys):
+    assert run("check", *arguments) == 3
+    assert message in capsys.readouterr().err
+
+
+def test_fit_knows_the_catalogue(tmp_path, capsys):
+    points, model = tmp_path / "x.csv", tmp_path / "model.npz"
+    en.write_points(points, np.random.default_rng(0).normal(size=(20, 2)))
+    assert run("fit", points, "--group", "so(2)", "--out", model, *QUICK) == 0
+    assert "L_12 = " in capsys.readouterr().out
+    assert run("fit", points, "--group", "so(3)", "--out", model, *QUICK) == 3
+    assert "so(3) acts on 3 positions; there are 2" in capsys.readouterr().err
