@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from ehf_num.checks import positive_number
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
+
+_BLOCK = 8192  # parameters that go through all operations while they are in cache
 
 
 @dataclass(frozen=True)
@@ -74,29 +77,30 @@ class Adam:
     def __init__(self, size: int, settings: AdamSettings, dtype: object = np.float64) -> None:
         self.settings = settings
         self.iteration = 0
+        # The moments over 1 − β1 and 1 − β2: two passes less.
         self._first = np.zeros(size, dtype)  # type: ignore[call-overload]
         self._second = np.zeros_like(self._first)
         self._change = np.empty_like(self._first)
-        self._work = np.empty_like(self._first)
 
     def step(self, theta: Array, gradient: Array) -> None:
         """Move theta one step down the gradient, in place.
 
         θ is written by one operation at the end: an interrupt leaves either the old or the new.
         """
-        settings, change, work = self.settings, self._change, self._work
+        settings = self.settings
         self.iteration += 1
-        self._first *= settings.beta1
-        np.multiply(gradient, 1 - settings.beta1, out=work)
-        self._first += work
-        self._second *= settings.beta2
-        np.multiply(gradient, gradient, out=work)
-        work *= 1 - settings.beta2
-        self._second += work
-        np.divide(self._second, 1 - settings.beta2**self.iteration, out=work)
-        np.sqrt(work, out=work)
-        work += settings.epsilon
-        np.divide(self._first, 1 - settings.beta1**self.iteration, out=change)
-        change /= work
-        change *= settings.learning_rate
-        np.subtract(theta, change, out=theta)
+        second_scale = math.sqrt((1 - settings.beta2) / (1 - settings.beta2**self.iteration))
+        first_scale = (1 - settings.beta1) / (1 - settings.beta1**self.iteration)
+        for start in range(0, len(theta), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            first, second, change = self._first[part], self._second[part], self._change[part]
+            first *= settings.beta1
+            first += gradient[part]
+            np.multiply(gradient[part], gradient[part], out=change)
+            second *= settings.beta2
+            second += change
+            np.sqrt(second, out=change)
+            change += settings.epsilon / second_scale
+            np.divide(first, change, out=change)
+            change *= settings.learning_rate * first_scale / second_scale
+        np.subtract(theta, self._change, out=theta)

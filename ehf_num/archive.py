@@ -24,7 +24,7 @@ from ehf_sym.errors import EHFError
 
 SCHEMA = 1
 _HEADER_LIMIT = 16 * 2**20
-_RESULT_FIELDS = ("stop_reason", "iterations", "seconds", "seed", "versions")
+_RESULT_FIELDS = ("stop_reason", "iterations", "seconds", "seed", "versions", "reversal_error")
 _REQUIRED = ("schema", "formulas", "settings", "seed", "random_state")
 
 

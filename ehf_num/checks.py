@@ -28,7 +28,8 @@ def positive_number(value: Any, name: str) -> float:
 
 def one_of(value: Any, name: str, allowed: tuple[str | bool, ...]) -> Any:
     """Return value if it is one of the allowed words, or raise ArgumentError."""
-    if not isinstance(value, str | bool) or value not in allowed:
+    known = value in allowed if isinstance(value, str) else any(value is word for word in allowed)
+    if not known:
         words = ", ".join(repr(word) for word in allowed)
         raise ArgumentError(f"{name} was {value!r}; it should be one of {words}")
     return value

@@ -8,8 +8,8 @@ formula p(s') = π(s) holds where the map preserves volume.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ehf_num.hamiltonian import NetworkHamiltonian, Separable
 from ehf_num.leapfrog_map import Chain, kept_bytes, leapfrog_chain, schedule
 from ehf_sym.errors import EHFError
 
-_MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
+MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
 
 
 class Integrator(Protocol):
@@ -76,7 +76,7 @@ class Leapfrog:
 
     steps: int = 2
     step_size: float = 0.5
-    reversible: bool | Literal["auto"] = "auto"
+    reversible: bool | str = "auto"
     order: ClassVar[int] = 2
     symplectic: ClassVar[bool] = True
 
@@ -122,10 +122,10 @@ class Leapfrog:
         weights = [
             array for h in hamiltonians for array in (*h.kinetic_weights, *h.potential_weights)
         ]
-        rebuild = self.reversible
-        if rebuild == "auto":
-            rebuild = kept_bytes(weights, self.steps, len(q), len(probes)) > _MOST_KEPT
-        chain = Chain(self.steps, dt, len(hamiltonians), rebuild)
+        chain = Chain(self.steps, dt, len(hamiltonians), rebuild=self.reversible is True)
+        if self.reversible == "auto":
+            rebuild = kept_bytes(weights, chain, len(q), len(probes)) > MOST_KEPT
+            chain = replace(chain, rebuild=rebuild)
         return leapfrog_chain(chain)(q, p, probes, *weights)
 
 

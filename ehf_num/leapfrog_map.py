@@ -98,14 +98,19 @@ class Chain:
     rebuild: bool
 
 
-def kept_bytes(weights: Sequence[Any], steps: int, rows: int, probes: int) -> int:
-    """Count the bytes that `ChainKernel` keeps between forward and backward pass."""
-    energies = [w for w in weights if w.ndim == 2]  # of each matrix, its inputs and its outputs
-    a_row: int = sum(
-        2 * fan_in + 1 + 3 * fan_out for fan_in, fan_out in (w.shape for w in energies)
-    )
+def kept_bytes(weights: Sequence[Any], chain: Chain, rows: int, probes: int) -> int:
+    """Count the bytes that a chain keeps between forward and backward pass."""
+    kicks = (chain.steps + 1) * rows + probes
+    drifts = chain.steps * rows + probes
+    size = len(weights) // (2 * chain.hamiltonians)
+    numbers = 0
+    for network, start in enumerate(range(0, len(weights), size)):
+        matrices = weights[start : start + size - 1 : 2]
+        a_row = sum(2 * w.shape[0] + 1 + 3 * w.shape[1] for w in matrices)
+        a_row -= matrices[-1].shape[1]  # the top layer's slopes are its products
+        numbers += a_row * (kicks if network % 2 else drifts)
     itemsize: int = weights[0].dtype.itemsize
-    return a_row * itemsize * ((steps + 1) * rows + probes)
+    return numbers * itemsize
 
 
 class ChainKernel:

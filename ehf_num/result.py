@@ -70,6 +70,10 @@ class TrainingResult:
         What was given as ``rng=``, where it was an int.
     versions : dict
         Of Python and of every package that computes.
+    reversal_error : float or None
+        Where training rebuilt the flow's states (``reversible=``): the largest absolute difference
+        in any coordinate, over the run, between a start that was rebuilt and the true one. None
+        where states were kept.
     """
 
     history: History
@@ -78,6 +82,7 @@ class TrainingResult:
     seconds: float
     seed: int | None
     versions: dict[str, str]
+    reversal_error: float | None = None
 
     def __str__(self) -> str:
         last = f", ELBO {self.history.elbo[-1]:.3f} nats" if len(self.history) else ""

@@ -43,11 +43,13 @@ class FlowSettings:
     step_size: float = 0.5
     hidden: tuple[int, ...] = (128, 128)
     dtype: str = "float64"
+    reversible: bool | str = "auto"
 
     def __post_init__(self) -> None:
         checks.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
         checks.one_of(self.encoder, "encoder", ("gaussian", "coupling"))
         checks.one_of(self.dtype, "dtype", ("float64", "float32"))
+        checks.one_of(self.reversible, "reversible", ("auto", True, False))
         hidden: object = self.hidden
         if not isinstance(hidden, Sequence) or isinstance(hidden, str) or not hidden:
             raise ArgumentError(
@@ -63,7 +65,7 @@ class FlowSettings:
 
     def integrator(self) -> Leapfrog:
         """Return the integrator of every Hamiltonian."""
-        return Leapfrog(self.steps, self.step_size)
+        return Leapfrog(self.steps, self.step_size, self.reversible)
 
     def build_encoder(self, dim: int, frame: MomentumFrame | None = None) -> Encoder:
         """Return the encoder for d = dim; a frame makes couplings equivariant."""

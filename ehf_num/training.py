@@ -13,13 +13,14 @@ from tqdm import tqdm
 
 from ehf_num.adam import Adam, AdamSettings
 from ehf_num.data import TrainingData
+from ehf_num.leapfrog_map import watch_reversals
 from ehf_num.multipliers import Multipliers, MultiplierSettings
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread
 from ehf_num.parameters import ParameterVector
 from ehf_num.result import History, TrainingResult, versions
 from ehf_num.tape import make_vjp
-from ehf_num.workspace import Array
+from ehf_num.workspace import Array, release
 
 
 class TrainingWarning(UserWarning):
@@ -83,7 +84,7 @@ class _Run:
         self.multipliers = Multipliers(
             penalized, settings.multipliers or MultiplierSettings(kappa=1.0)
         )
-        self.previous = parameters.flat.copy()
+        self.previous, self.gradient = parameters.flat.copy(), np.empty_like(parameters.flat)
         self.iteration = 0
         self.window: list[Array] = []
         self.rows: list[tuple[Any, ...]] = []
@@ -112,7 +113,7 @@ class _Run:
         if not np.isfinite(terms).all():
             return False
         cotangent = np.concatenate([[-1.0], self.multipliers.values]).astype(self.dtype)
-        gradient = np.concatenate([part.ravel() for part in vjp(cotangent)])
+        gradient = np.concatenate([part.ravel() for part in vjp(cotangent)], out=self.gradient)
         if not np.isfinite(gradient).all():
             return False
         np.copyto(self.previous, self.parameters.flat)
@@ -219,7 +220,10 @@ def train(
     """
     start = time.perf_counter()
     disable = None if settings.progress is None else not settings.progress
-    with tqdm(total=settings.iterations, disable=disable, unit="it", leave=False) as bar:
+    with (
+        watch_reversals() as reversals,
+        tqdm(total=settings.iterations, disable=disable, unit="it", leave=False) as bar,
+    ):
         run = _Run(objective, parameters, data, settings, rng)
         try:
             with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -228,6 +232,7 @@ def train(
                 run.restore(run.best[2])
         except KeyboardInterrupt:
             stop_reason = "interrupted"
+    release()
     result = TrainingResult(
         history=run.history(),
         stop_reason=stop_reason,
@@ -235,6 +240,7 @@ def train(
         seconds=time.perf_counter() - start,
         seed=seed,
         versions=versions(),
+        reversal_error=reversals.largest,
     )
     if stop_reason in ("non_finite", "interrupted"):
         warnings.warn(

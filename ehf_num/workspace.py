@@ -35,8 +35,16 @@ class _Pool:
         if len(kept) < _MAX_KEPT_PER_SHAPE:
             kept.append(array)
 
+    def clear(self) -> None:
+        self._free.clear()
+
 
 _pool = _Pool()
+
+
+def release() -> None:
+    """Let go of all arrays that are kept for reuse and not in use."""
+    _pool.clear()
 
 
 class Workspace:

@@ -11,6 +11,7 @@ from scipy import stats
 from ehf_num.encoder import GaussianEncoder
 from ehf_num.parameters import ParameterVector
 from ehf_num.tape import make_vjp
+from ehf_num.workspace import Workspace
 
 
 def pieces(case, dtype="float64", hamiltonians=2, n=8):
@@ -135,12 +136,20 @@ def test_nothing_is_upcast_from_float32(case, monkeypatch):
         found.append((fun.__name__, value.dtype))
 
     flow, x, noise, base_states = pieces(case, dtype="float32")
+    empty = Workspace.empty
+
+    def watched_empty(self, shape, dtype):
+        found.append(("work array", dtype))
+        return empty(self, shape, dtype)
+
+    monkeypatch.setattr(Workspace, "empty", watched_empty)
     monkeypatch.setattr(VJPNode, "__init__", watch)
     vjp, terms = make_vjp(
         lambda arrays: flow.objective.terms(arrays, x, noise, base_states), flow.weights
     )
     vjp(np.ones(len(terms), np.float32))
     assert len(found) > 20
+    assert "work array" in dict(found)
     assert [entry for entry in found if entry[1] != np.float32] == []
 
 

@@ -1,0 +1,99 @@
+"""Memory of training: does not grow with iterations, nor with steps where states are rebuilt."""
+
+import gc
+import tracemalloc
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from models import make
+
+import ehf_num as en
+from ehf_num import parallel, workspace
+from ehf_num.leapfrog_map import Chain, kept_bytes, leapfrog_chain
+from ehf_num.networks import init_energy
+from ehf_num.tape import make_vjp
+from ehf_num.training import TrainingSettings
+
+ROWS = 100
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """How many shares there are follows the work, and each has arrays of its own."""
+    parallel.set_threads(1)
+    yield
+    parallel.set_threads(None)
+
+
+def one_pass(steps, rebuild, hamiltonians=1, hidden=(16, 16)):
+    """Go forward and back through a chain."""
+    rng = np.random.default_rng(0)
+    energies = [init_energy((2, *hidden, 1), rng, "float64") for _ in range(2 * hamiltonians)]
+    weights = [array for energy in energies for array in energy]
+    q, p = rng.standard_normal((2, ROWS, 2))
+    probes = rng.standard_normal((ROWS, 4))
+    flow = leapfrog_chain(Chain(steps, 0.1 / steps, hamiltonians, rebuild))
+    vjp, states = make_vjp(lambda arrays: flow(q, p, probes, *arrays)[0], weights)
+    vjp(states)
+    return weights
+
+
+def peak(work):
+    """Peak of what some work allocates, bytes."""
+    workspace.release()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_thousand_steps_train_in_the_memory_of_ten():
+    ten, thousand = (peak(lambda steps=steps: one_pass(steps, True)) for steps in (10, 1000))
+    kept = peak(lambda: one_pass(10, False))
+    assert thousand < 1.2 * ten
+    assert thousand < kept < 0.2 * peak(lambda: one_pass(100, False))
+
+
+def test_what_is_kept_is_counted():
+    weights = one_pass(20, False, hamiltonians=2)
+    counted = kept_bytes(weights, Chain(20, 0.1, 2, False), ROWS, ROWS)
+    found = peak(lambda: one_pass(20, False, hamiltonians=2))
+    assert found == pytest.approx(counted, rel=0.1)
+
+
+def test_work_arrays_are_all_there_after_the_first_pass(monkeypatch):
+    one_pass(2, False)
+    fresh = []
+    empty = SimpleNamespace(empty=lambda *a: fresh.append(a) or np.empty(*a))
+    monkeypatch.setattr(workspace, "np", empty)
+    one_pass(2, False)
+    assert fresh == []
+    one_pass(3, False)
+    assert fresh != []  # another number of rows: the count is not blind
+
+
+def test_training_takes_no_more_memory_for_more_iterations(monkeypatch):
+    monkeypatch.setattr(TrainingSettings, "record_every", property(lambda s: s.iterations // 20))
+    flow, draws = make("so2", hidden=(4,), enforce="none"), []
+
+    def source(n, rng):
+        draws.append(n)
+        if len(draws) % 20 == 0:
+            gc.collect()  # what waits for the collector would look like growth
+        return rng.standard_normal((n, 2))
+
+    def fit(iterations):
+        flow.fit(source, iterations=iterations, batch_size=16, progress=False)
+
+    fit(20)  # what is compiled and imported once
+    assert peak(lambda: fit(240)) < 1.05 * peak(lambda: fit(60))
+
+
+def test_after_training_no_work_arrays_are_held():
+    x = en.rings().sample(200, rng=0)
+    make("so2").fit(x, iterations=5, progress=False)
+    assert not workspace._pool._free
