@@ -320,6 +320,8 @@ class Tower:
     def _part_of_same_sign(self, f: Poly) -> Element | None:
         """Return what has the same sign and zeros: u - v for exp(u) - exp(v)."""
         special = self._special(f)
+        if special is not None and special.kind == "opaque" and special.argument is not None:
+            return special.argument
         if special is not None and special.kind == "arc":
             return special.rotation[1]
         if special is not None and special.kind == "log":

@@ -41,7 +41,7 @@ from ehf_sym.cases import vanishes
 from ehf_sym.elementary import Product, RefineError, Refinements, Tower
 from ehf_sym.enclosure import is_integer_valued
 from ehf_sym.inverse_functions import Arcs
-from ehf_sym.kernels import UNIT, Element, Field, GiveUpError, Kernel, Key, RingFullError
+from ehf_sym.kernels import UNIT, Element, Field, GiveUpError, Kernel, Key, Kind, RingFullError
 from ehf_sym.parity import Parities
 from ehf_sym.polynomials import Poly
 from ehf_sym.signs import Facts, Sign
@@ -390,7 +390,10 @@ class _Conversion:
                     return self._field.generator(kernel)
                 if function == formula.func == sp.erf and self._equal(minus, others):
                     return self._field.scale(self._field.generator(kernel), -1)
-        kernel = self._field.adjoin("constant" if formula.is_number else "opaque", formula)
+        # The error function has the sign of its argument.
+        argument = arguments[0] if formula.func == sp.erf else None
+        kind: Kind = "constant" if formula.is_number else "opaque"
+        kernel = self._field.adjoin(kind, formula, argument=argument)
         self._note_sign(kernel)
         self._opaque.append((formula.func, arguments, kernel))
         return self._field.generator(kernel)

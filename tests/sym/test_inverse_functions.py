@@ -70,6 +70,16 @@ IDENTITIES = {
 
 FALSE_BRANCHES = {
     "sum of atan": atan(x) + atan(y) - atan((x + y) / (1 - x * y)),
+    "sum of atan, one of two jumps": atan(x)
+    + atan(y)
+    - atan((x + y) / (1 - x * y))
+    + pi / 2 * (1 - sp.sign(1 - x * y)),
+    "twice atan, one of two jumps": 2 * atan(x)
+    - atan(2 * x / (1 - x**2))
+    - pi / 2 * (1 - sp.sign(1 - x**2)),
+    "twice atan, the other jump": 2 * atan(x)
+    - atan(2 * x / (1 - x**2))
+    + pi / 2 * (1 - sp.sign(1 - x**2)),
     "twice atan": 2 * atan(x) - atan(2 * x / (1 - x**2)),
     "twice acos": acos(2 * x**2 - 1) - 2 * acos(x),
     "atan of tan": atan(tan(x)) - x,

@@ -1,6 +1,7 @@
 """The zero test: true identities, the same with a planted fault, traps, and the door."""
 
 import copy
+import json
 import pickle
 from fractions import Fraction
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Abs, Max, Min, Rational, cos, exp, log, pi, sign, sin, sqrt, tan
 
-from ehf_sym.errors import FormulaError
+from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.zero_test import is_zero
 
 x, y, z = sp.symbols("x y z", real=True)
@@ -427,3 +428,33 @@ def test_twenty_variables():
     assert is_zero(
         log(sp.Mul(*(1 + u**2 for u in xs))) - sp.Add(*(log(1 + u**2) for u in xs))
     ).proved
+
+
+def test_past_the_time_limit_the_answer_is_undecided():
+    formula = sp.Add(*(sp.atan(x + k * y) for k in range(9))) * sqrt(1 - sin(x * y) ** 2) ** 7
+    formula = formula - sp.expand(formula)
+    verdict = is_zero(formula, time_limit=1e-6)
+    assert verdict.undecided
+    assert "time limit" in verdict.method
+    assert verdict.residual == formula
+    assert is_zero(x - x, time_limit=1e-6).proved or is_zero(x - x, time_limit=1).proved
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, "10", None, float("nan")])
+def test_a_time_limit_is_a_positive_number(wrong):
+    with pytest.raises(ArgumentError, match="time_limit"):
+        is_zero(x, time_limit=wrong)
+
+
+def test_the_error_function_has_the_sign_of_its_argument():
+    assert is_zero(Abs(sp.erf(x)) - sp.erf(Abs(x))).proved
+
+
+def test_certificates_are_plain_data():
+    proof = is_zero(exp(x) * exp(y) - exp(x + y)).certificate.as_dict()
+    assert proof["method"] == "normal form"
+    assert proof["kernels"][:2] == ["x", "y"]
+    refutation = is_zero(exp(x) - 1 - x).certificate.as_dict()
+    assert refutation["witness"] == {"x": "1"}
+    assert all(float(end) > 0 for end in refutation["enclosure"])
+    assert json.loads(json.dumps([proof, refutation])) == [proof, refutation]
