@@ -74,7 +74,8 @@ class AlgebraReport(Reported):
         count = casimir_count(g)
         yield Line(1, f"Independent Casimirs: {'' if count.exact else 'at most '}{count.number}")
         if self.identity.reasons:
-            yield Line(1, f"Named by: {'; '.join(self.identity.reasons)}")
+            whose = "Named by" if self.identity.names else "Parts named by"
+            yield Line(1, f"{whose}: {'; '.join(self.identity.reasons)}")
         if self.closed.space.parameters:
             names = ", ".join(map(str, self.closed.space.parameters))
             yield Line(1, f"For generic values of {names}")

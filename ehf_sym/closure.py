@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from sympy import Expr
 
 from ehf_sym.errors import ClosureError
-from ehf_sym.functions import Polynomials, functions
+from ehf_sym.functions import Polynomials, functions, narrowed
 from ehf_sym.growth import infinite_pair
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.structure import LieStructure
@@ -160,14 +160,11 @@ class _Closing:
     def _structure(self, dim: int) -> LieStructure:
         """Structure constants over the field that holds all of them."""
         field = self._functions.field
-        table = {}
-        for pair, (own, row) in self._table.items():
-            table[pair] = (
-                row
-                if own == field
-                else {k: field.from_sympy(own.to_sympy(c)) for k, c in row.items()}
-            )
-        return LieStructure(field, dim, table)
+        table = {pair: _converted(row, own, field) for pair, (own, row) in self._table.items()}
+        small = narrowed(field, [c for row in table.values() for c in row.values()])
+        return LieStructure(
+            small, dim, {pair: _converted(row, field, small) for pair, row in table.items()}
+        )
 
     def _bracket_name(self, pair: Pair) -> str:
         """How a message writes a bracket."""
@@ -197,3 +194,8 @@ class _Closing:
                     "terms that are all different"
                 )
         return "whether a larger bound would do is not known"
+
+
+def _converted(row: Vector, old: Any, new: Any) -> Vector:
+    """Coefficients in another field that holds them."""
+    return row if old == new else {k: new.from_sympy(old.to_sympy(c)) for k, c in row.items()}

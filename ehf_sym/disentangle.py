@@ -17,7 +17,7 @@ from ehf_sym.ideals import centre, derived_algebra
 from ehf_sym.independent_actions import Split, Velocity, combined, split_space
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.report import Document, Line, Reported, formula_data
-from ehf_sym.subspaces import Subspace
+from ehf_sym.subspaces import Subspace, Vector
 from ehf_sym.zero_test import is_zero
 
 Status = Literal["proved", "refuted", "undecided"]
@@ -175,7 +175,7 @@ def _own_coordinates(
     closed: LieAlgebra,
     ideals: Sequence[Subspace],
     coordinates: Sequence[Symbol],
-    velocities: Sequence[Velocity] | None,
+    velocities: _Velocities | None,
 ) -> tuple[list[tuple[Expr, ...]] | None, str]:
     """Coordinates of each factor, with the reason; those at rest are the last."""
     own = _coordinate_split(closed, ideals, coordinates)
@@ -185,14 +185,14 @@ def _own_coordinates(
         return own, "each factor moves coordinates of its own, by velocities of these alone"
     if velocities is None:
         return None, ""
-    factors = [
-        [combined((c, velocities[k]) for k, c in v.items()) for v in ideal.basis]
-        for ideal in ideals
-    ]
-    split = split_space(closed.structure.field, len(coordinates), factors)
+    split = split_space(
+        velocities.field,
+        len(coordinates),
+        [[velocities.of(closed, vector) for vector in ideal.basis] for ideal in ideals],
+    )
     if split is None:
         return None, ""
-    return _dual(closed, split, coordinates), "after a linear change of coordinates"
+    return _dual(velocities.field, split, coordinates), "after a linear change of coordinates"
 
 
 def _lines_joined(ideals: Sequence[Subspace]) -> list[Subspace]:
@@ -273,7 +273,21 @@ def _coordinate_split(
     return [*moved, tuple(x for x in coordinates if x not in taken)]
 
 
-def _velocities(closed: LieAlgebra, coordinates: Sequence[Symbol]) -> list[Velocity] | None:
+@dataclass(frozen=True, eq=False)
+class _Velocities:
+    """Affine velocity fields of the generators, over one field."""
+
+    field: Any
+    fields: Sequence[Velocity]
+
+    def of(self, closed: LieAlgebra, vector: Vector) -> Velocity:
+        """Velocity field of a combination of the generators."""
+        convert = closed.structure.field.to_sympy
+        terms = ((self.field.from_sympy(convert(c)), self.fields[k]) for k, c in vector.items())
+        return combined(terms)
+
+
+def _velocities(closed: LieAlgebra, coordinates: Sequence[Symbol]) -> _Velocities | None:
     """Velocity fields of all generators if they are affine in these coordinates."""
     space = closed.space
     ring = functions(closed.generators, space.coordinates, tuple(space.parameters))
@@ -289,14 +303,12 @@ def _velocities(closed: LieAlgebra, coordinates: Sequence[Symbol]) -> list[Veloc
                 place = monomial.index(1) if sum(monomial) else None
                 field.setdefault(place, {})[i] = entry
         fields.append(dict(field))
-    return fields
+    return _Velocities(ring.field, fields)
 
 
-def _dual(
-    closed: LieAlgebra, split: Split, coordinates: Sequence[Symbol]
-) -> list[tuple[Expr, ...]]:
+def _dual(field: Any, split: Split, coordinates: Sequence[Symbol]) -> list[tuple[Expr, ...]]:
     """Linear coordinates of each part, those at rest last."""
-    field, n = closed.structure.field, len(coordinates)
+    n = len(coordinates)
     columns = [v for part in (*split.parts, split.rest) for v in part.basis]
     rows: dict[int, dict[int, Any]] = {}
     for j, column in enumerate(columns):

@@ -267,6 +267,22 @@ def with_constants_apart(formula: sp.Expr, variables: Sequence[sp.Symbol]) -> sp
     return formula.replace(shifted, lambda part: part.expand(trig=True, deep=False))
 
 
+def narrowed(field: Any, numbers: Sequence[Any]) -> Any:
+    """Choose the smallest of field, field without parameters, and Q that holds the numbers.
+
+    Examples
+    --------
+    >>> field = constant_field([sp.sqrt(3)], [sp.Symbol("m")])
+    >>> narrowed(field, [field.from_sympy(sp.sqrt(3))]), narrowed(field, [field.one])
+    (QQ<sqrt(3)>, QQ)
+    """
+    if field.is_FractionField:
+        if not all(x.numer.is_ground and x.denom.is_ground for x in numbers):
+            return field
+        return narrowed(field.domain, [field.domain.quo(x.numer.LC, x.denom.LC) for x in numbers])
+    return QQ if field.is_Algebraic and all(x.is_ground for x in numbers) else field
+
+
 def _split(poly: Poly, images: Mapping[int, Any], field: Any) -> Vector:
     """Gather the terms of a polynomial by their monomial in the kernels that are no constants."""
     vector: dict[Any, Any] = {}

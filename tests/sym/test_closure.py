@@ -205,6 +205,21 @@ def test_parameters_are_constants():
     assert "For generic values of m, w" in str(closed.describe())
 
 
+def test_constants_lie_in_the_smallest_field():
+    """Parameters and roots that cancel in the brackets are gone from the structure."""
+    m, w = sp.symbols("m w", positive=True)
+    space = es.PhaseSpace(1, [m, w])
+    (q,), (p,) = space.q, space.p
+    scaled = es.LieAlgebra(space, [m * w * q**2 / 2, p**2 / (2 * m * w), q * p])
+    assert scaled.structure.field == sp.QQ
+    assert scaled.name == "sl(2,R)"
+    irrational = es.LieAlgebra(space, [sp.sqrt(3) * m * q, p / m])
+    assert irrational.close().structure.field == sp.QQ
+    kept = es.LieAlgebra(space, [q, p, p**2 / (2 * m)]).close()
+    assert kept.structure.field.is_FractionField
+    assert brackets_agree(kept)
+
+
 def test_properties_and_parts_of_the_euclidean_algebra():
     e3 = es.LieAlgebra(SPACE, [*L, *P])
     for name in ("semisimple", "solvable", "nilpotent", "reductive", "compact", "abelian"):

@@ -116,6 +116,19 @@ def test_velocities_that_are_not_affine_are_looked_at_coordinate_by_coordinate()
     assert mixed.disentangle().status == "undecided"
 
 
+def test_parameters_may_hide_the_subspaces():
+    m = sp.Symbol("m", positive=True)
+    space = es.PhaseSpace(2, [m])
+    (q1, q2), (p1, p2) = space.q, space.p
+    report = es.LieAlgebra(space, [p1 + m * p2, p1 - m * p2]).disentangle()
+    assert report.proved
+    assert {f.own for f in report.factors} == {
+        (q1 / 2 + q2 / (2 * m),),
+        (q1 / 2 - q2 / (2 * m),),
+    }
+    assert really_independent(report)
+
+
 def test_factors_that_could_be_chosen_otherwise_are_not_refuted():
     space = es.PhaseSpace(2)
     q, p = space.q, space.p
