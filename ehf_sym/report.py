@@ -27,6 +27,7 @@ _LATEX_SIGNS = {
     "q̇ = ∂g/∂p": r"$\dot q = \partial g/\partial p$",
     "O(dt²)": "$O(dt^2)$",
     "π": r"$\pi$",
+    "⋉": r"$\ltimes$",
     "{": r"\{",
     "}": r"\}",
     "_": r"\_",

@@ -245,3 +245,12 @@ def test_report_in_every_form():
     assert [0, 1, 2, "1"] in data["structure_constants"]
     assert report.to_html().startswith("<div")
     assert r"\text{Lie algebra of dimension 3" in report.to_latex()
+
+
+def test_semidirect_products_are_written_in_latex():
+    space = es.PhaseSpace(3)
+    energy = sum(x**2 for x in space.p)
+    report = es.LieAlgebra(space, [*L, *P, *Q, energy]).describe()
+    assert "so(3) ⋉ (" in report.to_text()
+    assert r"so(3) $\ltimes$ (" in report.to_latex()
+    assert "Parts named by: " in report.to_text()
