@@ -12,11 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sympy import Symbol
+from sympy.core.facts import InconsistentAssumptions
+
 import ehf_sym as es
-from ehf_sym.errors import EHFError
+from ehf_sym.errors import ArgumentError, EHFError
 
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
+_ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,7 +76,15 @@ def _add_formulas(parser: argparse.ArgumentParser) -> None:
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dim", type=int, help="d, the number of positions; --group knows it")
     _add_formulas(parser)
-    parser.add_argument("--format", choices=("text", "latex", "html"), default="text")
+    parser.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME[:ASSUMPTION,...]",
+        help="a constant of unknown value that formulas may contain, such as m:positive; real "
+        f"unless said otherwise; {', '.join(_ASSUMPTIONS)}; may be repeated",
+    )
+    parser.add_argument("--format", choices=("text", "latex", "html", "json"), default="text")
     parser.set_defaults(command=_check)
 
 
@@ -127,7 +139,9 @@ def _base(text: str, space: es.PhaseSpace) -> es.BaseDensity:
     return es.BaseDensity.from_density(space, es.parse(text, space))
 
 
-def _symmetry(options: argparse.Namespace, dim: int | None) -> es.LieAlgebra | None:
+def _symmetry(
+    options: argparse.Namespace, dim: int | None, parameters: Sequence[Symbol] = ()
+) -> es.LieAlgebra | None:
     """Join the catalogue's generators and the user's own; None if there are none."""
     texts = options.generator
     if options.group is None:
@@ -135,20 +149,38 @@ def _symmetry(options: argparse.Namespace, dim: int | None) -> es.LieAlgebra | N
             return None
         if dim is None:
             raise es.ArgumentError("--dim is missing; it should be the number of positions")
-        space = es.PhaseSpace(dim)
+        space = es.PhaseSpace(dim, parameters=parameters)
         return es.LieAlgebra(space, [es.parse(text, space) for text in texts])
     named = es.named_symmetry(options.group)
     if dim not in (None, named.space.dim):
         raise es.ArgumentError(
             f"{options.group} acts on {named.space.dim} positions; there are {dim}"
         )
-    own = [es.parse(text, named.space) for text in texts]
+    space = es.PhaseSpace(named.space.dim, parameters=[*named.space.parameters, *parameters])
+    own = [es.parse(text, space) for text in texts]
     labels = [f"g{k}" for k in range(1, len(own) + 1)]
-    return es.LieAlgebra(named.space, [*named.generators, *own], [*named.labels, *labels])
+    return es.LieAlgebra(space, [*named.generators, *own], [*named.labels, *labels])
+
+
+def _parameter(text: str) -> Symbol:
+    """Read m, m:positive or n:positive,integer."""
+    name, _, words = text.partition(":")
+    assumptions = [word.strip() for word in words.split(",")] if words else []
+    for word in assumptions:
+        if word not in _ASSUMPTIONS:
+            raise ArgumentError(
+                f"--parameter {text} assumes {word!r}; it should be {', '.join(_ASSUMPTIONS)}"
+            )
+    try:
+        return Symbol(name.strip(), real=True, **dict.fromkeys(assumptions, True))
+    except InconsistentAssumptions:
+        raise ArgumentError(
+            f"--parameter {text} assumes what no number is: {' and '.join(assumptions)}"
+        ) from None
 
 
 def _check(options: argparse.Namespace) -> int:
-    symmetry = _symmetry(options, options.dim)
+    symmetry = _symmetry(options, options.dim, [_parameter(t) for t in options.parameter])
     if symmetry is None:
         raise es.ArgumentError("there is nothing to check; give --generator or --group")
     report = symmetry.check(_base(options.base, symmetry.space))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sympy import Expr, Integer, Mul, Pow
+from sympy import And, Expr, Integer, Mul, Or, Pow, Rel, default_sort_key
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
@@ -22,8 +22,10 @@ def parse(text: str, space: PhaseSpace) -> Expr:
 
     The grammar: integers and decimals (exact: ``0.1`` is 1/10), the coordinates and parameters of
     the space, ``pi`` and ``E``, ``+ - * / ** ^``, parentheses, and calls of exp, log, sqrt, sin,
-    cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, Abs, abs, sign, erf, sigmoid,
-    softplus, Max, Min.
+    cos, tan, sec, csc, cot, asin, acos, atan, sinh, cosh, tanh, sech, csch, coth, asinh, acosh,
+    atanh, Abs, abs, sign, erf, sigmoid, softplus, Max, Min. Cases are written
+    ``Piecewise((q1, q1 > 0), (0, True))``; conditions compare with ``< <= > >= == !=`` and are
+    joined by ``&`` and ``|``.
 
     Parameters
     ----------
@@ -132,6 +134,21 @@ class _Writer(StrPrinter):  # type: ignore[misc]
         sign = "-" if coefficient < 0 else ""
         top = "*".join(self._factor(f) for f in above if f != 1) or "1"
         return sign + "/".join([top, *(self._factor(f) for f in below if f != 1)])
+
+    def _print_Relational(self, expr: Rel) -> str:  # noqa: N802 - SymPy's name
+        """Write a comparison with its sign: SymPy writes Eq(x, 0) for x == 0."""
+        return f"{self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)}"
+
+    def _print_And(self, expr: And) -> str:  # noqa: N802 - SymPy's name
+        return self._joined(expr, " & ")
+
+    def _print_Or(self, expr: Or) -> str:  # noqa: N802 - SymPy's name
+        return self._joined(expr, " | ")
+
+    def _joined(self, expr: And | Or, operator: str) -> str:
+        """Write conditions in parentheses, in an order that does not change."""
+        parts = sorted(expr.args, key=default_sort_key)
+        return operator.join(f"({self._print(part)})" for part in parts)
 
     def _factor(self, factor: Expr) -> str:
         """Write one factor, in parentheses unless it binds tighter than a product."""

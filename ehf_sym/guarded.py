@@ -9,14 +9,23 @@ from typing import Any
 from sympy import (
     Abs,
     Add,
+    And,
     E,
+    Eq,
     Expr,
     Function,
+    Ge,
+    Gt,
     I,
+    Le,
+    Lt,
     Max,
     Min,
     Mul,
     N,
+    Ne,
+    Or,
+    Piecewise,
     Pow,
     Rational,
     acos,
@@ -27,13 +36,18 @@ from sympy import (
     atanh,
     cos,
     cosh,
+    cot,
+    coth,
+    csc,
+    csch,
     erf,
     exp,
     log,
     nan,
     oo,
     pi,
-    preorder_traversal,
+    sec,
+    sech,
     sign,
     sin,
     sinh,
@@ -41,6 +55,7 @@ from sympy import (
     tanh,
     zoo,
 )
+from sympy.logic.boolalg import Boolean
 
 MAX_DIGITS = 1000
 _MAX_EXPONENT = 1000
@@ -50,12 +65,10 @@ _MAX_RADICAND_BITS = 512
 _MAX_CONSTANT_EXPONENT = 5000
 _MAX_PI_DENOMINATOR = 120
 _MAX_ARGUMENTS = 20
-# How often the sign of an argument, or of a difference of two, is asked for.
-_SIGN, _COMPARISON = 15, 60
 _NO_NUMBERS = (zoo, nan, oo, -oo)
 # SymPy evaluates the argument of an exponential twice, so what is nested costs 2**depth.
 _MAX_CONSTANT_DEPTH = 8
-_CASES = (Abs, sign, Max, Min)
+_CASES = (Abs, sign, Max, Min, Piecewise)
 _MAX_CASES_DEPTH = 20
 
 
@@ -119,25 +132,30 @@ def call(name: str, arguments: Sequence[Expr]) -> Expr:
     return _admit(function(*arguments))
 
 
-def cost(operation: Callable[..., Expr], operands: Sequence[Any]) -> int:
-    """Count the nodes that an operation looks at, as often as it looks at them.
-
-    SymPy asks for signs: of the argument of a function, of each factor under a root or below a
-    fraction bar, and of the difference of each two arguments of Max and Min.
-    """
-    flat = [part for operand in operands for part in _listed(operand) if isinstance(part, Expr)]
-    nodes = sum(sum(1 for _ in preorder_traversal(part)) for part in flat)
-    if operation is call:
-        pairs = _COMPARISON * len(flat) if operands[0] in ("Max", "Min") else _SIGN
-        return nodes * max(pairs, len(Mul.make_args(flat[0])) // 2)
-    if operation is power:
-        plain = operands[1].is_Integer and operands[1] > 0
-        return nodes * max(1 if plain else _SIGN, len(Mul.make_args(operands[0])) // 2)
-    return nodes
+def piecewise(values: Sequence[Expr], conditions: Sequence[Boolean]) -> Expr:
+    """Value of the first condition that holds."""
+    if len(values) > _MAX_ARGUMENTS:
+        raise RefusedError(f"Piecewise takes {_MAX_ARGUMENTS} cases, not {len(values)}")
+    for value in values:
+        _guard_cases(value)
+    result = Piecewise(*zip(values, conditions, strict=True))
+    if isinstance(result, Piecewise) and result.has(nan):
+        raise RefusedError("a case has no value")
+    return _admit(result)
 
 
-def _listed(operand: Any) -> Sequence[Any]:
-    return operand if isinstance(operand, list) else [operand]
+def compare(operator: str, left: Expr, right: Expr) -> Boolean:
+    """Compare two formulas without cases: SymPy would make conditions within conditions of them."""
+    if left.has(Piecewise) or right.has(Piecewise):
+        raise RefusedError("a condition contains Piecewise")
+    return COMPARISONS[operator](left, right)
+
+
+def join(operator: str, conditions: Sequence[Boolean]) -> Boolean:
+    """All of the conditions, or any."""
+    if len(conditions) > _MAX_ARGUMENTS:
+        raise RefusedError(f"{operator} joins {_MAX_ARGUMENTS} conditions, not {len(conditions)}")
+    return (And if operator == "&" else Or)(*conditions)
 
 
 def _guard_constant(argument: Expr) -> None:
@@ -156,7 +174,9 @@ def _flattened(argument: Expr, function: Callable[..., Expr]) -> int:
 def _guard_cases(argument: Expr) -> None:
     """Refuse cases within cases: each doubles what SymPy may ask."""
     if _depth(argument, _CASES) >= _MAX_CASES_DEPTH:
-        raise RefusedError(f"Abs, sign, Max and Min are nested more than {_MAX_CASES_DEPTH} deep")
+        raise RefusedError(
+            f"Abs, sign, Max, Min and Piecewise are nested more than {_MAX_CASES_DEPTH} deep"
+        )
 
 
 def _depth(expr: Expr, kinds: tuple[type, ...]) -> int:
@@ -239,6 +259,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
     "sinh": (_exponential(sinh), 1),
     "cosh": (_exponential(cosh), 1),
     "tanh": (_exponential(tanh), 1),
+    "sec": (_periodic(sec), 1),
+    "csc": (_periodic(csc), 1),
+    "cot": (_periodic(cot), 1),
+    "sech": (_exponential(sech), 1),
+    "csch": (_exponential(csch), 1),
+    "coth": (_exponential(coth), 1),
     "asinh": (asinh, 1),
     "acosh": (acosh, 1),
     "atanh": (atanh, 1),
@@ -251,6 +277,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
     "Max": (Max, None),
     "Min": (Min, None),
 }
+
+
+COMPARISONS = {"<": Lt, "<=": Le, ">": Gt, ">=": Ge, "==": Eq, "!=": Ne}
 
 
 def _admit(result: Expr) -> Expr:

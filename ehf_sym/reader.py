@@ -8,22 +8,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import E, Expr, Integer, Symbol, pi
+from sympy import E, Expr, Integer, Symbol, pi, true
 
 from ehf_sym import guarded
 from ehf_sym.errors import FormulaError
+from ehf_sym.work import cost
 
 _MAX_LENGTH = 100_000
 _MAX_DEPTH = 100
 _MAX_WORK = 300_000
 _CONTEXT = 60
 _CONSTANTS = {"pi": pi, "E": E}
-RESERVED = frozenset(_CONSTANTS) | guarded.FUNCTIONS.keys()
+RESERVED = frozenset(_CONSTANTS) | guarded.FUNCTIONS.keys() | {"Piecewise", "True"}
 """Names that the grammar gives a meaning of its own."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<operator>\*\*|[-+*/^(),])"
+    r"|(?P<operator>\*\*|[<>=!]=|[-+*/^(),<>&|])"
     r"|(?P<end>$)"
     r"|(?P<junk>.))",
     re.DOTALL,
@@ -167,13 +168,15 @@ class _Reader:
         called = self._next.text == "("
         if called and name in guarded.FUNCTIONS:
             return self._call(token)
+        if called and name == "Piecewise":
+            return self._cases(token)
         if not called and name in self._names:
             return self._names[name]
-        if name in guarded.FUNCTIONS:
+        if name in guarded.FUNCTIONS or name == "Piecewise":
             raise self._error(f"has the function {name} without arguments", token)
         if name in self._names:
             raise self._error(f"calls {name}, which is no function; write * to multiply", token)
-        known = ", ".join((*self._names, *guarded.FUNCTIONS))
+        known = ", ".join((*self._names, *guarded.FUNCTIONS, "Piecewise"))
         raise self._error(f"has the unknown name {_shown(name)}", token, f"; the names are {known}")
 
     def _call(self, token: _Token) -> Expr:
@@ -189,9 +192,67 @@ class _Reader:
         self._expect_closing(opening)
         return self._apply(token, guarded.call, token.text, arguments)
 
-    def _apply(self, token: _Token, operation: Callable[..., Expr], *operands: Any) -> Expr:
+    def _cases(self, token: _Token) -> Expr:
+        """Piecewise((value, condition), ...), from its opening parenthesis on."""
+        opening = self._take()
+        values, conditions = [], []
+        with self._nested(opening, levels=2):
+            while not values or self._next.text == ",":
+                if values:
+                    self._take()
+                pair = self._expect("(", "a pair (value, condition)")
+                values.append(self._sum())
+                self._expect(",", "',' and a condition")
+                conditions.append(self._condition())
+                self._expect_closing(pair)
+        self._expect_closing(opening)
+        return self._apply(token, guarded.piecewise, values, conditions)
+
+    def _condition(self) -> Any:
+        """Read all (&) or any (|) of some comparisons, & first."""
+        return self._joined("|", lambda: self._joined("&", self._comparison))
+
+    def _joined(self, operator: str, part: Callable[[], Any]) -> Any:
+        """Read part (operator part)*."""
+        first = self._next
+        parts = [part()]
+        while self._next.text == operator:
+            self._take()
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else self._apply(first, guarded.join, operator, parts)
+
+    def _comparison(self) -> Any:
+        """Read sum ('<' | '<=' | ...) sum, 'True', or a condition in parentheses."""
+        opening = self._next
+        if opening.text == "True":
+            self._take()
+            return true
+        if opening.text == "(" and self._encloses_condition(opening):
+            self._take()
+            with self._nested(opening):
+                condition = self._condition()
+            self._expect_closing(opening)
+            return condition
+        left = self._sum()
+        operator = self._take()
+        if operator.text not in guarded.COMPARISONS:
+            raise self._error("has no comparison such as < or >= here", operator)
+        return self._apply(operator, guarded.compare, operator.text, left, self._sum())
+
+    def _encloses_condition(self, opening: _Token) -> bool:
+        """Tell (q1 < 2) from (q1 + 1) < 2 by the first comparison after the parenthesis."""
+        depth = 0
+        for token in _tokens(self._text, opening.start):
+            depth += (token.text == "(") - (token.text == ")")
+            if depth == 0:
+                return False
+            if token.text == "True" or token.text in guarded.COMPARISONS:
+                return True
+        return False
+
+    def _apply(self, token: _Token, operation: Callable[..., Any], *operands: Any) -> Any:
         """Evaluate; whatever SymPy refuses becomes an error with a place."""
-        self._work += guarded.cost(operation, operands)
+        self._work += cost(operation, operands)
         if self._work > _MAX_WORK:
             raise self._error("takes too long to be evaluated: it is cut off", token)
         try:
@@ -205,6 +266,13 @@ class _Reader:
         if token.kind != "end":
             self._next = next(self._tokens)
         return token
+
+    def _expect(self, text: str, what: str) -> _Token:
+        """Consume this piece of text."""
+        if self._next.text != text:
+            found = "ends" if self._next.kind == "end" else f"has {_shown(self._next.text)}"
+            raise self._error(f"{found} where {what} should be", self._next)
+        return self._take()
 
     def _expect_closing(self, opening: _Token) -> None:
         """Consume a closing parenthesis."""
@@ -231,9 +299,9 @@ class _Reader:
         return FormulaError(f"text {problem} {where}{hint}\n    {shown}\n    {caret}")
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    """Cut the text; the last token is of kind "end"."""
-    for match in _TOKEN.finditer(text):
+def _tokens(text: str, start: int = 0) -> Iterator[_Token]:
+    """Cut the text from here on; the last token is of kind "end"."""
+    for match in _TOKEN.finditer(text, start):
         kind = str(match.lastgroup)
         yield _Token(kind, match[kind], match.start(kind))
 

@@ -1,9 +1,12 @@
 """The command line as a user types it: outputs and exit statuses."""
 
+import json
+
 import numpy as np
 import pytest
 
 import ehf_num as en
+import ehf_sym as es
 from ehf_num.cli import main
 
 ROTATION = "q1*p2 - q2*p1"
@@ -48,6 +51,47 @@ def test_check_admits_what_it_cannot_decide(capsys):
 def test_check_writes_other_formats(style, capsys):
     assert check("normal", "--format", style) == 0
     assert ("\\" if style == "latex" else "<") in capsys.readouterr().out
+
+
+def test_check_writes_json_that_reads_back(capsys):
+    second = "q1*p1 - q2*p2"
+    assert check("normal", "--generator", second, "--format", "json") == 1
+    data = json.loads(capsys.readouterr().out)
+    assert data["status"] == "refuted"
+    space = es.PhaseSpace(2)
+    texts = [verdict["generator"] for verdict in data["generators"]]
+    assert [es.parse(text, space) for text in texts] == [
+        es.parse(text, space) for text in (ROTATION, second)
+    ]
+
+
+def test_check_proves_for_every_value_of_a_parameter(capsys):
+    base = "exp(-(q1**2+q2**2)*m - (p1**2+p2**2)/(2*m) - lam*q1**2 - lam*q2**2)"
+    assert check(base, "--parameter", "m:positive", "--parameter", "lam") == 0
+    assert "m" in capsys.readouterr().out
+    assert check("exp(-(q1**2+n*q2**2+p1**2+p2**2))", "--parameter", "n:positive,integer") == 1
+    assert "n = " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("exp", "exp"),
+        ("q1", "q1"),
+        ("m:large", "large"),
+        ("m:positive,negative", "positive and negative"),
+        ("2m", "2m"),
+        ("", "named ''"),
+        ("m.real", "m.real"),
+        ("True", "True"),
+        ("Piecewise", "Piecewise"),
+    ],
+)
+def test_check_refuses_parameters_that_mean_something_else(parameter, message, capsys):
+    assert check("normal", "--parameter", parameter) == 3
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
 
 
 @pytest.mark.parametrize(

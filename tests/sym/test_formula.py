@@ -50,6 +50,21 @@ SPACE = PhaseSpace(2)
         ("asin(tanh(q1))", sp.asin(sp.tanh(Q1))),
         ("acosh(cosh(q1))", sp.acosh(sp.cosh(Q1))),
         ("cos(pi/17)", sp.cos(pi / 17)),
+        ("sec(q1) - csc(q2)*cot(p1)", sp.sec(Q1) - sp.csc(Q2) * sp.cot(P1)),
+        ("sech(q1)*csch(q2) + coth(p1)", sp.sech(Q1) * sp.csch(Q2) + sp.coth(P1)),
+        ("Piecewise((q1, q1 > 0), (0, True))", sp.Piecewise((Q1, Q1 > 0), (0, True))),
+        (
+            "Piecewise((1, (q1 + 1)*2 <= p1), (2, (True)))",
+            sp.Piecewise((1, 2 * Q1 + 2 <= P1), (2, True)),
+        ),
+        (
+            "Piecewise((1, q1 > 0 & q2 > 0 | p1 != 0))",
+            sp.Piecewise((1, sp.Or(sp.And(Q1 > 0, Q2 > 0), sp.Ne(P1, 0)))),
+        ),
+        (
+            "Piecewise((1, ((q1 == q2) | (p1 < 1)) & (p2 >= 0)), (2, True))**2",
+            sp.Piecewise((1, sp.And(sp.Or(sp.Eq(Q1, Q2), P1 < 1), P2 >= 0)), (2, True)) ** 2,
+        ),
         ("-(q1 + 1)*(q2 + 1)", sp.Mul(-1, Q1 + 1, Q2 + 1)),
     ],
 )
@@ -86,7 +101,17 @@ def test_decimals_have_no_rounding():
         ('__import__("os").system("true")', "unknown name '__import__'", 1),
         ("q1.__class__", r"has '\.'", 3),
         ("lambda: 0", "unknown name 'lambda'", 1),
-        ("q1 == q2", "has '='", 4),
+        ("q1 == q2", "has '=='", 4),
+        ("q1 < 2", "has '<'", 4),
+        ("True", "unknown name 'True'", 1),
+        ("Piecewise", "has the function Piecewise without arguments", 1),
+        ("Piecewise((q1, q1))", "no comparison", 18),
+        ("Piecewise(q1)", "has 'q1' where a pair", 11),
+        ("Piecewise((q1, q1 > 0 > 2))", r"has no '\)'", 11),
+        ("Piecewise((1, True),)", r"has '\)' where a pair", 21),
+        ("Piecewise((1, Piecewise((q1, q1 > 0), (2, True)) > 1))", "condition contains Piecew", 50),
+        ("Piecewise((1, 2 < 1))", "infinite or undefined", 1),
+        ("Piecewise(" + ",".join(["(1, q1 > 2)"] * 21) + ")", "takes 20 cases, not 21", 1),
         ("[q1]", r"has '\['", 1),
         ("1_000", "has '_000'", 2),
         ("0x10", "has 'x10'", 2),
@@ -195,6 +220,12 @@ def _grow(texts):
             lambda t: f"({t[0]})**({t[1]}/{t[2]})"
         ),
         st.tuples(st.sampled_from(FUNCTIONS), texts).map(lambda t: f"{t[0]}({t[1]})"),
+        st.tuples(st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), texts, texts, texts).map(
+            lambda t: f"Piecewise(({t[3]}, {t[1]} {t[0]} {t[2]}), ({t[1]}, True))"
+        ),
+        st.tuples(st.sampled_from("&|"), texts, texts).map(
+            lambda t: f"Piecewise((1, ({t[1]} < 1) {t[0]} ({t[2]} != p1)), ({t[2]}, True))"
+        ),
         st.tuples(st.sampled_from(["Max", "Min"]), texts, texts).map(
             lambda t: f"{t[0]}({t[1]}, {t[2]})"
         ),
@@ -223,7 +254,8 @@ def test_round_trip_is_exact(text):
         st.text("q12p()*+-/^. ,eE_piMaxsnlog'\"[]=\n", max_size=40),
         st.lists(
             st.sampled_from(["q1", "p2", "(", ")", "**", "^", "*", "+", "-", "/", ",", "9", "1e9",
-                             "0", "exp(", "log(", "sqrt(", "Max(", "sign(", ".5", "pi", "E"]),
+                             "0", "exp(", "log(", "sqrt(", "Max(", "sign(", ".5", "pi", "E",
+                             "Piecewise((", "<", ">=", "==", "&", "|", "True"]),
             max_size=15,
         ).map("".join),
     )
@@ -245,7 +277,7 @@ def test_any_text_gives_a_formula_or_a_formula_error(text):
         sp.Symbol("q01", real=True),
         sp.Symbol("q1"),
         sp.Symbol("q1*p1", real=True),
-        sp.Piecewise((Q1, Q1 > 0), (0, True)),
+        sp.Piecewise((Q1, sp.Xor(Q1 > 0, P1 > 0)), (0, True)),
         sp.gamma(Q1),
         sp.floor(Q1),
         Q1**1001,
