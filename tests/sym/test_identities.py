@@ -12,6 +12,8 @@ from ehf_sym.zero_test import is_zero
 
 POINTS = 6
 TRIES = 400
+PATIENCE = 60
+UNDECIDED_AT_MOST = {"true": 25, "hard": 5}
 
 
 def named(entries):
@@ -70,11 +72,20 @@ def test_true_ones_vanish_to_50_digits(entry):
         assert abs(value) < mpmath.mpf(10) ** -50, (point, value)
 
 
-@pytest.mark.parametrize("entry", named([*TRUE, *PLANTED, *HARD]))
-def test_nothing_is_decided_wrongly(entry):
-    verdict = is_zero(entry.formula)
-    if verdict.refuted:
-        assert not entry.true
-        check_witness(entry.formula, verdict)
-    else:
-        assert verdict.undecided or entry.true
+@pytest.mark.parametrize("entry", named(PLANTED))
+def test_planted_ones_are_refuted(entry):
+    check_witness(entry.formula, is_zero(entry.formula, time_limit=PATIENCE))
+
+
+@pytest.mark.parametrize("group", UNDECIDED_AT_MOST)
+def test_nothing_is_decided_wrongly(group):
+    undecided = []
+    for entry in {"true": TRUE, "hard": HARD}[group]:
+        verdict = is_zero(entry.formula, time_limit=PATIENCE)
+        if verdict.undecided:
+            undecided.append(entry.name)
+        elif entry.true:
+            assert verdict.proved, entry.name
+        else:
+            check_witness(entry.formula, verdict)
+    assert len(undecided) <= UNDECIDED_AT_MOST[group], undecided
