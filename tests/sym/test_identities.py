@@ -13,7 +13,7 @@ from ehf_sym.zero_test import is_zero
 POINTS = 6
 TRIES = 400
 PATIENCE = 60
-UNDECIDED_AT_MOST = {"true": 25, "hard": 5}
+UNDECIDED_AT_MOST = {"true": 5, "hard": 5}
 
 
 def named(entries):
