@@ -195,7 +195,8 @@ class _Reader:
     def _cases(self, token: _Token) -> Expr:
         """Piecewise((value, condition), ...), from its opening parenthesis on."""
         opening = self._take()
-        values, conditions = [], []
+        values: list[Expr] = []
+        conditions: list[Any] = []
         with self._nested(opening, levels=2):
             while not values or self._next.text == ",":
                 if values:
