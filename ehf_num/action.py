@@ -11,8 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 import sympy as sp
-from scipy.integrate import solve_ivp
-from scipy.linalg import expm
 
 from ehf_num.workspace import Array
 from ehf_sym import PhaseSpace, to_numpy
@@ -61,6 +59,8 @@ def finite_action(space: PhaseSpace, generator: sp.Expr, epsilon: float) -> Tran
 
 
 def _affine(matrix: Array, offset: Array, epsilon: float) -> Transformation:
+    from scipy.linalg import expm  # here: SciPy takes as long to import as the rest of us
+
     size = len(offset)
     augmented = np.zeros((size + 1, size + 1))
     augmented[:size, :size], augmented[:size, size] = matrix, offset
@@ -69,6 +69,8 @@ def _affine(matrix: Array, offset: Array, epsilon: float) -> Transformation:
 
 
 def _integrated(field: Callable[[Array], Array], epsilon: float) -> Transformation:
+    from scipy.integrate import solve_ivp
+
     def transform(states: Array) -> Array:
         shape = states.shape
         solution = solve_ivp(

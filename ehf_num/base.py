@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from scipy.integrate import dblquad
 
 from ehf_num.factors import tabulate
 from ehf_num.taped import on_tape
@@ -164,6 +163,8 @@ def _constant(base: BaseDensity, given: float | None) -> float:
                 "log_normalizer=) as an exact formula; it is integrated numerically for d = 1 only"
             )
         return given  # an integral over four dimensions or more: taken on trust, docs/limits
+    from scipy.integrate import dblquad  # here: most bases need no SciPy, which is slow to import
+
     formula = to_numpy(base.log_density, base.space.coordinates)
     mass, _ = dblquad(
         lambda p, q: float(np.exp(formula(np.array([q, p])))), -np.inf, np.inf, -np.inf, np.inf

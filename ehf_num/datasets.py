@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import integrate
-from scipy.special import gammaln, log_ndtr, logsumexp, ndtr, ndtri, xlogy
 
 from ehf_num import checks
 from ehf_sym.errors import ArgumentError
@@ -159,6 +157,7 @@ class Shells(Target):
 
     def expected_log_prob(self) -> float:
         """Return E[ln p(x)] under p in nats, by adaptive quadrature over the radius."""
+        from scipy.integrate import quad
 
         def integrand(r: float, shell: int) -> float:
             law = np.exp(self._log_radius_laws(np.array([r]))[0, shell])
@@ -167,12 +166,14 @@ class Shells(Target):
         total = 0.0
         for shell, (radius, weight) in enumerate(zip(self.radii, self.weights, strict=True)):
             low, high = radius - _REACH * self.noise, radius + _REACH * self.noise
-            part, _ = integrate.quad(integrand, max(0, low), high, (shell,), points=[radius])
+            part, _ = quad(integrand, max(0, low), high, (shell,), points=[radius])
             total += weight * part
         return total
 
     def _draw(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw radius and direction independently."""
+        from scipy.special import ndtr, ndtri
+
         radii = np.asarray(self.radii)[rng.choice(len(self.radii), size=n, p=self.weights)]
         # The inverse CDF of the upper part of the normal, so that r > 0 costs no rejection.
         upper = (1 - rng.random(n)) * ndtr(radii / self.noise)
@@ -187,6 +188,8 @@ class Shells(Target):
 
     def _log_prob_at(self, r: Floats) -> Floats:
         """Evaluate ln p at any point of radius r."""
+        from scipy.special import gammaln, logsumexp, xlogy
+
         half = self.dim / 2
         log_area = math.log(2) + half * math.log(math.pi) - gammaln(half)
         log_radius = logsumexp(self._log_radius_laws(r) + np.log(self.weights), axis=1)
@@ -194,6 +197,8 @@ class Shells(Target):
 
     def _log_radius_laws(self, r: Floats) -> Floats:
         """Evaluate each shell's ln N⁺(r; R_i, σ), shape (n, shells)."""
+        from scipy.special import log_ndtr
+
         radii = np.asarray(self.radii)
         log_norm = 0.5 * _LOG_2PI + math.log(self.noise) + log_ndtr(radii / self.noise)
         return np.asarray(-0.5 * ((r[:, None] - radii) / self.noise) ** 2 - log_norm)
@@ -254,6 +259,8 @@ class CircleModes(Target):
 
     def _log_density(self, points: Floats) -> Floats:
         """Evaluate the mixture's ln p."""
+        from scipy.special import logsumexp
+
         z = (points[:, None, :] - self.centers) / self.noise
         log_norm = _LOG_2PI + 2 * math.log(self.noise) + math.log(self.modes)
         return np.asarray(logsumexp(-0.5 * (z**2).sum(axis=2), axis=1) - log_norm)

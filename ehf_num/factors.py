@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from ehf_num.workspace import Array
 from ehf_sym.bridge import NumpyFormula
 from ehf_sym.errors import ArgumentError
+
+if TYPE_CHECKING:  # SciPy is slow to import, and only bases that factorize need it
+    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 _NEGLIGIBLE = -80.0  # e**-80 of the peak: below what a double resolves of the mass
 _CELLS = 8192
@@ -64,6 +67,7 @@ def tabulate(log_density: NumpyFormula, text: str) -> Factor:
     ehf_sym.ArgumentError
         If the factor does not fall off, or not fast enough, or is too rough for the table.
     """
+    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
     def log_pdf(x: npt.ArrayLike) -> Array:
         with np.errstate(all="ignore"):

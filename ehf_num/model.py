@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from os import PathLike
 from typing import Any, Self
 
@@ -24,18 +25,16 @@ from ehf_num.base import Sampler
 from ehf_num.coupling import CouplingEncoder
 from ehf_num.data import training_data
 from ehf_num.flow import HamiltonianFlow
+from ehf_num.inference import draw_positions, in_blocks
 from ehf_num.momentum_frames import MovingFrame
 from ehf_num.multipliers import MultiplierSettings
 from ehf_num.objective import Objective
-from ehf_num.parallel import one_blas_thread
 from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import FlowSettings
 from ehf_num.training import TrainingSettings, train
 from ehf_num.workspace import Array
 from ehf_sym import BaseDensity, LieAlgebra
 from ehf_sym.errors import ArgumentError
-
-_ROWS_PER_BLOCK = 8192
 
 
 class EquivariantHamiltonianFlow:
@@ -255,27 +254,22 @@ class EquivariantHamiltonianFlow:
     def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
         """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
         n = checks.positive_integer(n, "n")
-        random = checks.generator(rng)
-        result = np.empty((n, self.dim), self.settings.dtype)
-        for start in range(0, n, _ROWS_PER_BLOCK):
-            rows = result[start : start + _ROWS_PER_BLOCK]
-            state = self._objective.base.sample(len(rows), random, self.settings.dtype)
-            with one_blas_thread():
-                rows[:], _ = self.flow.forward(*np.split(state, 2, axis=1))
-        return result
+        return draw_positions(self._objective, self.weights, n, checks.generator(rng))
 
     def forward(self, q: Any, p: Any) -> tuple[Array, Array]:
         """Push base states to data states: (n, d) twice to (n, d) twice."""
-        return self.flow.forward(*self._states(q, p))
+        moved_q, moved_p = in_blocks(self.flow.forward, *self._states(q, p))
+        return moved_q, moved_p
 
     def inverse(self, q: Any, p: Any) -> tuple[Array, Array]:
         """Pull data states back to base states: (n, d) twice to (n, d) twice."""
-        return self.flow.inverse(*self._states(q, p))
+        base_q, base_p = in_blocks(self.flow.inverse, *self._states(q, p))
+        return base_q, base_p
 
     def joint_log_prob(self, q: Any, p: Any) -> Array:
         """Evaluate ln p(q, p) = ln π(inverse(q, p)), exactly: (n, d) twice to (n,), nats."""
-        result: Array = self._objective.joint_log_prob(self.weights, *self._states(q, p))
-        return result
+        log_prob = partial(self._objective.joint_log_prob, self.weights)
+        return in_blocks(lambda q, p: (log_prob(q, p),), *self._states(q, p))[0]
 
     def brackets(self, q: Any, p: Any) -> Array:
         """Evaluate {g_k, H} at states: (n, d) twice to (n, K), dimensionless.
@@ -283,7 +277,8 @@ class EquivariantHamiltonianFlow:
         In a chain, each entry is that of the H_j for which it is largest in absolute value: every
         one of them has to commute with g_k.
         """
-        values = np.stack(self._objective.brackets(self.weights, *self._states(q, p)))
+        brackets = partial(self._objective.brackets, self.weights)
+        values = np.stack(in_blocks(brackets, *self._states(q, p)))
         largest = np.argmax(np.abs(values), axis=0)[np.newaxis]
         result: Array = np.take_along_axis(values, largest, axis=0)[0]
         return result
