@@ -17,9 +17,8 @@ from itertools import pairwise
 import numpy as np
 
 from ehf_num.parallel import one_blas_thread
-from ehf_num.workspace import Array
 from tests.benchmarks.contender import Entry
-from tests.benchmarks.problem import HIDDEN, STEPS, Problem
+from tests.benchmarks.problem import HIDDEN, STEPS, Array, Problem
 
 Shape = tuple[int, int, int]
 """(m, k, n): an (m, k) matrix times a (k, n) one."""

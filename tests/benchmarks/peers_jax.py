@@ -10,10 +10,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ehf_num.workspace import Array
 from tests.benchmarks.contender import Entry, flat
 from tests.benchmarks.loss import Operations, loss_and_terms
-from tests.benchmarks.problem import BETA1, BETA2, EPSILON, LEARNING_RATE, MULTIPLIER, Problem
+from tests.benchmarks.problem import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    LEARNING_RATE,
+    MULTIPLIER,
+    Array,
+    Problem,
+)
 
 jax.config.update("jax_enable_x64", True)
 

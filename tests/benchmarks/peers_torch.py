@@ -8,10 +8,17 @@ from typing import Any
 
 import torch
 
-from ehf_num.workspace import Array
 from tests.benchmarks.contender import Entry, flat
 from tests.benchmarks.loss import Operations, loss_and_terms
-from tests.benchmarks.problem import BETA1, BETA2, EPSILON, LEARNING_RATE, MULTIPLIER, Problem
+from tests.benchmarks.problem import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    LEARNING_RATE,
+    MULTIPLIER,
+    Array,
+    Problem,
+)
 
 OPERATIONS = Operations(
     softplus=torch.nn.functional.softplus,

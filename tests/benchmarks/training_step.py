@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks import common, contender, floor
+from tests.benchmarks import common, floor, ours
 from tests.benchmarks.contender import Entry
 from tests.benchmarks.problem import Problem
 
@@ -96,7 +96,7 @@ class _Reference:
 
     def __init__(self, problem: Problem) -> None:
         self._tolerances = TOLERANCES[problem.dtype]
-        plain = contender.PlainAutograd(problem, contender.NESTED)
+        plain = ours.PlainAutograd(problem, ours.NESTED)
         self._start, self._values = plain.weights(), plain.evaluate()
         plain.advance(3)
         self._change = plain.weights() - self._start
@@ -156,10 +156,10 @@ def report(cells: dict[Problem, Cell], about: str, command: str) -> str:
 
 
 def _value(cell: Cell, name: str) -> float | None:
-    ours, other = cell[OURS].timing, cell[name].timing
-    if ours is None or other is None:
+    mine, other = cell[OURS].timing, cell[name].timing
+    if mine is None or other is None:
         return None
-    ratio = other.median / ours.median
+    ratio = other.median / mine.median
     return 1 / ratio if name == FLOOR else ratio
 
 
@@ -224,8 +224,7 @@ def _options() -> argparse.Namespace:
 def main() -> None:
     options = _options()
     others, versions = ([], []) if options.no_peers else peers(options.compile)
-    ours = Entry(OURS, {"": contender.Ours})
-    entries = [ours, *others, *contender.entries(), *floor.entries()]
+    entries = [Entry(OURS, {"": ours.Ours}), *others, *ours.autograd_entries(), *floor.entries()]
     cells: dict[Problem, Cell] = {}
     for dim, batch, dtype in itertools.product(options.dim, options.batch, options.dtype):
         problem = Problem(dim, batch, dtype, options.seed)

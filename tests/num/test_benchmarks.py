@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.benchmarks import common, contender, floor, training_step
+from tests.benchmarks import common, contender, floor, ours, training_step
 from tests.benchmarks.problem import HIDDEN, Problem
 
 SMALL = Problem(dim=4, batch=6, dtype="float64")
@@ -34,13 +34,13 @@ def check(made, problem=SMALL):
 @pytest.mark.parametrize("dim", [2, 4])
 def test_ours_comes_to_the_numbers_of_plain_autograd(dim, dtype):
     problem = replace(SMALL, dim=dim, dtype=dtype)
-    check(contender.Ours(problem), problem)
+    check(ours.Ours(problem), problem)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_the_arrangements_of_the_loss_agree(shared):
-    operations = replace(contender.WRITTEN_OUT, shared=shared)
-    check(contender.PlainAutograd(SMALL, operations))
+    operations = replace(ours.WRITTEN_OUT, shared=shared)
+    check(ours.PlainAutograd(SMALL, operations))
 
 
 def test_jax_agrees():
@@ -62,18 +62,18 @@ def test_torch_agrees():
 
 
 def test_a_contender_with_another_loss_is_refused():
-    leaky = replace(contender.WRITTEN_OUT, relu=lambda z: contender.anp.maximum(z, 1e-6 * z))
+    leaky = replace(ours.WRITTEN_OUT, relu=lambda z: ours.anp.maximum(z, 1e-6 * z))
     with pytest.raises(ValueError, match="other numbers"):
-        check(contender.PlainAutograd(SMALL, leaky))
+        check(ours.PlainAutograd(SMALL, leaky))
 
 
 def test_a_contender_with_another_adam_is_refused():
-    class Hasty(contender.PlainAutograd):
+    class Hasty(ours.PlainAutograd):
         def advance(self, steps):
             super().advance(steps + 1)
 
     with pytest.raises(ValueError, match="Adam"):
-        check(Hasty(SMALL, contender.WRITTEN_OUT))
+        check(Hasty(SMALL, ours.WRITTEN_OUT))
 
 
 def test_a_failing_peer_is_recorded_and_the_others_are_timed(no_pauses):
@@ -81,7 +81,7 @@ def test_a_failing_peer_is_recorded_and_the_others_are_timed(no_pauses):
         raise RuntimeError("no compiler")
 
     entries = [
-        contender.Entry("ehf_num", {"": contender.Ours}),
+        contender.Entry("ehf_num", {"": ours.Ours}),
         contender.Entry("peer", {"": broken}),
     ]
     cell = training_step.run_cell(SMALL, entries, rounds=1, samples=1)
