@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from ehf_sym.closed_flow import Chart
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.flow_cases import Case, flow_cases
-from ehf_sym.flow_proof import Checks
-from ehf_sym.flow_search import is_period
+from ehf_sym.flows.closed_flow import Chart
+from ehf_sym.flows.flow_cases import Case, flow_cases
+from ehf_sym.flows.flow_proof import Checks
+from ehf_sym.flows.flow_search import is_period
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data, verdict_data

@@ -9,17 +9,17 @@ from typing import Any
 
 from sympy import Add, Expr, Symbol
 
-from ehf_sym import ideals
-from ehf_sym.casimirs import casimir_count
-from ehf_sym.classification import Identity, identify_summand
-from ehf_sym.decomposition import decompose
 from ehf_sym.errors import ClosureError
-from ehf_sym.levi import levi_complement
+from ehf_sym.exact.span import relations
+from ehf_sym.exact.subspaces import Subspace
+from ehf_sym.lie import ideals
+from ehf_sym.lie.casimirs import casimir_count
+from ehf_sym.lie.classification import Identity, identify_summand
+from ehf_sym.lie.decomposition import decompose
+from ehf_sym.lie.levi import levi_complement
+from ehf_sym.lie.structure import LieStructure
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
-from ehf_sym.span import relations
-from ehf_sym.structure import LieStructure
-from ehf_sym.subspaces import Subspace
 
 # Beyond so many generators their formulas are left out of the lines.
 _MAX_SHOWN = 24

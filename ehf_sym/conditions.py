@@ -12,10 +12,10 @@ from sympy.polys.polyerrors import BasePolynomialError
 from ehf_sym.assignment import Assignment
 from ehf_sym.densities import BaseDensity
 from ehf_sym.errors import ArgumentError
-from ehf_sym.identities import identities
+from ehf_sym.exact.identities import identities
+from ehf_sym.exact.parameter_equations import Case
 from ehf_sym.invariance import InvarianceReport, check_invariance
 from ehf_sym.lie_algebra import LieAlgebra
-from ehf_sym.parameter_equations import Case
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.zero_test import is_zero

@@ -10,14 +10,14 @@ from typing import Any, Literal
 from sympy import Add, Expr, Symbol
 from sympy.polys.matrices import DomainMatrix
 
-from ehf_sym.classification import identify
-from ehf_sym.decomposition import decompose
-from ehf_sym.functions import Polynomials, functions
-from ehf_sym.ideals import centre, derived_algebra
-from ehf_sym.independent_actions import Split, Velocity, combined, split_space
+from ehf_sym.exact.functions import Polynomials, functions
+from ehf_sym.exact.subspaces import Subspace, Vector
+from ehf_sym.lie.classification import identify
+from ehf_sym.lie.decomposition import decompose
+from ehf_sym.lie.ideals import centre, derived_algebra
+from ehf_sym.lie.independent_actions import Split, Velocity, combined, split_space
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.report import Document, Line, Reported, formula_data
-from ehf_sym.subspaces import Subspace, Vector
 from ehf_sym.zero_test import is_zero
 
 Status = Literal["proved", "refuted", "undecided"]

@@ -10,7 +10,7 @@ from sympy.printing.str import StrPrinter
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.reader import RESERVED, read
+from ehf_sym.text.reader import RESERVED, read
 from ehf_sym.validation import rebuild
 
 # Of a coordinate or a parameter, as PhaseSpace admits it.

@@ -11,13 +11,10 @@ from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.generating_sets import GeneratingSet, Product, generating_set
-from ehf_sym.lie_algebra import LieAlgebra
-from ehf_sym.linear import Echelon
-from ehf_sym.report import Document, Line, Reported, formula_data, space_data
-from ehf_sym.separation import separate
-from ehf_sym.validation import whole_number
-from ehf_sym.vector_fields import (
+from ehf_sym.exact.generating_sets import GeneratingSet, Product, generating_set
+from ehf_sym.exact.linear import Echelon
+from ehf_sym.exact.separation import separate
+from ehf_sym.exact.vector_fields import (
     Poly,
     VectorFields,
     enough,
@@ -25,6 +22,9 @@ from ehf_sym.vector_fields import (
     restricted_fields,
     value_at,
 )
+from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.validation import whole_number
 from ehf_sym.zero_test import is_zero
 
 Of = Literal["q", "p", "s"]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from sympy import Add, Expr, MatrixBase, Symbol, latex
 
 from ehf_sym.assignment import assign
-from ehf_sym.closure import close
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.labels import checked_labels, fresh_label
+from ehf_sym.lie.closure import close
+from ehf_sym.lie.structural import Structural
+from ehf_sym.lie.structure import LieStructure
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.questions import Questions
-from ehf_sym.structural import Structural
-from ehf_sym.structure import LieStructure
 from ehf_sym.validation import whole_number
 from ehf_sym.zero_test import is_zero
 

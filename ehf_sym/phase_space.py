@@ -11,7 +11,7 @@ from typing import Any
 from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol
 
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.reader import RESERVED
+from ehf_sym.text.reader import RESERVED
 from ehf_sym.validation import validate_formula, whole_number
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

@@ -11,13 +11,13 @@ from sympy import Add, Expr, Integer, Mul, Symbol, default_sort_key
 
 from ehf_sym.densities import BaseDensity
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
-from ehf_sym.generating_sets import presentable
+from ehf_sym.exact.generating_sets import presentable
+from ehf_sym.exact.linear import Echelon, nullspace
+from ehf_sym.exact.separation import Exponents, Vector, separate
+from ehf_sym.exact.vector_fields import monomials, restricted_fields
 from ehf_sym.lie_algebra import LieAlgebra
-from ehf_sym.linear import Echelon, nullspace
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.separation import Exponents, Vector, separate
 from ehf_sym.validation import exact_scalar, whole_number
-from ehf_sym.vector_fields import monomials, restricted_fields
 from ehf_sym.zero_test import is_zero
 
 _COORDINATE = re.compile(r"[qp]([1-9][0-9]*)")

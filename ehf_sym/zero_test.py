@@ -12,17 +12,17 @@ from typing import Any, Literal, NoReturn
 
 import sympy as sp
 
-from ehf_sym import clock
-from ehf_sym.certificate import Certificate
-from ehf_sym.clock import OutOfTimeError
-from ehf_sym.domain import thin_points
-from ehf_sym.enclosure import bounds
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.normal_form import NormalForm, normal_form
-from ehf_sym.root_bounds import algebraic_sign
-from ehf_sym.splitting import vanishes_by_parts
 from ehf_sym.validation import exact_scalar, refuse_infinite
-from ehf_sym.witness import (
+from ehf_sym.zero import clock
+from ehf_sym.zero.certificate import Certificate
+from ehf_sym.zero.clock import OutOfTimeError
+from ehf_sym.zero.domain import thin_points
+from ehf_sym.zero.enclosure import bounds
+from ehf_sym.zero.normal_form import NormalForm, normal_form
+from ehf_sym.zero.root_bounds import algebraic_sign
+from ehf_sym.zero.splitting import vanishes_by_parts
+from ehf_sym.zero.witness import (
     EXHAUSTIVE,
     QUICK,
     THOROUGH,
@@ -142,7 +142,7 @@ def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
     """Decide whether an expression vanishes wherever it is real and defined.
 
     The expression is proved to be zero by a normal form over a field of independent kernels
-    (see `ehf_sym.normal_form`), or refuted by a rational point at which exact or interval
+    (see `ehf_sym.zero.normal_form`), or refuted by a rational point at which exact or interval
     arithmetic excludes 0. Where neither succeeds, the verdict is undecided.
 
     Symbols stand for real numbers; other assumptions (positive, integer, ...) are respected.

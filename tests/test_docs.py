@@ -102,7 +102,7 @@ def test_links_lead_somewhere(page) -> None:
 def plan_of_the_house(package: str) -> list[str]:
     text = (DOCS / "layout.md").read_text(encoding="utf-8")
     section = re.search(rf"^## {package}:(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
-    return re.findall(r"^\| `(\w+)` \|", section[1], re.MULTILINE)
+    return re.findall(r"^\| `(?:\w+/)?(\w+)` \|", section[1], re.MULTILINE)
 
 
 @pytest.mark.parametrize("package", ["ehf_sym", "ehf_num"])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sympy import QQ
 
 import ehf_sym as es
-from ehf_sym.classification import identify
-from ehf_sym.structure import LieStructure
+from ehf_sym.lie.classification import identify
+from ehf_sym.lie.structure import LieStructure
 
 # [e_i, e_j] as {(i, j): {k: c}}, after Bianchi (1898) in the form of MacCallum.
 BIANCHI = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sympy import Abs, Matrix, Rational, exp, log, pi, sqrt, symbols
 
 import ehf_sym as es
-from ehf_sym.parameter_equations import reduced, solve_parameters
+from ehf_sym.exact.parameter_equations import reduced, solve_parameters
 
 A, B, C, D = symbols("a b c d", real=True)
 M, N = symbols("m n", positive=True)

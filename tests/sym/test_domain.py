@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Rational, acosh, asin, log, sqrt
 
-from ehf_sym.domain import thin_points
+from ehf_sym.zero.domain import thin_points
 from ehf_sym.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)

@@ -8,8 +8,9 @@ import textwrap
 import pytest
 import sympy as sp
 
-from ehf_sym import FormulaError, PhaseSpace, parse, reader
+from ehf_sym import FormulaError, PhaseSpace, parse
 from ehf_sym.formula import format_formula
+from ehf_sym.text import reader
 
 SPACE = PhaseSpace(2)
 

@@ -25,8 +25,8 @@ from sympy import (
     tanh,
 )  # fmt: skip
 
-from ehf_sym.normal_form import normal_form
-from ehf_sym.splitting import vanishes_by_parts
+from ehf_sym.zero.normal_form import normal_form
+from ehf_sym.zero.splitting import vanishes_by_parts
 from ehf_sym.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)

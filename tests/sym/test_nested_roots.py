@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sympy import Abs, Rational, cbrt, cos, exp, log, pi, sin, sqrt, tan
 
-from ehf_sym.root_bounds import algebraic_sign, separation_bits
+from ehf_sym.zero.root_bounds import algebraic_sign, separation_bits
 from ehf_sym.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Abs, Heaviside, Max, Min, Piecewise, Rational, exp, log, sign, sqrt
 
-from ehf_sym.piecewise import cells
+from ehf_sym.zero.piecewise import cells
 from ehf_sym.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)

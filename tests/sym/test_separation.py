@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sympy import Abs, Rational, cos, exp, log, pi, sin, sqrt
 
 from ehf_sym.errors import FormulaError
-from ehf_sym.linear import Echelon, nullspace
-from ehf_sym.separation import separate
+from ehf_sym.exact.linear import Echelon, nullspace
+from ehf_sym.exact.separation import separate
 from ehf_sym.zero_test import is_zero
 
 X, Y, A = sp.symbols("x y a", real=True)

@@ -1,0 +1,1 @@
+"""Exact algebra on functions: spans, invariants' algebras, equations between parameters."""

@@ -1,0 +1,1 @@
+"""Lie algebras by their structure constants: series, ideals, Levi, names, Casimirs."""

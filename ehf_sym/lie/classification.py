@@ -1,0 +1,259 @@
+"""What a Lie algebra is called: named where isomorphism is proved, else described."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import Any
+
+from sympy import QQ, sqrt
+
+from ehf_sym.errors import UndecidedError
+from ehf_sym.exact.subspaces import Subspace, combine, solutions
+from ehf_sym.lie import ideals
+from ehf_sym.lie.decomposition import Summand, decompose
+from ehf_sym.lie.levi import levi_complement
+from ehf_sym.lie.quadratic import signature
+from ehf_sym.lie.simple import identify_simple
+from ehf_sym.lie.solvable import is_heisenberg, name_solvable
+from ehf_sym.lie.structure import LieStructure
+
+_SUMS = {
+    ("so(3)", "so(3)"): "so(4)",
+    ("sl(2,R)", "sl(2,R)"): "so(2,2)",
+    ("sl(2,R)", "so(3)"): "so*(4)",
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an algebra is called over the reals.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the one isomorphism class that it is proved to belong to; empty if it has none
+        here.
+    description : str
+        In words; the first name where there is one.
+    reasons : tuple of str
+        What determines each indecomposable part.
+    """
+
+    names: tuple[str, ...]
+    description: str
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " = ".join(self.names) or self.description
+
+
+def identify(g: LieStructure) -> Identity:
+    """Name an algebra by its indecomposable ideals, or describe it.
+
+    Parameters
+    ----------
+    g : LieStructure
+        The algebra; with parameters, for generic values.
+
+    Returns
+    -------
+    Identity
+        The names.
+
+    Raises
+    ------
+    UndecidedError
+        If a direct sum could not be decided.
+
+    Examples
+    --------
+    >>> one = QQ(1)
+    >>> so3 = LieStructure(QQ, 3, {(0, 1): {2: one}, (1, 2): {0: one}, (0, 2): {1: -one}})
+    >>> print(identify(so3))
+    so(3) = su(2)
+    """
+    if not g.table:
+        name = _lines(g.dim)
+        return Identity((name,), name, ("abelian",))
+    parts = [identify_summand(g, summand) for summand in decompose(g)]
+    return parts[0] if len(parts) == 1 else _summed(parts)
+
+
+def identify_summand(g: LieStructure, summand: Summand) -> Identity:
+    """Name an ideal that is no direct sum over the field of the constants."""
+    part = g.restricted(summand.ideal)
+    if part.dim == 1:
+        return Identity(("R",), "R", ("a central line",))
+    try:
+        return _identify_indecomposable(part, summand)
+    except UndecidedError as error:
+        return Identity((), f"{_kind(part)}, dimension {part.dim}; {error}")
+
+
+def _identify_indecomposable(part: LieStructure, summand: Summand) -> Identity:
+    """Name an algebra that is no direct sum over the field of the constants."""
+    degree = summand.centroid.degree()
+    semisimple = ideals.is_semisimple(part)
+    if degree > 1:
+        real = summand.centroid.count_roots() if part.field == QQ else None
+        if degree == 2 and real == 2:
+            return _split_over_roots(part, summand)
+        if not (degree == 2 and real == 0 and semisimple):
+            return Identity(
+                (),
+                f"{_kind(part)}, dimension {part.dim}, indecomposable over {part.field} but not "
+                f"over the roots of {summand.centroid.as_expr()}",
+            )
+    if semisimple:
+        form = identify_simple(part, summand.centroid)
+        description = " or ".join(form.names[:1] or form.candidates)
+        return Identity(form.names, description, (form.reason,))
+    if ideals.is_solvable(part):
+        named = name_solvable(part)
+        if named is not None:
+            return Identity(named[0], named[0][0], (named[1],))
+        return Identity((), _described_solvable(part))
+    return _identify_mixed(part)
+
+
+def _split_over_roots(part: LieStructure, summand: Summand) -> Identity:
+    """Name an algebra that is a sum of two ideals over a real quadratic extension of Q."""
+    root = sqrt(summand.centroid.discriminant())
+    extended = part.over(QQ.algebraic_field(root))
+    pieces = [identify_summand(extended, piece) for piece in decompose(extended)]
+    total = _summed(pieces)
+    note = f"the sum is direct over Q({root}), not over Q"
+    return Identity(total.names, total.description, (*total.reasons, note))
+
+
+def _summed(parts: Sequence[Identity]) -> Identity:
+    """Direct sum, with the names that sums have of their own."""
+    lines = sum(part.names == ("R",) for part in parts)
+    others = sorted((p for p in parts if p.names != ("R",)), key=lambda p: p.description)
+    named = all(p.names for p in others)
+    texts = [p.description if p.names else f"({p.description})" for p in others]
+    text = " + ".join([*texts, *([_lines(lines)] if lines else [])])
+    reasons = tuple(dict.fromkeys(reason for part in others for reason in part.reasons))
+    if not named:
+        return Identity((), text, reasons)
+    firsts = tuple(sorted([p.names[0] for p in others] + ["R"] * lines))
+    return Identity((text, *_sum_names(firsts, others)), text, reasons)
+
+
+def _sum_names(firsts: tuple[str, ...], others: Sequence[Identity]) -> tuple[str, ...]:
+    """Other names of a direct sum: so(4), u(n), gl(n)."""
+    names = [_SUMS[firsts]] if firsts in _SUMS else []
+    if len(firsts) == 2 and "R" in firsts:
+        for name in others[0].names:
+            if name.startswith("su("):
+                names.append(name[1:])
+            elif name.startswith("sl(") and name.endswith(",R)"):
+                names.append("g" + name[1:])
+    return tuple(names)
+
+
+def _identify_mixed(g: LieStructure) -> Identity:
+    """Levi factor and radical, neither zero."""
+    ideal = ideals.radical(g)
+    levi = levi_complement(g)
+    factor = identify(g.restricted(levi))
+    rest = identify(g.restricted(ideal))
+    text = f"{_bracketed(factor)} ⋉ {_bracketed(rest)}"
+    named = _vector_action(g, levi, ideal) or _symplectic_action(g, levi, ideal)
+    if named is None:
+        return Identity((), f"{text}, dimension {g.dim}", factor.reasons)
+    names, reason = named
+    return Identity(names, names[0], (*factor.reasons, f"{text}: {reason}"))
+
+
+def _vector_action(
+    g: LieStructure, levi: Subspace, ideal: Subspace
+) -> tuple[tuple[str, ...], str] | None:
+    """Inhomogeneous rotations: faithful on R^n, keeping one metric, and as many as there are."""
+    n = ideal.dim
+    if g.restricted(ideal).table or levi.dim != n * (n - 1) // 2 or not _faithful(g, levi, ideal):
+        return None
+    forms = _invariant_forms(g, levi, ideal)
+    if len(forms) != 1:
+        return None
+    positive, negative, zero = signature(g.field, forms[0], n)
+    if zero:
+        return None
+    p, q = max(positive, negative), min(positive, negative)
+    reason = f"the Levi factor keeps a metric of signature ({p}, {q}) on the abelian radical"
+    if not q:
+        return (f"e({n})", f"iso({n})"), reason
+    return (f"iso({p},{q})", *(("poincare",) if (p, q) == (3, 1) else ())), reason
+
+
+def _symplectic_action(
+    g: LieStructure, levi: Subspace, ideal: Subspace
+) -> tuple[tuple[str, ...], str] | None:
+    """Quadratic, linear and constant functions: all of sp(2n,R) acts on heisenberg(n)."""
+    inner = g.restricted(ideal)
+    n = ideal.dim // 2
+    if not is_heisenberg(inner) or levi.dim != n * (2 * n + 1) or not _faithful(g, levi, ideal):
+        return None
+    reason = f"the Levi factor acts on heisenberg({n}) by all symplectic maps"
+    return (f"jacobi({n})",), reason
+
+
+def _faithful(g: LieStructure, levi: Subspace, ideal: Subspace) -> bool:
+    """Whether only 0 in the Levi factor commutes with the radical."""
+    return ideals.centralizer(g, ideal).meet(levi).dim == 0
+
+
+def _invariant_forms(
+    g: LieStructure, levi: Subspace, ideal: Subspace
+) -> list[dict[int, dict[int, Any]]]:
+    """Symmetric forms B with B([x, a], b) + B(a, [x, b]) = 0 for x in the Levi factor."""
+    n = ideal.dim
+    pairs = list(combinations_with_replacement(range(n), 2))
+    place = {pair: k for k, pair in enumerate(pairs)}
+    equations = []
+    for x in levi.basis:
+        images = [ideal.coordinates(g.bracket(x, a)) for a in ideal.basis]
+        for i, j in pairs:
+            terms = [(c, {place[min(k, j), max(k, j)]: g.field.one}) for k, c in images[i].items()]
+            terms += [(c, {place[min(k, i), max(k, i)]: g.field.one}) for k, c in images[j].items()]
+            equations.append(combine(terms))
+    forms = []
+    for solution in solutions(g.field, equations, len(pairs)):
+        rows: dict[int, dict[int, Any]] = {}
+        for k, entry in solution.items():
+            i, j = pairs[k]
+            rows.setdefault(i, {})[j] = entry
+            rows.setdefault(j, {})[i] = entry
+        forms.append(rows)
+    return forms
+
+
+def _bracketed(identity: Identity) -> str:
+    """Text that stands beside an operator."""
+    text = identity.description
+    return f"({text})" if " " in text else text
+
+
+def _lines(count: int) -> str:
+    return "R" if count == 1 else f"R^{count}"
+
+
+def _kind(g: LieStructure) -> str:
+    """Coarsest class."""
+    if ideals.is_nilpotent(g):
+        return "nilpotent"
+    if ideals.is_solvable(g):
+        return "solvable"
+    return "semisimple" if ideals.is_semisimple(g) else "neither solvable nor semisimple"
+
+
+def _described_solvable(g: LieStructure) -> str:
+    """Dimensions of the series and of the nilradical."""
+    derived = ", ".join(str(term.dim) for term in ideals.derived_series(g))
+    text = f"{_kind(g)}, dimension {g.dim}, derived series {derived}"
+    if ideals.is_nilpotent(g):
+        lower = ", ".join(str(term.dim) for term in ideals.lower_central_series(g))
+        return f"{text}, lower central series {lower}"
+    return f"{text}, nilradical of dimension {ideals.nilradical(g).dim}"

@@ -1,0 +1,1 @@
+"""The catalogue: classical groups, particles, lattice, Kepler, oscillator."""

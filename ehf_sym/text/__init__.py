@@ -1,0 +1,1 @@
+"""Formula text: arithmetic and recursive descent within bounds."""

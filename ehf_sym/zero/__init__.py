@@ -1,0 +1,1 @@
+"""What the zero test is made of: kernels, normal forms, enclosures, witnesses."""

@@ -1,0 +1,142 @@
+"""Sines and cosines as rational functions of tangents of half angles.
+
+Angles are kept linearly independent over Q and of pi; the functions of a combination
+sum n_j u_j/N_j + c pi follow from the addition formulas in tan(u_j/(2 N_j)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import sympy as sp
+
+from ehf_sym.zero.elementary import Tower
+from ehf_sym.zero.kernels import UNIT, Element, Kernel
+from ehf_sym.zero.parity import Parities
+from ehf_sym.zero.relations import combination
+from ehf_sym.zero.rotations import Rotation, Rotations
+
+# cos(c pi) is a short radical for rationals c with these denominators.
+_RADICAL_DENOMINATORS = frozenset({1, 2, 3, 4, 5, 6, 8, 10, 12})
+
+_MAX_HALVINGS = 3
+
+
+class Angles:
+    """The angles of one conversion.
+
+    Parameters
+    ----------
+    tower : Tower
+        Where the kernels go.
+    convert : callable
+        The conversion itself, for the radicals that are cosines of fractions of pi.
+    parities : Parities
+        The powers of -1, for angles n pi.
+    """
+
+    def __init__(
+        self, tower: Tower, convert: Callable[[sp.Expr], Element], parities: Parities
+    ) -> None:
+        self._tower = tower
+        self._rotations = Rotations(tower)
+        self._parities = parities
+        self._field = tower.field
+        self._convert = convert
+        self._known: list[Kernel] = []
+
+    def cosine_sine(self, u: Element) -> Rotation:
+        """Cosine and sine of an angle."""
+        u, result = self._without_known_parts(u)
+        turn, coefficients = self._combination(u)
+        if coefficients is None:
+            kernel = self._tower.adjoin_divided("tan", u, _half_tangent)
+            self._known.append(kernel)
+            return self._rotations.after(result, self._multiple(kernel, kernel.order))
+        angle = sp.pi * sp.Rational(turn.numerator, turn.denominator)
+        fixed = self._convert(sp.cos(angle)), self._convert(sp.sin(angle))
+        result = self._rotations.after(result, fixed)
+        for kernel, c in zip(self._known, coefficients, strict=True):
+            if c:
+                n = self._tower.multiple_of(kernel, c)
+                result = self._rotations.after(result, self._multiple(kernel, n))
+        return result
+
+    def _without_known_parts(self, u: Element) -> tuple[Element, Rotation]:
+        """Split off multiples of arcs, and of pi by integers that symbols stand for."""
+        rotation: Rotation = (self._field.constant(1), {})
+        if not self._has_known_parts:
+            return u, rotation
+        kernels = self._field.kernels
+        rest, integers = self._field.ring.zero, self._field.ring.zero
+        for monomial, coefficient in u.get(UNIT, self._field.ring.zero).items():
+            used = [i for i, e in enumerate(monomial) if e]
+            number = Fraction(int(coefficient.numerator), int(coefficient.denominator))
+            turned = None
+            if len(used) == 1 and kernels[used[0]].kind == "arc" and monomial[used[0]] == 1:
+                turned = self._multiple_of_arc(kernels[used[0]], number)
+            pi = next((i for i in used if kernels[i].meaning is sp.pi), None)
+            if pi is not None and monomial[pi] == 1 and len(used) > 1:
+                place = (*monomial[:pi], 0, *monomial[pi + 1 :])
+                if self._parities.is_integer(self._field.ring.from_dict({place: coefficient})):
+                    integers[place] = coefficient
+                    continue
+            if turned is None:
+                rest[monomial] = coefficient
+            else:
+                rotation = self._rotations.after(rotation, turned)
+        sign = self._parities.power_of_minus_one(integers)
+        rotation = tuple(self._field.multiply(sign, part) for part in rotation)  # type: ignore[assignment]
+        others = {key: poly for key, poly in u.items() if key != UNIT}
+        return (others | {UNIT: rest} if rest else others), rotation
+
+    @property
+    def _has_known_parts(self) -> bool:
+        """Whether there is anything that could be split off."""
+        return any(
+            kernel.kind == "arc" or (kernel.kind == "variable" and kernel.meaning.is_integer)
+            for kernel in self._field.kernels
+        )
+
+    def _multiple_of_arc(self, arc: Kernel, number: Fraction) -> Rotation | None:
+        """Cosine and sine of a multiple of an arc, or of its halves, fourths and eighths."""
+        halvings = number.denominator.bit_length() - 1
+        if number.denominator != 2**halvings or halvings > _MAX_HALVINGS:
+            return None
+        rotation = arc.rotation
+        for _ in range(halvings):
+            rotation = self._rotations.half(rotation)
+        return self._rotations.power(rotation, number.numerator)
+
+    def _combination(self, u: Element) -> tuple[Fraction, list[Fraction] | None]:
+        """Write u as a multiple of pi and a combination of the known angles."""
+        if not u:
+            return Fraction(0), [Fraction(0)] * len(self._known)
+        known = [kernel.argument for kernel in self._known if kernel.argument is not None]
+        for kernel in self._field.kernels:
+            if kernel.meaning is sp.pi:
+                basis = [*known, self._field.generator(kernel)]
+                coefficients = combination(self._field, u, basis)
+                if coefficients and coefficients[-1].denominator in _RADICAL_DENOMINATORS:
+                    return coefficients[-1], coefficients[:-1]
+        return Fraction(0), combination(self._field, u, known)
+
+    def _multiple(self, kernel: Kernel, n: int) -> Rotation:
+        """Cosine and sine of n u/N from t = tan(u/(2N)): ((1 + it)^2 / (1 + t^2))^n."""
+        ring, times = self._field.ring, self._field.times
+        t = ring.gens[kernel.index]
+        unit_cosine, unit_sine = 1 - t**2, 2 * t if n > 0 else -2 * t
+        cosine, sine = ring.one, ring.zero
+        for _ in range(abs(n)):
+            cosine, sine = (
+                times(cosine, unit_cosine) - times(sine, unit_sine),
+                times(cosine, unit_sine) + times(sine, unit_cosine),
+            )
+        key = frozenset({(t**2 + 1, abs(n))})
+        return {key: cosine}, {key: sine}
+
+
+def _half_tangent(u: sp.Expr, order: int) -> sp.Expr:
+    """Write the kernel tan(u/(2N))."""
+    return sp.tan(u / (2 * order), evaluate=False)

@@ -1,0 +1,244 @@
+"""Cells of a domain on which every ``Piecewise`` is one of its branches.
+
+Conditions compare polynomials. Each irreducible factor f of such a polynomial splits the domain
+into f > 0, f < 0 and f = 0; what earlier choices exclude is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import sympy as sp
+from sympy.calculus.accumulationbounds import AccumulationBounds
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanAtom
+from sympy.polys.polyerrors import BasePolynomialError
+
+from ehf_sym.zero.clock import check_time
+from ehf_sym.zero.signs import Bounds, Facts, Sign, sign_between
+
+_MAX_TERMS = 40
+_MAX_DEGREE = 12
+
+Cell = tuple[sp.Expr, Facts]
+
+_ACCEPTED: dict[type, set[int]] = {
+    sp.Gt: {1},
+    sp.Ge: {0, 1},
+    sp.Lt: {-1},
+    sp.Le: {-1, 0},
+    sp.Eq: {0},
+    sp.Ne: {-1, 1},
+}
+
+
+def has_cases(formula: sp.Expr) -> bool:
+    """Tell whether a formula has a ``Piecewise``."""
+    return bool(formula.has(sp.Piecewise))
+
+
+def cells(formula: sp.Expr, limit: int) -> list[Cell] | None:
+    """Split the domain of a formula, and choose the branches.
+
+    Parameters
+    ----------
+    formula : sympy.Expr
+        A formula in real symbols.
+    limit : int
+        The largest number of cells.
+
+    Returns
+    -------
+    list of (sympy.Expr, Facts) or None
+        What the formula is on each cell where it may be defined. None if there are too many
+        cells, or a condition is not polynomial.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> x = sp.Symbol("x", real=True)
+    >>> [cell for cell, _ in cells(sp.Piecewise((x, x > 1), (x**2, True)), 10)]
+    [x, x**2, 1]
+    """
+    found: list[Cell] = []
+    try:
+        for cell in _split(formula, _Choices()):
+            found.append(cell)
+            if len(found) > limit:
+                return None
+    except (_NotPolynomialError, BasePolynomialError):
+        return None
+    return found
+
+
+class _NotPolynomialError(ArithmeticError):
+    """A condition is not a comparison of polynomials."""
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """Signs chosen so far: intervals and numbers for symbols, and signs of other polynomials."""
+
+    bounds: Mapping[sp.Symbol, Bounds] = field(default_factory=dict)
+    values: Mapping[sp.Symbol, sp.Rational] = field(default_factory=dict)
+    signs: Mapping[sp.Expr, int] = field(default_factory=dict)
+
+    def sign(self, f: sp.Poly) -> int | None:
+        """Sign of a polynomial, if the choices determine it."""
+        if f.as_expr() in self.signs:
+            return self.signs[f.as_expr()]
+        if len(f.gens) != 1:
+            return None
+        (x,) = f.gens
+        if x in self.values:
+            value = f.eval(self.values[x])
+            return int(sp.sign(value))
+        sign = sign_between(f, self.bounds.get(x, _assumed(x)))
+        return None if sign is None else sign.value
+
+    def having(self, f: sp.Poly, sign: int) -> _Choices:
+        """Choose the sign of a polynomial that is not determined."""
+        if len(f.gens) != 1 or f.degree() != 1:
+            return _Choices(self.bounds, self.values, {**self.signs, f.as_expr(): sign})
+        (x,) = f.gens
+        root = -f.eval(0) / f.LC()
+        low, high = self.bounds.get(x, _assumed(x))
+        if sign == 0:
+            return _Choices(self.bounds, {**self.values, x: root}, self.signs)
+        above = sign * f.LC() > 0
+        interval = (root, high) if above else (low, root)
+        return _Choices({**self.bounds, x: interval}, self.values, self.signs)
+
+    def facts(self) -> Facts:
+        """Return what the choices say off zeros."""
+        signs = {f: Sign(sign, strict=True) for f, sign in self.signs.items() if sign}
+        bounds = {x: interval for x, interval in self.bounds.items() if x not in self.values}
+        return Facts(signs, bounds)
+
+    def applied(self, formula: sp.Expr) -> sp.Expr:
+        """Put numbers for symbols, and solve f = 0 where f is linear in a symbol."""
+        formula = formula.xreplace(dict(self.values))
+        for f, sign in self.signs.items():
+            if sign == 0 and (solution := _linear_solution(f, formula)) is not None:
+                formula = formula.xreplace(solution)
+        return formula
+
+
+def _split(formula: sp.Expr, choices: _Choices) -> Iterator[Cell]:
+    """Resolve the outermost cases, or split by a polynomial that they need."""
+    check_time()
+    while True:
+        outermost = list(_outermost(formula))
+        resolved = {}
+        for cases in outermost:
+            branch, missing = _branch(cases, choices)
+            if missing is not None:
+                for sign in (1, -1, 0):
+                    yield from _split(formula, choices.having(missing, sign))
+                return
+            if branch is None:
+                return
+            resolved[cases] = branch
+        if not resolved:
+            break
+        formula = formula.xreplace(resolved)
+    formula = choices.applied(formula)
+    if not formula.has(sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I, AccumulationBounds):
+        yield formula, choices.facts()
+
+
+def _outermost(formula: sp.Basic) -> Iterator[sp.Piecewise]:
+    """Cases that are in no other cases."""
+    if isinstance(formula, sp.Piecewise):
+        yield formula
+        return
+    for part in formula.args:
+        yield from _outermost(part)
+
+
+def _branch(cases: sp.Piecewise, choices: _Choices) -> tuple[sp.Expr | None, sp.Poly | None]:
+    """Return the branch that holds, None for no branch, or a polynomial whose sign is missing."""
+    for branch, condition in cases.args:
+        holds, missing = _holds(condition, choices)
+        if missing is not None:
+            return None, missing
+        if holds:
+            return branch, None
+    return None, None
+
+
+def _holds(condition: sp.Basic, choices: _Choices) -> tuple[bool, sp.Poly | None]:
+    """Decide a condition, or name a polynomial whose sign is missing."""
+    if isinstance(condition, BooleanAtom):
+        return bool(condition), None
+    if isinstance(condition, sp.And | sp.Or | sp.Not):
+        truths = []
+        for part in condition.args:
+            holds, missing = _holds(part, choices)
+            if missing is not None:
+                return False, missing
+            truths.append(holds)
+        if isinstance(condition, sp.Not):
+            return not truths[0], None
+        return (all if isinstance(condition, sp.And) else any)(truths), None
+    if not isinstance(condition, Relational):
+        raise _NotPolynomialError
+    difference = condition.lhs - condition.rhs
+    for size in difference.atoms(sp.Abs):
+        sign, missing = _sign(size.args[0], choices)
+        if missing is not None:
+            return False, missing
+        difference = difference.xreplace({size: sign * size.args[0]})
+    sign, missing = _sign(difference, choices)
+    return sign in _ACCEPTED[condition.func], missing
+
+
+def _sign(difference: sp.Expr, choices: _Choices) -> tuple[int, sp.Poly | None]:
+    """Sign of a polynomial, or a factor whose sign is missing."""
+    sign, factors = _factors(difference)
+    for f, m in factors:
+        known = choices.sign(f)
+        if known is None:
+            return 0, f
+        sign *= known**m
+    return sign, None
+
+
+def _factors(difference: sp.Expr) -> tuple[int, list[tuple[sp.Poly, int]]]:
+    """Sign of the content, and irreducible factors in the symbols that they have."""
+    symbols = sorted(difference.free_symbols, key=sp.default_sort_key)
+    if not symbols:
+        if not difference.is_Rational:
+            raise _NotPolynomialError
+        return int(sp.sign(difference)), []
+    if not difference.is_polynomial(*symbols):
+        raise _NotPolynomialError
+    poly = sp.Poly(difference, *symbols)
+    if not poly.domain.is_QQ and not poly.domain.is_ZZ:
+        raise _NotPolynomialError
+    if poly.total_degree() > _MAX_DEGREE or len(poly.terms()) > _MAX_TERMS:
+        raise _NotPolynomialError
+    content, factors = poly.factor_list()
+    return int(sp.sign(content)), [(_in_own_symbols(f.as_expr()), m) for f, m in factors]
+
+
+def _in_own_symbols(f: sp.Expr) -> sp.Poly:
+    """Write a polynomial in the symbols that it has."""
+    return sp.Poly(f, *sorted(f.free_symbols, key=sp.default_sort_key))
+
+
+def _assumed(x: sp.Symbol) -> Bounds:
+    """Interval that a symbol's assumptions give, off its end."""
+    if x.is_positive:
+        return sp.S.Zero, None
+    return (None, sp.S.Zero) if x.is_negative else (None, None)
+
+
+def _linear_solution(f: sp.Expr, formula: sp.Expr) -> dict[sp.Symbol, sp.Expr] | None:
+    """Solve f = 0 for a symbol of the formula that f has with a constant factor."""
+    for x in sorted(f.free_symbols & formula.free_symbols, key=sp.default_sort_key):
+        poly = sp.Poly(f, x)
+        if poly.degree() == 1 and poly.LC().is_Rational:
+            return {x: -poly.coeff_monomial(1) / poly.LC()}
+    return None

@@ -1,0 +1,68 @@
+"""Proofs that go through the parts of a domain, one by one."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from ehf_sym.zero.normal_form import NormalForm, normal_form
+from ehf_sym.zero.piecewise import cells, has_cases
+from ehf_sym.zero.signs import Facts, Sign
+
+_MAX_DEPTH = 4
+_MAX_CONVERSIONS = 60
+_MAX_CELLS = 80
+
+
+def vanishes_by_parts(formula: sp.Expr, form: NormalForm | None) -> bool:
+    """Prove an expression to be zero on every part of its domain.
+
+    Conditions of ``Piecewise`` split the domain. Then it is split where f >= 0 and where
+    f <= 0, for parts f of the expression as needed: where more signs are known, more roots
+    denest, and arcs have smaller ranges.
+
+    Parameters
+    ----------
+    formula : sympy.Expr
+        The expression.
+    form : NormalForm, optional
+        Its normal form, which is not zero.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> x = sp.Symbol("x", real=True)
+    >>> formula = sp.acosh(2 * x**2 - 1) - 2 * sp.acosh(sp.Abs(x))
+    >>> form = normal_form(formula)
+    >>> form.vanishes, vanishes_by_parts(formula, form)
+    (False, True)
+    """
+    splitting = _Splitting()
+    if not has_cases(formula):
+        return form is not None and splitting.vanishes(formula, form, Facts())
+    parts = cells(formula, _MAX_CELLS)
+    return parts is not None and all(splitting.vanishes_with(*part) for part in parts)
+
+
+class _Splitting:
+    """One proof, with a bound on the number of conversions."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_CONVERSIONS
+
+    def vanishes(self, formula: sp.Expr, form: NormalForm, facts: Facts, depth: int = 0) -> bool:
+        """Split by the first sign that is unknown, as long as that is needed."""
+        if form.vanishes:
+            return True
+        if not form.unknown_signs or depth >= _MAX_DEPTH:
+            return False
+        part = form.unknown_signs[0]
+        return all(
+            self.vanishes_with(formula, facts.with_sign(part, Sign(value, False)), depth + 1)
+            for value in (1, -1)
+        )
+
+    def vanishes_with(self, formula: sp.Expr, facts: Facts, depth: int = 0) -> bool:
+        """Prove an expression to be zero where the facts hold."""
+        self._left -= 1
+        form = normal_form(formula, facts) if self._left >= 0 else None
+        return form is not None and self.vanishes(formula, form, facts, depth)
