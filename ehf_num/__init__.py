@@ -4,7 +4,7 @@ Plots live in `ehf_num.plotting`, which is imported on its own: this package doe
 matplotlib.
 """
 
-from ehf_num.action import ActionError, finite_action
+from ehf_num.action import NumericalAction, finite_action
 from ehf_num.adam import Adam, AdamSettings
 from ehf_num.archive import ModelFileError
 from ehf_num.datasets import modes_on_circle, rings, shells
@@ -21,6 +21,7 @@ from ehf_num.records import RecordError
 from ehf_num.result import History, TrainingResult
 from ehf_num.sweep import Outcome, Spec, sweep
 from ehf_num.training import TrainingWarning
+from ehf_sym.errors import ActionError
 
 __all__ = [
     "ActionError",
@@ -38,6 +39,7 @@ __all__ = [
     "Leapfrog",
     "ModelFileError",
     "NetworkHamiltonian",
+    "NumericalAction",
     "Outcome",
     "RecordError",
     "Spec",

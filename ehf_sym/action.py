@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Rational, Real
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.flows.closed_flow import Chart
-from ehf_sym.flows.flow_cases import Case, flow_cases
 from ehf_sym.flows.flow_proof import Checks
-from ehf_sym.flows.flow_search import is_period
-from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data, verdict_data
-from ehf_sym.zero_test import ZeroVerdict
 
 if TYPE_CHECKING:
     from ehf_sym.bridge import NumpyFlow
@@ -58,6 +54,7 @@ class FiniteAction(Reported):
 
     Examples
     --------
+    >>> from ehf_sym import LieAlgebra
     >>> space = PhaseSpace(2)
     >>> (q1, q2), (p1, p2) = space.q, space.p
     >>> rotation = LieAlgebra(space, [q1 * p2 - q2 * p1]).action(0)
@@ -116,6 +113,7 @@ class FiniteAction(Reported):
 
         Examples
         --------
+        >>> from ehf_sym import LieAlgebra
         >>> space = PhaseSpace(1)
         >>> (q1,), (p1,) = space.q, space.p
         >>> oscillator = LieAlgebra(space, [(q1**2 + p1**2) / 2]).action(0)
@@ -145,6 +143,7 @@ class FiniteAction(Reported):
 
         Examples
         --------
+        >>> from ehf_sym import LieAlgebra
         >>> space = PhaseSpace(1)
         >>> (q1,), (p1,) = space.q, space.p
         >>> LieAlgebra(space, [q1 * p1]).action(0).apply(q1 * p1)
@@ -173,6 +172,7 @@ class FiniteAction(Reported):
 
         Examples
         --------
+        >>> from ehf_sym import LieAlgebra
         >>> import numpy as np
         >>> space = PhaseSpace(1)
         >>> (q1,), (p1,) = space.q, space.p
@@ -183,20 +183,63 @@ class FiniteAction(Reported):
         # NumPy is loaded only when arrays are asked for.
         from ehf_sym.bridge import NumpyFlow, to_numpy
 
-        values = self._values(parameters)
+        values = parameter_values(self, parameters or {})
         names = (*self.space.coordinates, self.parameter)
         formula = list(self._closed().subs(values))
         domain = [condition.subs(values) for condition in self.domain]
         return NumpyFlow(to_numpy(formula, names), to_numpy(domain, names) if domain else None)
 
-    def _values(self, parameters: Mapping[sp.Symbol, Any] | None) -> dict[sp.Symbol, sp.Expr]:
-        """Values of the parameters that occur in the generator."""
-        values = {symbol: sp.sympify(value) for symbol, value in (parameters or {}).items()}
-        missing = self.generator.free_symbols - set(self.space.coordinates) - values.keys()
-        if missing:
-            names = ", ".join(sorted(map(str, missing)))
-            raise ArgumentError(f"parameters has no value for {names}")
-        return values
+    def enclose(
+        self,
+        point: Sequence[Any],
+        eps: Any,
+        parameters: Mapping[sp.Symbol, Any] | None = None,
+        *,
+        digits: int = 15,
+    ) -> tuple[tuple[sp.Float, sp.Float], ...]:
+        """Enclose Φ_ε(s) at one point, rigorously: with or without a closed form.
+
+        A proved closed form is evaluated in interval arithmetic, after its domain was shown to
+        last from 0 to ε. Otherwise ṡ = {s, g} is integrated with a remainder that is bounded.
+
+        Parameters
+        ----------
+        point : sequence of int, Fraction, float or sympy.Rational
+            The 2d coordinates. A float counts as the binary fraction that it is.
+        eps : int, Fraction, float or sympy.Rational
+            ε.
+        parameters : mapping of sympy.Symbol to number, optional
+            Values of the parameters that occur, likewise.
+        digits : int, optional
+            The intervals are at most 10^−digits times max(1, |s|) wide.
+
+        Returns
+        -------
+        tuple of (sympy.Float, sympy.Float)
+            A lower and an upper bound for each coordinate: the true value lies between them.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is no finite number, or their count is not 2d.
+        ActionError
+            If the flow is not shown to exist up to ε, or not to that many digits.
+
+        Examples
+        --------
+        >>> from ehf_sym import LieAlgebra
+        >>> space = PhaseSpace(1)
+        >>> (q1,), (p1,) = space.q, space.p
+        >>> pendulum = LieAlgebra(space, [p1**2 / 2 - sp.cos(q1)]).action(0)
+        >>> pendulum.status
+        'numerical'
+        >>> [low.n(8) for low, high in pendulum.enclose([1, 0], 1)]
+        [0.60008537, -0.75496371]
+        """
+        # Few need bounds; they come with modules of their own.
+        from ehf_sym.flows.enclosed_action import enclosed_action
+
+        return enclosed_action(self, point, eps, parameters or {}, digits)
 
     def _closed(self) -> sp.ImmutableMatrix:
         if self.formula is None:
@@ -241,98 +284,41 @@ class FiniteAction(Reported):
         }
 
 
-def finite_action(symmetry: LieAlgebra, k: Any) -> FiniteAction:
-    """Find exp(ε{·, g_k}); the work of `LieAlgebra.action`.
-
-    Parameters
-    ----------
-    symmetry : LieAlgebra
-        The generators.
-    k : int
-        Which one, from 0.
+def parameter_values(
+    action: FiniteAction, parameters: Mapping[sp.Symbol, Any]
+) -> dict[sp.Symbol, sp.Expr]:
+    """Read values for the parameters that occur in a generator.
 
     Raises
     ------
     ArgumentError
-        If ``k`` is not the index of a generator.
+        If one is missing, or is no real number.
 
     Examples
     --------
-    >>> space = PhaseSpace(1)
-    >>> action = finite_action(LieAlgebra(space, [space.p[0] * space.q[0] ** 2]), 0)
-    >>> action.formula[0], action.domain
-    (-q1/(epsilon*q1 - 1), (-epsilon*q1 + 1,))
+    >>> from ehf_sym import LieAlgebra
+    >>> m = sp.Symbol("m", positive=True)
+    >>> space = PhaseSpace(1, parameters=[m])
+    >>> drift = LieAlgebra(space, [space.p[0] ** 2 / (2 * m)]).action(0)
+    >>> parameter_values(drift, {m: 2})
+    {m: 2}
     """
-    generators = symmetry.generators
-    if isinstance(k, bool) or not hasattr(k, "__index__") or not 0 <= k < len(generators):
-        raise ArgumentError(
-            f"k is {k!r}; it should be an index from 0 to {len(generators) - 1}, of a generator"
-        )
-    return replace(_found_action(symmetry.space, generators[k]), label=symmetry.labels[k])
+    occurring = action.generator.free_symbols - set(action.space.coordinates)
+    missing = ", ".join(sorted(str(symbol) for symbol in occurring - parameters.keys()))
+    if missing:
+        raise ArgumentError(f"parameters has no value for {missing}")
+    return {symbol: _number(parameters[symbol], symbol) for symbol in occurring}
 
 
-@lru_cache(maxsize=64)
-def _found_action(space: PhaseSpace, generator: sp.Expr) -> FiniteAction:
-    """Find, prove and assemble; kept, since diagnostics ask again and again."""
-    chart = Chart(space.q, space.p, _group_parameter(space))
-    cases = flow_cases(generator, chart)
-    found = [case.found for case in cases if case.found is not None]
-    if len(found) < len(cases) or not found:
-        return FiniteAction(space, generator, "g", chart.eps, None, (), {}, (), None)
-    domain = dict.fromkeys(c for case in found for c in case.flow.positive)
-    methods = dict.fromkeys(method for case in found for method in case.methods)
-    return FiniteAction(
-        space=space,
-        generator=generator,
-        label="g",
-        parameter=chart.eps,
-        formula=sp.ImmutableMatrix([_by_cases(cases, x) for x in space.coordinates]),
-        domain=tuple(domain),
-        checks=_merged([case.checks for case in found]),
-        methods=tuple(methods),
-        period=_period(cases, chart.eps),
-    )
-
-
-def _group_parameter(space: PhaseSpace) -> sp.Symbol:
-    """ε, under a name that no parameter has."""
-    name = "epsilon"
-    while name in {symbol.name for symbol in space.parameters}:
-        name += "_"
-    return sp.Symbol(name, real=True)
-
-
-def _by_cases(cases: Sequence[Case], x: sp.Symbol) -> sp.Expr:
-    """Value of one coordinate, Piecewise if the cases differ."""
-    values = [(case.found.flow.of(x), case.condition) for case in cases if case.found is not None]
-    if len({value for value, _ in values}) == 1:
-        return values[0][0]
-    return sp.Piecewise(*values)
-
-
-def _merged(checks: Sequence[Checks]) -> Checks:
-    """Verdicts that hold in every case."""
-    merged: dict[str, ZeroVerdict] = {}
-    for name in checks[0]:
-        verdicts = [case[name] for case in checks]
-        merged[name] = next((v for v in verdicts if not v.proved), verdicts[0])
-    return merged
-
-
-def _period(cases: Sequence[Case], eps: sp.Symbol) -> sp.Expr | None:
-    """Smallest common period of the rotations, if they are commensurable; proved."""
-    found = cases[0].found
-    if len(cases) > 1 or found is None or not found.flow.frequencies:
-        return None
-    first, *others = found.flow.frequencies
-    ratios = [sp.cancel(other / first) for other in others]
-    if not all(ratio.is_Rational for ratio in ratios):
-        return None
-    turns = sp.S.One
-    for ratio in ratios:
-        turns = sp.ilcm(turns, ratio.q)
-    # The frequencies are multiples of first/turns; the greatest such divisor counts.
-    multiples = [turns, *(ratio * turns for ratio in ratios)]
-    common = sp.igcd(*multiples) if len(multiples) > 1 else turns
-    period = sp.Abs(2 * sp.pi * turns / (first * common))
-    return period if is_period(found.flow, period, eps).proved else None
+def _number(value: Any, symbol: sp.Symbol) -> sp.Expr:
+    """Read one value: an exact number stays exact."""
+    complaint = f"the value of {symbol} is {value!r}; it should be a finite real number"
+    if isinstance(value, bool):
+        raise ArgumentError(complaint)
+    if isinstance(value, sp.Expr) and value.is_number and value.is_real:
+        return value
+    if isinstance(value, Rational):
+        return sp.Rational(int(value.numerator), int(value.denominator))
+    if isinstance(value, Real) and isfinite(value):
+        return sp.Float(float(value), 17)
+    raise ArgumentError(complaint)

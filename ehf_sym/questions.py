@@ -167,6 +167,6 @@ class Questions:
           Φ_0 = id: proved: equal formulas
           ...
         """
-        from ehf_sym.action import finite_action
+        from ehf_sym.action_search import finite_action
 
         return finite_action(cast("LieAlgebra", self), k)

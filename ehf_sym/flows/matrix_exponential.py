@@ -13,18 +13,19 @@ number occurs, and the matrix may be defective. What these formulas rest on, pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import sympy as sp
-from sympy.polys.constructor import construct_domain
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 
+from ehf_sym.flows.matrix_field import MatrixField
+from ehf_sym.flows.waves import complex_pair, derivatives, hyperbolic, wave
+
 _X = sp.Dummy("x")
-_W = sp.Dummy("w")
 _LARGEST_BLOCK = 24
 CERTIFICATE = "exact arithmetic: Σ P_i = 1 and f_i(M)^m_i P_i = 0 for the factors f_i"
 
@@ -134,7 +135,7 @@ def _block_exponential(
         return sp.Matrix([[sp.exp(block[0, 0] * eps)]]), bounded
     if block.rows > _LARGEST_BLOCK:
         raise NoClosedFormError(f"a block of size {block.rows} is not attempted")
-    field = _Field(block)
+    field = MatrixField(block)
     problem = _Block(field, eps, signs)
     factors = list(problem.factors())
     problem.certify(factors)
@@ -144,49 +145,10 @@ def _block_exponential(
     return plain + exponentials, problem.frequencies
 
 
-class _Field:
-    """The entries of a matrix over a field K of SymPy's, and the way back."""
-
-    def __init__(self, matrix: sp.MatrixBase) -> None:
-        symbols = matrix.free_symbols
-        # Numbers such as pi and sqrt(m) are transcendental to K where it has parameters.
-        atoms = set().union(*(_irrational(entry) for entry in matrix)) if symbols else set()
-        known = {atom: sp.Dummy(f"c{i}", positive=True) for i, atom in enumerate(atoms)}
-        self._meaning = {dummy: atom for atom, dummy in known.items()}
-        domain, elements = construct_domain(
-            [entry.xreplace(known) for entry in matrix],
-            field=True,
-            extension=None if symbols else True,
-        )
-        self.domain = domain
-        self.matrix = DomainMatrix(
-            [elements[i * matrix.cols : (i + 1) * matrix.cols] for i in range(matrix.rows)],
-            matrix.shape,
-            domain,
-        )
-
-    def expression(self, element: Any) -> sp.Expr:
-        """Element of K as a formula."""
-        return sp.factor(self.domain.to_sympy(element)).xreplace(self._meaning)
-
-    def matrix_expression(self, matrix: Any) -> sp.MatrixBase:
-        """Matrix over K as a matrix of formulas."""
-        return matrix.to_Matrix().applyfunc(lambda e: sp.factor(e).xreplace(self._meaning))
-
-
-def _irrational(entry: sp.Expr) -> set[sp.Expr]:
-    """Outermost parts that are neither rational numbers nor rational in symbols."""
-    if entry.is_Rational or entry.is_Symbol:
-        return set()
-    if entry.is_Add or entry.is_Mul or (entry.is_Pow and entry.exp.is_Integer):
-        return set().union(*(_irrational(arg) for arg in entry.args))
-    return {entry}
-
-
 class _Block:
     """One block over K and the parts of its exponential."""
 
-    def __init__(self, field: _Field, eps: sp.Symbol, signs: Mapping[sp.Expr, int]) -> None:
+    def __init__(self, field: MatrixField, eps: sp.Symbol, signs: Mapping[sp.Expr, int]) -> None:
         self.field = field
         self.eps = eps
         self.signs = signs
@@ -263,7 +225,7 @@ class _Block:
         growth = sp.exp(self.field.expression(middle) * self.eps)
         terms: list[Term] = []
         power, level = projector, 0
-        for even, odd in _derivatives(self.eps, root, sign):
+        for even, odd in derivatives(self.eps, root, sign):
             if power.is_zero_matrix:
                 break
             scale = growth * sp.Rational((-1) ** level, sp.factorial(level))
@@ -289,7 +251,7 @@ class _Block:
         if sign > 0:
             even, odd = self._real_pair(a_, b_, root)
         else:
-            even, odd = self._complex_pair(a_, b_)
+            even, odd = complex_pair(self.eps, a_, b_)
             self.frequencies = None
         terms = []
         for (mean, slope), matrix in ((even, self.one), (odd, self.field.matrix)):
@@ -300,30 +262,15 @@ class _Block:
         """Means and slopes of C(−y) and S(−y) between the real roots y of y² + ay + b."""
         upper, lower = (-a + root) / 2, (-a - root) / 2
         if self._sign(b) < 0:
-            parts = [_wave(self.eps, sp.sqrt(upper), -1), _wave(self.eps, sp.sqrt(-lower), 1)]
+            parts = [wave(self.eps, sp.sqrt(upper), -1), wave(self.eps, sp.sqrt(-lower), 1)]
             self.frequencies = None
         else:
             kind = self._sign(a)
             roots = [sp.sqrt(-kind * y) for y in (upper, lower)]
-            parts = [_wave(self.eps, y, kind) for y in roots]
+            parts = [wave(self.eps, y, kind) for y in roots]
             for y in roots:
                 self._note_frequency(y if kind > 0 else None)
         return [((u + v) / 2, (u - v) / root) for u, v in zip(*parts, strict=True)]
-
-    def _complex_pair(self, a: sp.Expr, b: sp.Expr) -> Any:
-        """Real and scaled imaginary parts of cosh(εz) and sinh(εz)/z, z² = −a/2 + i√(b − a²/4)."""
-        modulus = sp.sqrt(b)
-        mu, nu = (sp.sqrt((modulus - a / 2) / 2), sp.sqrt((modulus + a / 2) / 2))
-        grow, turn = mu * self.eps, nu * self.eps
-        imaginary = 2 * mu * nu
-        ch = sp.cosh(grow) * sp.cos(turn), sp.sinh(grow) * sp.sin(turn)
-        sh = sp.sinh(grow) * sp.cos(turn), sp.cosh(grow) * sp.sin(turn)
-        even = (ch[0], ch[1] / imaginary)
-        odd = (
-            (mu * sh[0] + nu * sh[1]) / modulus,
-            (mu * sh[1] - nu * sh[0]) / (modulus * imaginary),
-        )
-        return even, odd
 
     def _root(self, w: sp.Expr) -> tuple[sp.Expr, int]:
         """Square root of |w|, up to its sign, and the sign of w."""
@@ -341,42 +288,14 @@ class _Block:
         raise UnknownSignError(w, tuple(s for s, excluded in possible.items() if not excluded))
 
 
-def _wave(eps: sp.Symbol, root: sp.Expr, sign: int) -> tuple[sp.Expr, sp.Expr]:
-    """C and S at w = ±root²."""
-    if sign > 0:
-        return sp.cos(root * eps), sp.sin(root * eps) / root
-    return sp.cosh(root * eps), sp.sinh(root * eps) / root
-
-
-def _derivatives(eps: sp.Symbol, root: sp.Expr, sign: int) -> Iterator[tuple[sp.Expr, sp.Expr]]:
-    """C and S at w = ±root², and their derivatives by w.
-
-    C' = −εS/2 and S' = (εC − S)/(2w).
-    """
-    even, odd = _wave(eps, root, sign)
-    w = sign * root**2
-
-    def derivative(f: tuple[sp.Expr, sp.Expr]) -> tuple[sp.Expr, sp.Expr]:
-        of_c, of_s = f
-        return (
-            of_c.diff(_W) + of_s * eps / (2 * _W),
-            of_s.diff(_W) - of_c * eps / 2 - of_s / (2 * _W),
-        )
-
-    pair = ((sp.S.One, sp.S.Zero), (sp.S.Zero, sp.S.One))
-    while True:
-        yield tuple((u * even + v * odd).subs(_W, w) for u, v in pair)
-        pair = (derivative(pair[0]), derivative(pair[1]))
-
-
-def _added(terms: Sequence[Term], field: _Field, size: int) -> sp.MatrixBase:
+def _added(terms: Sequence[Term], field: MatrixField, size: int) -> sp.MatrixBase:
     """Sum of functions times matrices."""
     parts = [field.matrix_expression(matrix) * function for function, matrix in terms]
     return reduce(lambda a, b: a + b, parts, sp.zeros(size, size))
 
 
 def _paired(
-    exponentials: Mapping[tuple[sp.Expr, int], Any], field: _Field, eps: sp.Symbol, size: int
+    exponentials: Mapping[tuple[sp.Expr, int], Any], field: MatrixField, eps: sp.Symbol, size: int
 ) -> sp.MatrixBase:
     """Sum of ε^l e^{aε}/l! times matrices, with cosh and sinh where a and −a meet evenly."""
     total = sp.zeros(size, size)
@@ -388,19 +307,5 @@ def _paired(
         if opposite is None:
             total += matrix * (scale * sp.exp(rate * eps))
         else:
-            total += _hyperbolic(matrix, opposite, rate * eps) * scale
+            total += hyperbolic(matrix, opposite, rate * eps) * scale
     return total
-
-
-def _hyperbolic(up: sp.MatrixBase, down: sp.MatrixBase, u: sp.Expr) -> sp.MatrixBase:
-    """Matrices times e^u and e^{−u}, entry by entry."""
-
-    def entry(a: sp.Expr, b: sp.Expr) -> sp.Expr:
-        if a == b:
-            return 2 * a * sp.cosh(u)
-        if a == -b:
-            return 2 * a * sp.sinh(u)
-        return a * sp.exp(u) + b * sp.exp(-u)
-
-    pairs: Callable[[int, int], sp.Expr] = lambda i, j: entry(up[i, j], down[i, j])  # noqa: E731
-    return sp.Matrix(up.rows, up.cols, pairs)

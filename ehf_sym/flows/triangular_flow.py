@@ -32,12 +32,12 @@ def triangular_flow(
     Examples
     --------
     >>> x, y, eps = sp.symbols("x y eps", real=True)
-    >>> triangular_flow([1, x * y], [x, y], eps).image
+    >>> triangular_flow([sp.S.One, x * y], [x, y], eps).image
     {x: eps + x, y: y*exp(eps**2/2 + eps*x)}
     """
     image: dict[sp.Symbol, sp.Expr] = {}
     positive: tuple[sp.Expr, ...] = ()
-    left = dict(zip(variables, map(sp.sympify, field), strict=True))
+    left = dict(zip(variables, field, strict=True))
     while left:
         ready = [v for v, f in left.items() if f.free_symbols & left.keys() <= {v}]
         if not ready:

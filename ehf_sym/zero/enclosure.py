@@ -27,6 +27,7 @@ __all__ = [
     "Value",
     "bounds",
     "enclose",
+    "enclose_over",
     "excludes_zero",
     "is_integer_valued",
 ]
@@ -75,6 +76,34 @@ def enclose(formula: sp.Expr, point: Mapping[sp.Symbol, sp.Rational], precision:
         symbol: Fraction(int(number.p), int(number.q)) for symbol, number in point.items()
     }
     return _Evaluation(known, precision).value(formula)
+
+
+def enclose_over(formula: sp.Expr, box: Mapping[sp.Symbol, Value], precision: int) -> Value:
+    """Enclose all values of a formula on a box.
+
+    Parameters
+    ----------
+    formula : sympy.Expr
+        A formula whose free symbols are all in `box`.
+    box : Mapping
+        A number or an interval for each symbol.
+    precision : int
+        Working precision in bits.
+
+    Raises
+    ------
+    EvaluationError
+        As for `enclose`, at some point of the box, or the box is too wide to tell.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> x = sp.Symbol("x", real=True)
+    >>> unit = (libmp.fzero, libmp.fone)
+    >>> [libmp.to_float(end) for end in enclose_over(2 * x + 1, {x: unit}, 53)]
+    [1.0, 3.0]
+    """
+    return _Evaluation(dict(box), precision).value(formula)
 
 
 def excludes_zero(value: Value) -> bool:

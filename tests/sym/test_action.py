@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ehf_sym as es
+from ehf_sym import groups
 from ehf_sym.flows.closed_flow import Chart
 from ehf_sym.flows.flow_proof import (
     COMPOSITION,
@@ -149,6 +150,15 @@ def test_the_sign_of_a_parameter_splits_the_formula():
         np.testing.assert_allclose(moved[0], matrix @ [0.3, -0.2], rtol=1e-13)
 
 
+def test_cases_are_for_parameters_and_not_for_coordinates():
+    """q̇1 = q2 + q1²: tan or tanh by the sign of q2, which moves p2 at q2 = 0 as well."""
+    action = action_of(p1 * (q2 + q1**2))
+    assert action.status == "numerical"
+    moved = action.enclose([0, 1, 0, 2, 0, 0], sp.Rational(1, 2))
+    low, high = moved[0]
+    assert low <= sp.tan(sp.Rational(1, 2)).evalf(30) <= high
+
+
 def test_parameters_that_may_vanish():
     B = sp.Symbol("B", real=True)
     action = action_of((p1**2 + B**2 * q1**2) / 2, es.PhaseSpace(1, parameters=[B]))
@@ -276,24 +286,24 @@ def test_maps_that_do_not_compose_or_are_not_symplectic_are_refuted():
     assert {COMPOSITION, SYMPLECTIC} <= set(action_of(q1 * p1).checks)
 
 
-def catalogue():
-    """Generators of so(4), so(2,1), su(3), gl(2), sp(4), heisenberg, Galilei."""
-    space = es.PhaseSpace(4)
-    q, p = space.q, space.p
-    yield from (q[i] * p[j] - q[j] * p[i] for i in range(4) for j in range(i))
-    yield from (q[0] * p[2] + q[2] * p[0], q[1] * p[2] + q[2] * p[1])
-    yield from (q[i] * p[j] - q[j] * p[i] for i in range(3) for j in range(i))
-    yield from (q[i] * q[j] + p[i] * p[j] for i in range(3) for j in range(i + 1))
-    yield (q[0] ** 2 + p[0] ** 2 + q[1] ** 2 + p[1] ** 2 - 2 * q[2] ** 2 - 2 * p[2] ** 2) / 2
-    yield from (q[i] * p[j] for i in range(2) for j in range(2))
-    yield from (q[0] * q[1], p[0] * p[1], q[0] ** 2 / 2, p[1] ** 2 / 2)
-    yield from (p[0], q[0], sum(p), p[0] * 3 - 2 * q[1])
+GROUPS = [
+    *(groups.so(4), groups.so(2, 1), groups.su(3), groups.u(2), groups.gl(2), groups.sl(3)),
+    *(groups.sp(2), groups.e(3), groups.heisenberg(2), groups.conformal(2), groups.galilei(2)),
+]
 
 
-@pytest.mark.parametrize("generator", list(catalogue()), ids=str)
-def test_generators_of_the_catalogue_have_proved_closed_forms(generator):
-    action = action_of(generator, es.PhaseSpace(4))
+@pytest.mark.parametrize(
+    ("symmetry", "k"),
+    [
+        pytest.param(group, k, id=f"{group.labels[k]}: {g}")
+        for group in GROUPS
+        for k, g in enumerate(group.generators)
+    ],
+)
+def test_generators_of_the_catalogue_have_proved_closed_forms(symmetry, k):
+    action = symmetry.action(k)
     assert action.proved, action
+    assert action.label == symmetry.labels[k]
 
 
 def test_batches_keep_shape_and_dtype():
@@ -341,6 +351,9 @@ def test_arguments_are_checked():
     action = action_of(p1**2 / (2 * m), es.PhaseSpace(1, parameters=[m]))
     with pytest.raises(es.ArgumentError, match="m"):
         action.to_numpy()
+    for value in ("2", None, float("nan"), True, 1j):
+        with pytest.raises(es.ArgumentError, match="m"):
+            action.to_numpy({m: value})
 
 
 def test_epsilon_does_not_clash_with_a_parameter():
