@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
 import os
 import platform
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-
-from ehf_num.result import DISTRIBUTION, versions
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
@@ -108,11 +112,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def machine(*others: str) -> str:
     """Describe what the figures were measured on; others are versions beyond our own."""
+    from ehf_num.result import DISTRIBUTION, versions  # here: a peer's process starts without us
+
     found = versions()
     ours = [f"Python {found.pop('python')}"]
-    ours += [f"{name} {version}" for name, version in found.items() if name != DISTRIBUTION]
+    ours += [f"{name} {number_}" for name, number_ in found.items() if name != DISTRIBUTION]
     hardware = f"{os.cpu_count()} cores ({_processor()}, {platform.machine()})"
     return ", ".join([hardware, *ours, *others])
+
+
+def peers() -> tuple[list[str], list[str]]:
+    """List the peers that are installed, and what to say about each."""
+    found = [name for name in ("jax", "torch") if importlib.util.find_spec(name)]
+    notes = [
+        f"{name} {version(name)}" if name in found else f"without {name}, which is not installed"
+        for name in ("jax", "torch")
+    ]
+    return found, notes
 
 
 def _processor() -> str:
@@ -140,3 +156,39 @@ def replace_section(page: str, section: str, text: str) -> str:
     if not found or not closed:
         raise ValueError(f"the page has no section between {start} and {end}")
     return f"{before}{start}\n{text}\n{end}{after}"
+
+
+def run_apart(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Any:
+    """Run a module of these benchmarks in a process of its own; return what it printed as JSON.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails; what it wrote to stderr is shown.
+    """
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments]
+    done = subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PAGE.parents[1],
+        env={**os.environ, **(environment or {})},
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peak_growth(call: Callable[[], object]) -> float:
+    """Run a call; return by how many MB the process's resident memory rose at the most (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
+    before = _status("VmRSS")
+    call()
+    return (_status("VmHWM") - before) * 1024 / 1e6
+
+
+def _status(field: str) -> int:
+    text = Path("/proc/self/status").read_text(encoding="ascii")
+    found = re.search(rf"^{field}:\s*(\d+) kB$", text, re.MULTILINE)
+    if found is None:
+        raise OSError(f"/proc/self/status has no {field}")
+    return int(found[1])

@@ -91,11 +91,8 @@ class JaxStep:
         return flat(weights)
 
 
-def entries() -> list[Entry]:
+def entries(_modes: Sequence[str] = ()) -> list[Entry]:
+    """Return the jitted step; the modes are those of torch.compile."""
     shared = replace(OPERATIONS, shared=True)
     arrangements = {"": JaxStep, "base states with the data": lambda p: JaxStep(p, shared)}
     return [Entry("JAX, jit", arrangements)]
-
-
-def version() -> str:
-    return f"JAX {jax.__version__}"

@@ -77,7 +77,3 @@ def entries(modes: Sequence[str]) -> list[Entry]:
     }
     both = {"PyTorch, eager": eager, "torch.compile": compiled}
     return [Entry(name, arrangements) for name, arrangements in both.items() if arrangements]
-
-
-def version() -> str:
-    return f"PyTorch {torch.__version__}"

@@ -51,18 +51,13 @@ class Row:
 Cell = dict[str, Row]
 
 
-def peers(modes: Sequence[str]) -> tuple[list[Entry], list[str]]:
-    """Collect the peers that are installed, and what to say about versions."""
-    found, versions = [], []
-    for name, arguments in (("jax", {}), ("torch", {"modes": modes})):
-        try:
-            module = importlib.import_module(f"tests.benchmarks.peers_{name}")
-        except ImportError as error:
-            versions.append(f"without {name} ({error})")
-        else:
-            found += module.entries(**arguments)
-            versions.append(module.version())
-    return found, versions
+def peers(names: Sequence[str], modes: Sequence[str]) -> list[Entry]:
+    """Collect the contenders of the peers that are installed."""
+    found: list[Entry] = []
+    for name in names:
+        module = importlib.import_module(f"tests.benchmarks.peers_{name}")
+        found += module.entries(modes)
+    return found
 
 
 def run_cell(problem: Problem, entries: Sequence[Entry], rounds: int, samples: int) -> Cell:
@@ -223,15 +218,20 @@ def _options() -> argparse.Namespace:
 
 def main() -> None:
     options = _options()
-    others, versions = ([], []) if options.no_peers else peers(options.compile)
-    entries = [Entry(OURS, {"": ours.Ours}), *others, *ours.autograd_entries(), *floor.entries()]
+    names, notes = ([], []) if options.no_peers else common.peers()
+    entries = [
+        Entry(OURS, {"": ours.Ours}),
+        *peers(names, options.compile),
+        *ours.autograd_entries(),
+        *floor.entries(),
+    ]
     cells: dict[Problem, Cell] = {}
     for dim, batch, dtype in itertools.product(options.dim, options.batch, options.dtype):
         problem = Problem(dim, batch, dtype, options.seed)
         cells[problem] = run_cell(problem, entries, options.rounds, options.samples)
         medians = ", ".join(f"{name} {_time(row)}" for name, row in cells[problem].items())
         print(f"d = {dim}, batch {batch}, {dtype}: {medians}", file=sys.stderr, flush=True)
-    about = f"{common.machine(*versions)}; {options.rounds} rounds of {options.samples} samples"
+    about = f"{common.machine(*notes)}; {options.rounds} rounds of {options.samples} samples"
     command = "python -m tests.benchmarks.training_step"
     if options.all:
         command += " --all"

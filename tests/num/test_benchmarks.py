@@ -1,12 +1,13 @@
 """The benchmarks' own logic: contenders agree, disagreement is caught, tables land in the page."""
 
+import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.benchmarks import common, contender, floor, ours, training_step
+from tests.benchmarks import common, contender, floor, ours, scaling, training_step
 from tests.benchmarks.problem import HIDDEN, Problem
 
 SMALL = Problem(dim=4, batch=6, dtype="float64")
@@ -110,6 +111,45 @@ def test_the_command_writes_its_section(no_pauses, page, monkeypatch, capsys):
     assert section.strip() == capsys.readouterr().out.strip()
     assert "| 2 | 8 | float64 |" in section
     assert "geometric mean" in section
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("memory", ["--batch", "4", "--run", "3", "2"]),
+        ("inference", ["--points", "9", "--run", "sample", "float32"]),
+        ("startup", ["--run", "ehf_num"]),
+    ],
+)
+def test_a_run_in_a_process_of_its_own_reports_numbers(module, arguments):
+    assert np.isfinite(common.run_apart(module, *arguments)).all()
+
+
+def test_a_peer_starts_without_our_packages():
+    code = "import sys, tests.benchmarks.startup, tests.benchmarks.loss; "
+    code += "sys.exit(bool({'ehf_num', 'ehf_sym'} & set(sys.modules)))"
+    root = common.PAGE.parents[1]
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=root).returncode == 0
+
+
+def test_growth_is_that_of_the_resident_memory():
+    kept = []
+    grown = common.peak_growth(lambda: kept.append(np.ones(5_000_000)))
+    assert 39 < grown < 80  # 40 MB, and what others did meanwhile
+
+
+def test_every_script_has_a_section_on_the_page():
+    page = common.PAGE.read_text(encoding="utf-8")
+    for section in ("training_step", "startup", "inference", "memory", "scaling"):
+        assert f"x\n<!-- end: {section} -->" in common.replace_section(page, section, "x")
+
+
+def test_fits_recover_a_line():
+    x = [1.0, 2.0, 4.0, 8.0, 16.0]
+    slope, a, b, deviation = scaling.fits(x, [3.0 * value for value in x])
+    np.testing.assert_allclose([slope, a, b, deviation], [1, 0, 3, 0], atol=1e-12)
+    _, a, b, _ = scaling.fits(x, [5 + 2 * value for value in x])
+    np.testing.assert_allclose([a, b], [5, 2])
 
 
 def test_replacing_a_section_leaves_the_rest_alone():
