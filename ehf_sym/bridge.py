@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from sympy.printing.numpy import NumPyPrinter
 
 from ehf_sym.errors import ActionError, ArgumentError, FormulaError
 from ehf_sym.stable import Sigmoid, SoftPlus, differentiate, stabilize
@@ -96,8 +97,18 @@ class NumpyFormula:
             from scipy.special import erf
 
             functions["erf"] = erf
+        # NumPy's namespace as it is: asked for by name, SymPy imports all of it, f2py included,
+        # which takes longer than a hundred steps of training.
+        printer = NumPyPrinter(
+            {
+                "fully_qualified_modules": False,
+                "inline": True,
+                "allow_unknown_functions": True,
+                "user_functions": {name: name for name in functions},
+            }
+        )
         compiled: Callable[..., Sequence[Any]] = sp.lambdify(
-            columns, entries, modules=[functions, "numpy"], cse=True
+            columns, entries, modules=[functions, vars(np)], printer=printer, cse=True
         )
         return compiled
 
