@@ -60,8 +60,8 @@ class Leapfrog:
         dt, dimensionless, positive.
     reversible : {"auto", True, False}
         Whether derivatives of the map of a `NetworkHamiltonian` rebuild its states backwards from
-        the end instead of keeping them: memory does not grow with steps then, and time by about a
-        third. "auto" keeps up to 256 MiB.
+        the end instead of keeping them: memory does not grow with steps then, for one more
+        forward pass in time. "auto" keeps up to 256 MiB.
 
     Raises
     ------

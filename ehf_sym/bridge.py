@@ -88,8 +88,9 @@ class NumpyFormula:
     @cached_property
     def _compiled(self) -> Callable[..., Sequence[Any]]:
         """Code for all entries at once, common subexpressions shared."""
-        # Names of our own: a symbol's name is text that would be run as code.
-        columns = [sp.Dummy(f"x{i:04d}", real=True) for i in range(len(self.variables))]
+        # Names of our own: a symbol's name is text that would be run as code. No dummies: SymPy
+        # numbers them, and the order of those names would be the order of the terms of a sum.
+        columns = [sp.Symbol(f"x{i:04d}", real=True) for i in range(len(self.variables))]
         renaming = dict(zip(self.variables, columns, strict=True))
         entries = [_fold_constants(e.xreplace(renaming)) for e in self._stable]
         functions = {"SoftPlus": _softplus, "Sigmoid": _sigmoid}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import shlex
 import subprocess
@@ -41,6 +42,16 @@ def test_example_runs_as_printed(monkeypatch, tmp_path) -> None:
     assert flow.sample(1000, rng=1).shape == (1000, 2)
     assert flow.elbo(x).shape == flow.log_prob(x).shape == (100,)
     np.testing.assert_array_equal(en.load("rings.npz").elbo(x), flow.elbo(x))
+
+
+def test_session_gives_what_is_printed() -> None:
+    (session,) = re.findall(r"^```pycon\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    test = doctest.DocTestParser().get_doctest(session, {}, "README.md", None, None)
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner.run(test, out=report.append)
+    assert len(test.examples) >= 10
+    assert not runner.failures, "".join(report)
 
 
 def test_each_command_is_one_marked_line() -> None:

@@ -258,3 +258,17 @@ def test_values_are_bit_equal_in_every_process():
         for seed in ("1", "2")
     }
     assert len(runs) == 1
+
+
+def test_values_are_bit_equal_however_often_a_formula_is_compiled():
+    """SymPy numbers its dummies; their order as text must not order the terms of a sum."""
+    x = np.random.default_rng(0).standard_normal((200, 4))
+    variables = sp.symbols("a b c d", real=True)
+    formula = -sum(v**2 for v in variables) / 3
+    first = to_numpy(formula, variables)(x)
+    one_digit_more = 10 ** len(str(sp.Dummy().dummy_index))
+    while sp.Dummy().dummy_index < one_digit_more - 30:
+        pass
+    for _ in range(30):
+        again = to_numpy(formula, variables)
+        assert np.array_equal(again(x), first)
