@@ -260,15 +260,8 @@ def test_values_are_bit_equal_in_every_process():
     assert len(runs) == 1
 
 
-def test_values_are_bit_equal_however_often_a_formula_is_compiled():
-    """SymPy numbers its dummies; their order as text must not order the terms of a sum."""
-    x = np.random.default_rng(0).standard_normal((200, 4))
-    variables = sp.symbols("a b c d", real=True)
-    formula = -sum(v**2 for v in variables) / 3
-    first = to_numpy(formula, variables)(x)
-    one_digit_more = 10 ** len(str(sp.Dummy().dummy_index))
-    while sp.Dummy().dummy_index < one_digit_more - 30:
-        pass
-    for _ in range(30):
-        again = to_numpy(formula, variables)
-        assert np.array_equal(again(x), first)
+def test_the_order_of_terms_does_not_depend_on_what_was_compiled_before():
+    """SymPy numbers its dummies; 1000 before 999, as text, turned a sum round in one process."""
+    a, b, c = sp.symbols("a b c", real=True)
+    code = [to_numpy(a**2 + b**2 + c**2, (a, b, c))._compiled.__doc__ for _ in range(2)]
+    assert code[0] == code[1]
