@@ -73,7 +73,7 @@ class HamiltonianFlow:
         if isinstance(self.integrator, Leapfrog) and len(networks) == len(self.hamiltonians):
             dt = -self.integrator.step_size
             states, fields = self.integrator.chain(networks[::-1], q, p, probes, dt=dt)
-            return states, fields[:, ::-1]
+            return states, fields[:, ::-1] if len(networks) > 1 else fields
         states = anp.concatenate(self.inverse(q, p), axis=1)
         if not len(probes):
             return states, np.empty((0, len(self.hamiltonians), states.shape[1]), states.dtype)

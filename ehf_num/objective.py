@@ -16,6 +16,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.extend import defvjp, primitive
 
 from ehf_num.base import NumericBase
 from ehf_num.encoder import Encoder
@@ -91,10 +92,8 @@ class Objective:
         elbo = _mean(log_weights)
         if not len(base_states):
             return anp.reshape(elbo, (1,))
-        gradients = self._gradients_at(base_states)[:, np.newaxis]
-        squares = brackets_with(gradients, fields) ** 2
-        by_generator = anp.reshape(squares, (-1, squares.shape[-1]))
-        return anp.concatenate([anp.reshape(elbo, (1,)), _mean(by_generator)])
+        squares = mean_squared_brackets(fields, self._gradients_at(base_states))
+        return anp.concatenate([anp.reshape(elbo, (1,)), squares])
 
     def _log_weights_and_fields(
         self, arrays: Sequence[Any], x: Any, noise: Any, probes: Any
@@ -133,3 +132,24 @@ def brackets_with(gradients: Any, fields: Any) -> Any:
     ndarray, shape (..., K)
     """
     return anp.sum(gradients * anp.expand_dims(fields, -2), axis=-1)
+
+
+@primitive  # type: ignore[untyped-decorator]
+def mean_squared_brackets(fields: Array, gradients: Array) -> Array:
+    """Average {g_k, H_j}² over states and Hamiltonians: (n, J, 2d) and (n, K, 2d) to (K,)."""
+    brackets = np.einsum("nki,nji->njk", gradients, fields)
+    result: Array = np.einsum("njk,njk->k", brackets, brackets)
+    result /= brackets.shape[0] * brackets.shape[1]
+    return result
+
+
+def _mean_squared_brackets_vjp(_answer: Any, fields: Any, gradients: Any) -> Any:
+    def vjp(cotangent: Any) -> Any:
+        brackets = anp.einsum("nki,nji->njk", gradients, fields)
+        factor = 2 / (brackets.shape[0] * brackets.shape[1])
+        return anp.einsum("njk,nki->nji", brackets * (cotangent * factor), gradients)
+
+    return vjp
+
+
+defvjp(mean_squared_brackets, _mean_squared_brackets_vjp, argnums=(0,))

@@ -51,7 +51,8 @@ def make_vjp(
     def vjp(cotangent: Array) -> list[Array]:
         found = _backward(cotangent, end._node, roots) if depends else {}
         return [
-            found.get(root, np.zeros_like(array)) for root, array in zip(roots, arrays, strict=True)
+            found[root] if root in found else np.zeros_like(array)
+            for root, array in zip(roots, arrays, strict=True)
         ]
 
     return vjp, end._value if depends else end

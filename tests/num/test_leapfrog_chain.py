@@ -6,7 +6,7 @@ import pytest
 from autograd.test_util import check_grads
 
 from ehf_num import parallel
-from ehf_num.leapfrog_map import Chain, _reference, leapfrog_chain, watch_reversals
+from ehf_num.leapfrog_map import _ROWS_A_PRODUCT, Chain, _reference, leapfrog_chain, watch_reversals
 from ehf_num.networks import init_energy
 from ehf_num.tape import make_vjp
 
@@ -64,6 +64,7 @@ CASES = [
     (Chain(2, 0.4, 2, False), {"n": 33, "probes": 0}),
     (Chain(2, 0.4, 2, False), {"n": 3, "probes": 17, "hidden": (6,)}),
     (Chain(5, 0.2, 1, False), {"hamiltonians": 1, "hidden": (4, 6, 5), "n": 65}),
+    (Chain(9, 0.1, 1, False), {"hamiltonians": 1, "n": 2 * _ROWS_A_PRODUCT // 3}),
 ]
 
 

@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 import sympy as sp
+from autograd.test_util import check_grads
 from models import CASES, draw, make
 from scipy import stats
 
 from ehf_num.encoder import GaussianEncoder
+from ehf_num.objective import mean_squared_brackets
 from ehf_num.parameters import ParameterVector
 from ehf_num.tape import make_vjp
 from ehf_num.workspace import Workspace
@@ -171,3 +173,12 @@ def test_bound_is_below_the_evidence_which_quadrature_knows():
     assert (elbo < exact).all()
     np.testing.assert_allclose(estimate, exact, atol=0.05)
     assert (np.abs(elbo - exact) > np.abs(estimate - exact)).all()
+
+
+def test_mean_squared_brackets_and_their_derivatives():
+    rng = np.random.default_rng(0)
+    fields, gradients = rng.standard_normal((7, 3, 4)), rng.standard_normal((7, 2, 4))
+    brackets = [[[g @ f for g in gs] for f in fs] for fs, gs in zip(fields, gradients, strict=True)]
+    expected = np.mean(np.square(brackets), axis=(0, 1))
+    np.testing.assert_allclose(mean_squared_brackets(fields, gradients), expected, rtol=1e-13)
+    check_grads(lambda f: mean_squared_brackets(f, gradients), modes=["rev"], order=2)(fields)
