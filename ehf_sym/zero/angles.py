@@ -14,6 +14,7 @@ import sympy as sp
 from ehf_sym.zero.elementary import Tower
 from ehf_sym.zero.kernels import UNIT, Element, Kernel
 from ehf_sym.zero.parity import Parities
+from ehf_sym.zero.refinements import adjoin_divided, multiple_of
 from ehf_sym.zero.relations import combination
 from ehf_sym.zero.rotations import Rotation, Rotations
 
@@ -39,10 +40,10 @@ class Angles:
     def __init__(
         self, tower: Tower, convert: Callable[[sp.Expr], Element], parities: Parities
     ) -> None:
-        self._tower = tower
         self._rotations = Rotations(tower)
         self._parities = parities
         self._field = tower.field
+        self._refinements = tower.refinements
         self._convert = convert
         self._known: list[Kernel] = []
 
@@ -51,7 +52,7 @@ class Angles:
         u, result = self._without_known_parts(u)
         turn, coefficients = self._combination(u)
         if coefficients is None:
-            kernel = self._tower.adjoin_divided("tan", u, _half_tangent)
+            kernel = adjoin_divided(self._field, self._refinements, "tan", u, _half_tangent)
             self._known.append(kernel)
             return self._rotations.after(result, self._multiple(kernel, kernel.order))
         angle = sp.pi * sp.Rational(turn.numerator, turn.denominator)
@@ -59,7 +60,7 @@ class Angles:
         result = self._rotations.after(result, fixed)
         for kernel, c in zip(self._known, coefficients, strict=True):
             if c:
-                n = self._tower.multiple_of(kernel, c)
+                n = multiple_of(self._field, kernel, c)
                 result = self._rotations.after(result, self._multiple(kernel, n))
         return result
 

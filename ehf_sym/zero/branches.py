@@ -91,4 +91,4 @@ def _sign(tower: Tower, element: Element) -> Sign | None:
     """Prove the sign of an element."""
     if not element:
         return None
-    return tower.sign_of_element(element)
+    return tower.proved.of_element(element)

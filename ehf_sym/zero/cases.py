@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
-from ehf_sym.zero.elementary import Requirement, Tower
+from ehf_sym.zero.elementary import Tower
 from ehf_sym.zero.kernels import Key
 from ehf_sym.zero.polynomials import Poly, evaluated
+from ehf_sym.zero.requirements import Requirement
 
 # Beyond so many unknown signs the 2**n patterns are not looked at.
 _MAX_SIGNS = 6
@@ -34,10 +35,12 @@ class _Cases:
         self._field = tower.field
         self._numerator = numerator
         self._key = key
-        self._jumping = [f for f, kernel in tower.jumps.items() if self._occurs(kernel.index)]
-        proved = {f: tower.sign_of(f) for f in self._jumping}
+        self._jumping = [
+            f for f, kernel in tower.unknown.jumps.items() if self._occurs(kernel.index)
+        ]
+        proved = {f: tower.proved.of(f) for f in self._jumping}
         self._fixed = {f: sign.value for f, sign in proved.items() if sign is not None}
-        unknown = {f for f, kernel in tower.signs.items() if self._occurs(kernel.index)}
+        unknown = {f for f, kernel in tower.unknown.signs.items() if self._occurs(kernel.index)}
         self._unknown = unknown | (proved.keys() - self._fixed.keys())
         self._relevant = self._requirements()
 
@@ -52,11 +55,11 @@ class _Cases:
 
     def _requirements(self) -> list[Requirement]:
         """Collect requirements on the unknown signs; each may bring in others, up to the bound."""
-        relevant = [r for r in self._tower.requirements if not r.odd]
+        relevant = [r for r in self._tower.requirements.kept if not r.odd]
         grown = True
         while grown:
             grown = False
-            for requirement in self._tower.requirements:
+            for requirement in self._tower.requirements.kept:
                 joined = self._unknown.union(requirement.odd)
                 related = not self._unknown.isdisjoint(requirement.odd)
                 if related and requirement not in relevant and len(joined) <= _MAX_SIGNS:
@@ -110,9 +113,9 @@ class _Cases:
         """Tell whether some logarithm or quotient is undefined at these zeros."""
         if not self._tower.nonzero.isdisjoint(zeros):
             return True
-        signs = map(self._tower.sign_of, zeros)
+        signs = map(self._tower.proved.of, zeros)
         return any(sign is not None and sign.strict for sign in signs) or any(
-            r.strict and f in r.zeros for r in self._tower.requirements for f in zeros
+            r.strict and f in r.zeros for r in self._tower.requirements.kept for f in zeros
         )
 
     def _in_ideal(self, poly: Poly, zeros: Collection[Poly], pattern: Pattern) -> bool:
@@ -133,8 +136,8 @@ class _Cases:
 
     def _substituted(self, poly: Poly, pattern: Pattern, zeros: Collection[Poly] = ()) -> Poly:
         """Put numbers for the sign kernels."""
-        values = {k.index: pattern[f] for f, k in self._tower.signs.items() if f in pattern}
-        for f, kernel in self._tower.jumps.items():
+        values = {k.index: pattern[f] for f, k in self._tower.unknown.signs.items() if f in pattern}
+        for f, kernel in self._tower.unknown.jumps.items():
             if f in pattern:
                 values[kernel.index] = 0 if f in zeros else pattern[f]
         return evaluated(poly, values)

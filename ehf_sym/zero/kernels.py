@@ -89,6 +89,11 @@ class Field:
         self.kernels.append(kernel)
         return kernel
 
+    def kernel(self, poly: Poly) -> Kernel | None:
+        """Return the kernel that a polynomial is, if it is one."""
+        index = is_generator(poly)
+        return None if index is None else self.kernels[index]
+
     def relate(self, kernel: Kernel, degree: int, value: Poly) -> None:
         """Impose kernel**degree = value."""
         self._relations[kernel.index] = (degree, value)

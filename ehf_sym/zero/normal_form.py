@@ -38,12 +38,14 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.zero.angles import Angles
 from ehf_sym.zero.cases import vanishes
-from ehf_sym.zero.elementary import Product, RefineError, Refinements, Tower
+from ehf_sym.zero.elementary import Tower
 from ehf_sym.zero.enclosure import is_integer_valued
 from ehf_sym.zero.inverse_functions import Arcs
 from ehf_sym.zero.kernels import UNIT, Element, Field, GiveUpError, Kernel, Key, Kind, RingFullError
 from ehf_sym.zero.parity import Parities
 from ehf_sym.zero.polynomials import Poly
+from ehf_sym.zero.products import Product
+from ehf_sym.zero.refinements import RefineError, Refinements
 from ehf_sym.zero.signs import Facts, Sign
 
 T = TypeVar("T")
@@ -170,7 +172,7 @@ def _converted(
     conversion = _prepared(formula.free_symbols, target, refinements, facts)
     numerator, key = target.single(conversion.element(formula))
     tower = conversion.tower
-    unknown = [target.expression(f) for f in tower.signs if tower.sign_of(f) is None]
+    unknown = [target.expression(f) for f in tower.unknown.signs if tower.proved.of(f) is None]
     return NormalForm(target, numerator, key, vanishes(tower, numerator, key), tuple(unknown))
 
 
@@ -207,17 +209,17 @@ class _Conversion:
             if symbol not in symbols:
                 continue
             ((monomial,),) = self.element(symbol).values()
-            self.tower.known_signs.bounds[monomial.index(1)] = (low, high)
+            self.tower.proved.kernel_signs.bounds[monomial.index(1)] = (low, high)
             if low is not None:
-                self.tower.suppose(self.element(symbol - low), Sign(1, strict=True))
+                self.tower.proved.suppose(self.element(symbol - low), Sign(1, strict=True))
             if high is not None:
-                self.tower.suppose(self.element(symbol - high), Sign(-1, strict=True))
+                self.tower.proved.suppose(self.element(symbol - high), Sign(-1, strict=True))
             for value, end in ((1, low), (-1, high)):
                 if end is not None and value * end >= 0:
-                    self.tower.suppose(self.element(symbol), Sign(value, strict=True))
+                    self.tower.proved.suppose(self.element(symbol), Sign(value, strict=True))
         for part, sign in facts.signs.items():
             if part.free_symbols <= set(symbols) and part.is_polynomial(*part.free_symbols):
-                self.tower.suppose(self.element(part), sign)
+                self.tower.proved.suppose(self.element(part), sign)
 
     def element(self, formula: sp.Expr) -> Element:
         """Convert a subexpression, once."""
@@ -296,9 +298,9 @@ class _Conversion:
         if not (kernel.meaning.is_Symbol or kernel.meaning.is_NumberSymbol):
             return
         if kernel.meaning.is_positive:
-            self.tower.known_signs.positive.add(kernel.index)
+            self.tower.proved.kernel_signs.positive.add(kernel.index)
         elif kernel.meaning.is_nonnegative:
-            self.tower.known_signs.nonnegative.add(kernel.index)
+            self.tower.proved.kernel_signs.nonnegative.add(kernel.index)
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> Element:
         if isinstance(exponent, sp.Integer):
@@ -320,7 +322,7 @@ class _Conversion:
         field = self._field
         size = self.tower.exp(field.multiply(n, self.tower.log_of_size(base)))
         odd = self._parities.power_of_minus_one(n.get(UNIT, field.ring.zero))
-        sign = self.tower.sign_off_zero(base)
+        sign = self.tower.unknown.off_zero(base)
         half = Fraction(1, 2)
         above = field.add([field.constant(half), field.scale(sign, half)])
         below = field.add([field.constant(half), field.scale(sign, -half)])
@@ -357,7 +359,7 @@ class _Conversion:
         polys = [*argument.values(), *(f for key in argument for f, _ in key)]
         if any(self._field.degree(p, k.index) for p in polys for k in tangents):
             return self._unknown(formula)
-        return self.tower.sign(argument)
+        return self.tower.unknown.everywhere(argument)
 
     def _step(self, formula: sp.Expr) -> Element:
         """Heaviside's step function: (s + s**2)/2 + h (1 - s**2) with the sign s and h = H(0)."""
