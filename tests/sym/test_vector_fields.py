@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sympy import Matrix
 
 import ehf_sym as es
-from ehf_sym.exact.vector_fields import Grading, _integer_echelon, enough, restricted_fields
+from ehf_sym.exact.gradings import Grading, integer_echelon
+from ehf_sym.exact.vector_fields import enough, restricted_fields
 
 SPACE = es.PhaseSpace(3)
 Q, P = SPACE.q, SPACE.p
@@ -37,7 +38,7 @@ def in_lattice(vector, rows):
 
 @given(st.lists(VECTORS, max_size=3), VECTORS, VECTORS)
 def test_monomials_share_a_class_exactly_if_they_differ_by_the_lattice(rows, a, b):
-    grading = Grading(3, tuple(_integer_echelon(rows)))
+    grading = Grading(3, tuple(integer_echelon(rows)))
     difference = tuple(x - y for x, y in zip(a, b, strict=True))
     assert (grading.class_of(a) == grading.class_of(b)) == in_lattice(difference, rows)
 
