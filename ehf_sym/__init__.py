@@ -5,7 +5,7 @@ from ehf_sym.algebra_report import AlgebraReport
 from ehf_sym.bridge import NumpyFlow, NumpyFormula, to_numpy
 from ehf_sym.conditions import Conditions, InvariantFamily
 from ehf_sym.construction import InvariantHamiltonian, invariant_hamiltonian
-from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
+from ehf_sym.densities import BaseDensity
 from ehf_sym.disentangle import Disentanglement
 from ehf_sym.errors import (
     ActionError,
@@ -26,6 +26,7 @@ from ehf_sym.invariants import Invariants
 from ehf_sym.lie.structure import LieStructure
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.standard_densities import SoftUniform, StandardNormal
 from ehf_sym.symmetries import groups
 from ehf_sym.symmetries.catalogue import named_symmetry
 from ehf_sym.symmetries.lattice import ComplexScalarLattice

@@ -1,27 +1,13 @@
-"""Base densities as formulas: the standard normal, the soft-uniform, the user's own."""
+"""Base densities as formulas, with what is known of them exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from fractions import Fraction
 from functools import cached_property
-from math import isfinite
-from numbers import Real
 from typing import Any
 
-from sympy import (
-    Add,
-    Expr,
-    Float,
-    Mul,
-    Pow,
-    Rational,
-    Symbol,
-    exp,
-    expand_log,
-    log,
-)
+from sympy import Add, Expr, Mul, Pow, Symbol, exp, expand_log, log
 
 from ehf_sym.assignment import assign
 from ehf_sym.errors import ArgumentError, FormulaError
@@ -132,6 +118,7 @@ class BaseDensity:
 
         Examples
         --------
+        >>> from ehf_sym import StandardNormal
         >>> StandardNormal(PhaseSpace(1)).gaussian().precision
         Matrix([
         [1, 0],
@@ -150,6 +137,7 @@ class BaseDensity:
 
         Examples
         --------
+        >>> from ehf_sym import StandardNormal
         >>> StandardNormal(PhaseSpace(1)).factors()
         (-q1**2/2, -p1**2/2)
         """
@@ -162,6 +150,7 @@ class BaseDensity:
 
         Examples
         --------
+        >>> from ehf_sym import SoftUniform, StandardNormal
         >>> product = StandardNormal(PhaseSpace(1)) * SoftUniform(PhaseSpace(1))
         >>> product.space, product.name
         (PhaseSpace(dim=2), 'standard normal x soft-uniform(width=5, sharpness=10)')
@@ -241,99 +230,6 @@ class BaseDensity:
         if exact is not None and is_zero(value - exact).refuted:
             raise FormulaError(f"log_normalizer is {value}; for this Gaussian it should be {exact}")
         return value
-
-
-def StandardNormal(space: PhaseSpace) -> BaseDensity:  # noqa: N802 - reads as the density's name
-    """Build the standard normal density of all 2d coordinates, ln π = −(|q|² + |p|²)/2 − d ln 2π.
-
-    Parameters
-    ----------
-    space : PhaseSpace
-        The coordinates.
-
-    Returns
-    -------
-    BaseDensity
-        Named "standard normal".
-
-    Examples
-    --------
-    >>> StandardNormal(PhaseSpace(1)).log_density
-    -p1**2/2 - q1**2/2
-    """
-    return BaseDensity(
-        space,
-        log_density=-Add(*(x**2 for x in _coordinates(space))) / 2,
-        name="standard normal",
-    )
-
-
-def SoftUniform(  # noqa: N802 - reads as the density's name
-    space: PhaseSpace, width: Any = 5, sharpness: Any = 10
-) -> BaseDensity:
-    """Build the soft-uniform density of all 2d coordinates (the paper's footnote 6).
-
-    Each coordinate x has the density f(β(x + σ/2)) f(−β(x − σ/2))/Z with f the sigmoid and
-    Z = σ/(1 − exp(−βσ)): nearly constant on [−σ/2, σ/2], falling as exp(−β|x|) outside.
-
-    Parameters
-    ----------
-    space : PhaseSpace
-        The coordinates.
-    width : int or float or fractions.Fraction or sympy.Expr
-        σ > 0, in units of the coordinates. A float counts as its shortest decimal: 0.1 is 1/10. A
-        formula may hold positive parameters of the space.
-    sharpness : int or float or fractions.Fraction or sympy.Expr
-        β > 0, inverse units of the coordinates; likewise.
-
-    Returns
-    -------
-    BaseDensity
-        Normalized exactly.
-
-    Raises
-    ------
-    ArgumentError
-        If ``width`` or ``sharpness`` is not a positive number.
-
-    Examples
-    --------
-    >>> SoftUniform(PhaseSpace(1), width=2, sharpness=4).log_normalizer
-    -2*log(1 - exp(-8)) + 2*log(2)
-    """
-    coordinates = _coordinates(space)
-    sigma = _positive_number(width, "width", space)
-    beta = _positive_number(sharpness, "sharpness", space)
-    walls = [
-        -log(1 + exp(sign * beta * x - beta * sigma / 2)) for x in coordinates for sign in (-1, 1)
-    ]
-    return BaseDensity(
-        space,
-        log_density=Add(*walls),
-        log_normalizer=2 * space.dim * (log(sigma) - log(1 - exp(-beta * sigma))),
-        name=f"soft-uniform(width={sigma}, sharpness={beta})",
-    )
-
-
-def _coordinates(space: PhaseSpace) -> tuple[Symbol, ...]:
-    """Coordinates of what must be a phase space."""
-    if not isinstance(space, PhaseSpace):
-        raise ArgumentError(f"space is {space!r}; it should be a PhaseSpace")
-    return space.coordinates
-
-
-def _positive_number(value: Any, name: str, space: PhaseSpace) -> Expr:
-    """Read a positive exact number; a float counts as its shortest decimal."""
-    number = value
-    if isinstance(value, Fraction | int) and not isinstance(value, bool):
-        number = Rational(value)
-    elif isinstance(value, Real) and not isinstance(value, bool | Expr) and isfinite(value):
-        number = Rational(repr(float(value)))
-    if not isinstance(number, Expr) or number.has(Float) or not number.is_positive:
-        raise ArgumentError(f"{name} is {value!r}; it should be a positive number")
-    if not number.free_symbols.issubset(space.parameters) or not number.is_finite:
-        raise ArgumentError(f"{name} is {value!r}; it should be a finite number")
-    return number
 
 
 def _exact_log(density: Expr) -> Expr:

@@ -133,7 +133,7 @@ def check_invariance(symmetry: LieAlgebra, base: BaseDensity) -> InvarianceRepor
 
     Examples
     --------
-    >>> from ehf_sym.densities import StandardNormal
+    >>> from ehf_sym.standard_densities import StandardNormal
     >>> from ehf_sym.phase_space import PhaseSpace
     >>> space = PhaseSpace(1)
     >>> translation = LieAlgebra(space, [space.p[0]])

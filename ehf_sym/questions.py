@@ -41,7 +41,7 @@ class Questions:
         --------
         >>> from ehf_sym.lie_algebra import LieAlgebra
         >>> from ehf_sym.phase_space import PhaseSpace
-        >>> from ehf_sym.densities import StandardNormal
+        >>> from ehf_sym.standard_densities import StandardNormal
         >>> space = PhaseSpace(2)
         >>> (q1, q2), (p1, p2) = space.q, space.p
         >>> LieAlgebra(space, [q1 * p2 - q2 * p1]).check(StandardNormal(space)).status

@@ -9,9 +9,10 @@ from scipy.integrate import nquad, quad
 from sympy import ImmutableMatrix, Matrix, Rational, exp, log, pi, sqrt
 
 from ehf_sym.bridge import to_numpy
-from ehf_sym.densities import BaseDensity, SoftUniform, StandardNormal
+from ehf_sym.densities import BaseDensity
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.standard_densities import SoftUniform, StandardNormal
 
 LINE = PhaseSpace(1)
 (Q,), (P,) = LINE.q, LINE.p

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sympy import E, Integer, Rational, pi
 
-from ehf_sym.densities import SoftUniform, StandardNormal
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formula import format_formula, parse
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.standard_densities import SoftUniform, StandardNormal
 from ehf_sym.text import guarded
 
 SPACE = PhaseSpace(2)
