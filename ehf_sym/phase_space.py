@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,11 +10,7 @@ from typing import Any
 from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol
 
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.text.reader import RESERVED
-from ehf_sym.validation import validate_formula, whole_number
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_COORDINATE = re.compile(r"[qp][0-9]+")
+from ehf_sym.validation import validate_formula, validate_parameters, whole_number
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class PhaseSpace:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", whole_number(self.dim, "dim"))
-        object.__setattr__(self, "parameters", _checked_parameters(self.parameters))
+        object.__setattr__(self, "parameters", validate_parameters(self.parameters))
 
     @cached_property
     def q(self) -> tuple[Symbol, ...]:
@@ -293,27 +288,3 @@ class PhaseSpace:
         """Bracket of two validated scalars."""
         pairs = zip(self.q, self.p, strict=True)
         return Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in pairs))
-
-
-def _checked_parameters(given: Any) -> tuple[Symbol, ...]:
-    """Admit real symbols whose names mean nothing else."""
-    if isinstance(given, str | Symbol) or not isinstance(given, Iterable):
-        raise ArgumentError(f"parameters is {given!r}; it should be a sequence of symbols")
-    parameters = tuple(given)
-    names: set[str] = set()
-    for k, symbol in enumerate(parameters):
-        if not isinstance(symbol, Symbol) or not symbol.is_real:
-            raise ArgumentError(
-                f"parameters[{k}] is {symbol!r}; it should be a real symbol, "
-                "such as Symbol('m', positive=True)"
-            )
-        name = symbol.name
-        if not _NAME.fullmatch(name) or name in RESERVED or _COORDINATE.fullmatch(name):
-            raise ArgumentError(
-                f"parameters[{k}] is named {name!r}; the name should be letters, digits and "
-                "underscores, and not that of a coordinate, a function or a constant"
-            )
-        if name in names:
-            raise ArgumentError(f"parameters[{k}] is {name}, which is already named before it")
-        names.add(name)
-    return parameters

@@ -1,8 +1,10 @@
-"""The door: which SymPy objects count as a formula in given coordinates."""
+"""The door: which SymPy objects count as parameters, and as a formula in given coordinates."""
 
 from __future__ import annotations
 
 import operator
+import re
+from collections.abc import Iterable
 from numbers import Rational as AnyRational
 from typing import Any
 
@@ -10,6 +12,10 @@ from sympy import Expr, Float, Function, I, Pow, Rational, Symbol, nan, oo, zoo
 from sympy.core.function import AppliedUndef
 
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.text.reader import RESERVED
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_COORDINATE = re.compile(r"[qp][0-9]+")
 
 
 def validate_formula(
@@ -57,6 +63,52 @@ def validate_formula(
     if evaluated != formula:
         _refuse_non_real(evaluated, name)
     return evaluated
+
+
+def validate_parameters(given: Any) -> tuple[Symbol, ...]:
+    """Admit real symbols whose names mean nothing else.
+
+    Parameters
+    ----------
+    given : sequence of sympy.Symbol
+        The candidates.
+
+    Returns
+    -------
+    tuple of sympy.Symbol
+        The parameters.
+
+    Raises
+    ------
+    ArgumentError
+        If one is no real symbol, or has the name of a coordinate, a function, a constant or one
+        before it.
+
+    Examples
+    --------
+    >>> validate_parameters([Symbol("m", positive=True)])
+    (m,)
+    """
+    if isinstance(given, str | Symbol) or not isinstance(given, Iterable):
+        raise ArgumentError(f"parameters is {given!r}; it should be a sequence of symbols")
+    parameters = tuple(given)
+    names: set[str] = set()
+    for k, symbol in enumerate(parameters):
+        if not isinstance(symbol, Symbol) or not symbol.is_real:
+            raise ArgumentError(
+                f"parameters[{k}] is {symbol!r}; it should be a real symbol, "
+                "such as Symbol('m', positive=True)"
+            )
+        name = symbol.name
+        if not _NAME.fullmatch(name) or name in RESERVED or _COORDINATE.fullmatch(name):
+            raise ArgumentError(
+                f"parameters[{k}] is named {name!r}; the name should be letters, digits and "
+                "underscores, and not that of a coordinate, a function or a constant"
+            )
+        if name in names:
+            raise ArgumentError(f"parameters[{k}] is {name}, which is already named before it")
+        names.add(name)
+    return parameters
 
 
 def rebuild(expr: Expr) -> Expr:
