@@ -143,8 +143,8 @@ class LieAlgebra(Questions, Structural):
         --------
         >>> space = PhaseSpace(1)
         >>> (q,), (p,) = space.q, space.p
-        >>> LieAlgebra(space, [q * p, p]).structure.table
-        {(0, 1): {1: 1}}
+        >>> LieAlgebra(space, [q * p, p]).structure.table == {(0, 1): {1: 1}}
+        True
         """
         closed = close(self.space, self.generators, self.labels, 0)
         for k, coefficients in closed.dependent:

@@ -60,8 +60,8 @@ def reduce_vectors(vectors: Sequence[Vector], field: Any) -> Reduction:
     Examples
     --------
     >>> reduction = reduce_vectors([{"x": QQ(1)}, {"x": QQ(2)}, {"x": QQ(1), "y": QQ(1)}], QQ)
-    >>> reduction.pivots, reduction.coordinates[1]
-    ((0, 2), {0: 2})
+    >>> reduction.pivots, reduction.coordinates[1] == {0: 2}
+    ((0, 2), True)
     """
     places = {place: i for i, place in enumerate(dict.fromkeys(k for v in vectors for k in v))}
     rows: dict[int, dict[int, Any]] = {}

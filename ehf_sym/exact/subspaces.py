@@ -57,8 +57,8 @@ class Subspace:
         Examples
         --------
         >>> from sympy import QQ
-        >>> Subspace.spanned(QQ, 3, [{0: QQ(2), 1: QQ(2)}, {1: QQ(1)}]).basis
-        ({0: 1}, {1: 1})
+        >>> Subspace.spanned(QQ, 3, [{0: QQ(2), 1: QQ(2)}, {1: QQ(1)}]).basis == ({0: 1}, {1: 1})
+        True
         """
         rows = {i: dict(v) for i, v in enumerate(v for v in vectors if v)}
         if not rows:
@@ -123,8 +123,8 @@ def kernel_of(field: Any, images: Sequence[Vector]) -> list[dict[int, Any]]:
     Examples
     --------
     >>> from sympy import QQ
-    >>> kernel_of(QQ, [{0: QQ(1)}, {1: QQ(1)}, {}])
-    [{2: 1}]
+    >>> kernel_of(QQ, [{0: QQ(1)}, {1: QQ(1)}, {}]) == [{2: 1}]
+    True
     """
     equations: dict[int, dict[int, Any]] = {}
     for i, image in enumerate(images):

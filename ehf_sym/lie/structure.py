@@ -90,8 +90,8 @@ class LieStructure:
         --------
         >>> heisenberg = [[[0] * 3 for _ in range(3)] for _ in range(3)]
         >>> heisenberg[0][1][2], heisenberg[1][0][2] = 1, -1
-        >>> LieStructure.from_constants(heisenberg).bracket({0: QQ(1)}, {1: QQ(2)})
-        {2: 2}
+        >>> LieStructure.from_constants(heisenberg).bracket({0: QQ(1)}, {1: QQ(2)}) == {2: 2}
+        True
         """
         n = len(constants)
         rows = [
