@@ -18,8 +18,8 @@ import sympy as sp
 
 from ehf_num.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, NumpyFormula, PhaseSpace, to_numpy
-from ehf_sym.action import parameter_values
 from ehf_sym.errors import ActionError, ArgumentError
+from ehf_sym.flows.parameter_values import parameter_values
 
 Transformation = Callable[[Array], Array]
 """States (n, 2d) to states (n, 2d)."""
@@ -217,7 +217,9 @@ def finite_action(
             f"epsilon is {epsilon!r}; it should be a finite number, or one for each state"
         )
     action = LieAlgebra(space, [generator]).action(0)
-    return NumericalAction(action, epsilon, parameter_values(action, parameters or {}))
+    return NumericalAction(
+        action, epsilon, parameter_values(action.space, action.generator, parameters or {})
+    )
 
 
 def _farthest(image: Array, bounds: tuple[tuple[sp.Float, sp.Float], ...]) -> float:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
-from numbers import Rational, Real
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.flows.flow_proof import Checks
+from ehf_sym.flows.parameter_values import parameter_values
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data, verdict_data
 
@@ -183,7 +182,7 @@ class FiniteAction(Reported):
         # NumPy is loaded only when arrays are asked for.
         from ehf_sym.bridge import NumpyFlow, to_numpy
 
-        values = parameter_values(self, parameters or {})
+        values = parameter_values(self.space, self.generator, parameters or {})
         names = (*self.space.coordinates, self.parameter)
         formula = list(self._closed().subs(values))
         domain = [condition.subs(values) for condition in self.domain]
@@ -282,43 +281,3 @@ class FiniteAction(Reported):
             "methods": list(self.methods),
             "checks": {name: verdict_data(v) for name, v in self.checks.items()},
         }
-
-
-def parameter_values(
-    action: FiniteAction, parameters: Mapping[sp.Symbol, Any]
-) -> dict[sp.Symbol, sp.Expr]:
-    """Read values for the parameters that occur in a generator.
-
-    Raises
-    ------
-    ArgumentError
-        If one is missing, or is no real number.
-
-    Examples
-    --------
-    >>> from ehf_sym import LieAlgebra
-    >>> m = sp.Symbol("m", positive=True)
-    >>> space = PhaseSpace(1, parameters=[m])
-    >>> drift = LieAlgebra(space, [space.p[0] ** 2 / (2 * m)]).action(0)
-    >>> parameter_values(drift, {m: 2})
-    {m: 2}
-    """
-    occurring = action.generator.free_symbols - set(action.space.coordinates)
-    missing = ", ".join(sorted(str(symbol) for symbol in occurring - parameters.keys()))
-    if missing:
-        raise ArgumentError(f"parameters has no value for {missing}")
-    return {symbol: _number(parameters[symbol], symbol) for symbol in occurring}
-
-
-def _number(value: Any, symbol: sp.Symbol) -> sp.Expr:
-    """Read one value: an exact number stays exact."""
-    complaint = f"the value of {symbol} is {value!r}; it should be a finite real number"
-    if isinstance(value, bool):
-        raise ArgumentError(complaint)
-    if isinstance(value, sp.Expr) and value.is_number and value.is_real:
-        return value
-    if isinstance(value, Rational):
-        return sp.Rational(int(value.numerator), int(value.denominator))
-    if isinstance(value, Real) and isfinite(value):
-        return sp.Float(float(value), 17)
-    raise ArgumentError(complaint)

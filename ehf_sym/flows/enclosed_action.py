@@ -13,6 +13,7 @@ import sympy as sp
 from mpmath import libmp
 
 from ehf_sym.errors import ActionError, ArgumentError
+from ehf_sym.flows.parameter_values import occurring_parameters
 from ehf_sym.flows.validated_flow import enclose_flow, is_narrow
 from ehf_sym.zero import intervals
 from ehf_sym.zero.enclosure import enclose_over
@@ -41,10 +42,7 @@ def enclosed_action(
     start = {x: _exact(u, "point") for x, u in zip(coordinates, point, strict=True)}
     time = _exact(eps, "eps")
     values = {symbol: _rational(_exact(u, str(symbol))) for symbol, u in parameters.items()}
-    missing = action.generator.free_symbols - set(coordinates) - values.keys()
-    if missing:
-        names = ", ".join(sorted(map(str, missing)))
-        raise ArgumentError(f"parameters has no value for {names}")
+    occurring_parameters(action.space, action.generator, values)
     box = None
     if action.proved and action.formula is not None:
         formula = {x: u.subs(values) for x, u in zip(coordinates, action.formula, strict=True)}
