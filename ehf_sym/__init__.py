@@ -6,7 +6,7 @@ from ehf_sym.bridge import NumpyFlow, NumpyFormula, to_numpy
 from ehf_sym.conditions import Conditions, InvariantFamily
 from ehf_sym.construction import InvariantHamiltonian, invariant_hamiltonian
 from ehf_sym.densities import BaseDensity
-from ehf_sym.disentangle import Disentanglement
+from ehf_sym.disentanglement import Disentanglement
 from ehf_sym.errors import (
     ActionError,
     ArgumentError,

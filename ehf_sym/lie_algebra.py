@@ -22,7 +22,7 @@ from ehf_sym.zero_test import is_zero
 
 if TYPE_CHECKING:
     from ehf_sym.algebra_report import AlgebraReport
-    from ehf_sym.disentangle import Disentanglement
+    from ehf_sym.disentanglement import Disentanglement
 
 
 @dataclass(frozen=True)
