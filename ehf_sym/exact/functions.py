@@ -168,25 +168,17 @@ class Formulas:
 
     def _vectors(self, elements: Sequence[sp.Expr]) -> list[Vector]:
         """Numerators over a common denominator, split into constants and functions."""
-        converted = common_field([with_constants_apart(f, self.variables) for f in elements])
-        if converted is None:
+        common = common_field([with_constants_apart(f, self.variables) for f in elements])
+        if common is None:
             raise UndecidedError(
                 "the functions have no common normal form within the bounds, so their linear "
                 f"relations are undecided; the first is {elements[0]}"
             )
-        field, parts = converted
-        common: dict[Poly, int] = {}
-        for part in parts:
-            for key in part:
-                for f, m in key:
-                    common[f] = max(m, common.get(f, 0))
-        constant = {k.index: k for k in field.kernels if k.meaning.free_symbols <= self._constants}
+        kernels = common.field.kernels
+        constant = {k.index: k for k in kernels if k.meaning.free_symbols <= self._constants}
+        places = [k.index for k in kernels if k.index not in constant]
         images = self._images(constant)
-        vectors = []
-        for part in parts:
-            field.renew()
-            vectors.append(_split(field.over(part, common), images, self.field))
-        return vectors
+        return [split(numerator, places, images, self.field) for numerator in common.numerators]
 
     def _images(self, constant: Mapping[int, Kernel]) -> dict[int, Any]:
         """Make the field of constants, and say what each constant kernel is in it."""
@@ -283,14 +275,33 @@ def narrowed(field: Any, numbers: Sequence[Any]) -> Any:
     return QQ if field.is_Algebraic and all(x.is_ground for x in numbers) else field
 
 
-def _split(poly: Poly, images: Mapping[int, Any], field: Any) -> Vector:
-    """Gather the terms of a polynomial by their monomial in the kernels that are no constants."""
-    vector: dict[Any, Any] = {}
+def split(
+    poly: Poly, places: Sequence[int | None], images: Mapping[int, Any], field: Any
+) -> dict[tuple[int, ...], Any]:
+    """Gather the terms of a polynomial by their monomial in the kernels that are no constants.
+
+    Parameters
+    ----------
+    poly : Poly
+        A polynomial in kernels.
+    places : sequence of int or None
+        Indices of the kernels that are no constants; None for what does not occur.
+    images : Mapping
+        What each constant kernel is in the field.
+    field : sympy.polys.domains.Domain
+        The constants.
+
+    Returns
+    -------
+    dict
+        Exponents at the places to the coefficient, never 0.
+    """
+    vector: dict[tuple[int, ...], Any] = {}
     for monomial, coefficient in poly.items():
-        number = field.convert(coefficient)
+        number = field.convert_from(coefficient, QQ)
         for index, image in images.items():
             if monomial[index]:
-                number *= image ** monomial[index]
-        place = tuple(0 if i in images else e for i, e in enumerate(monomial))
-        vector[place] = vector.get(place, field.zero) + number
-    return {place: entry for place, entry in vector.items() if entry}
+                number = number * image ** monomial[index]
+        exponents = tuple(0 if i is None else monomial[i] for i in places)
+        vector[exponents] = vector.get(exponents, field.zero) + number
+    return {exponents: entry for exponents, entry in vector.items() if entry}

@@ -11,7 +11,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.polytools import parallel_poly_from_expr
 
 from ehf_sym.errors import FormulaError
-from ehf_sym.exact.functions import constant_field, with_constants_apart
+from ehf_sym.exact.functions import constant_field, split, with_constants_apart
 from ehf_sym.zero.kernels import Kernel
 from ehf_sym.zero.normal_form import common_field
 from ehf_sym.zero.polynomials import Poly, is_generator
@@ -105,19 +105,12 @@ def _by_polynomials(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Se
 
 def _by_normal_form(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Separation:
     """Bring all formulas over the kernels of one field and one denominator."""
-    converted = common_field([with_constants_apart(f, variables) for f in formulas])
-    if converted is None:
+    common = common_field([with_constants_apart(f, variables) for f in formulas])
+    if common is None:
         raise FormulaError(
             f"formulas {', '.join(map(str, formulas))[:200]} have no normal form within the bounds"
         )
-    field, elements = converted
-    common: dict[Poly, int] = {}
-    for f, m in (factor for element in elements for key in element for factor in key):
-        common[f] = max(m, common.get(f, 0))
-    numerators = []
-    for element in elements:
-        field.renew()
-        numerators.append(field.over(element, common))
+    field = common.field
     index = {kernel.meaning: kernel.index for kernel in field.kernels}
     varying = [
         k
@@ -126,52 +119,37 @@ def _by_normal_form(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Se
     ]
     # A variable that no formula holds has no kernel.
     places = [*(index.get(x) for x in variables), *(k.index for k in varying)]
-    constants = _Constants([k for k in field.kernels if k.index not in places], numerators)
-
-    def split(numerator: Poly) -> Vector:
-        vector: dict[Exponents, Any] = {}
-        for monomial, coefficient in numerator.items():
-            exponents = tuple(0 if i is None else monomial[i] for i in places)
-            value = constants.value(monomial, coefficient)
-            vector[exponents] = vector.get(exponents, constants.domain.zero) + value
-        return {exponents: c for exponents, c in vector.items() if c}
-
-    divided = any(field.degree(f, i) for f in common for i in places if i is not None)
+    constants = [k for k in field.kernels if k.index not in places]
+    domain, images = _constants(constants, common.numerators)
+    divided = any(field.degree(f, i) for f in common.denominator for i in places if i is not None)
     return Separation(
-        constants.domain,
+        domain,
         (*variables, *(k.meaning for k in varying)),
-        tuple(map(split, numerators)),
+        tuple(split(numerator, places, images, domain) for numerator in common.numerators),
         is_polynomial=not varying and not divided,
     )
 
 
-class _Constants:
-    """The field of constants: Q, algebraic numbers, and indeterminates for all the others."""
+def _constants(kernels: Sequence[Kernel], numerators: Sequence[Poly]) -> tuple[Any, dict[int, Any]]:
+    """Make the field of constants: Q, algebraic numbers, and indeterminates for all the others.
 
-    def __init__(self, kernels: Sequence[Kernel], numerators: Sequence[Poly]) -> None:
-        used = {i for poly in numerators for m in poly for i, e in enumerate(m) if e}
-        occurring = [k for k in kernels if k.index in used]
-        algebraic = [k for k in occurring if k.meaning.is_algebraic]
-        others = [k for k in occurring if k not in algebraic]
-        squares = dict(_square(k) for k in others if k.kind == "root")
-        free = [k for k in others if k.index not in squares]
-        numbers = constant_field([k.meaning for k in algebraic], ())
-        self.domain = constant_field([k.meaning for k in algebraic], [k.meaning for k in free])
-        self._values = {
-            k.index: self.domain.convert_from(numbers.from_sympy(k.meaning), numbers)
-            for k in algebraic
-        }
-        self._values |= zip((k.index for k in free), self.domain.gens if free else (), strict=True)
-        for place, (root, order) in squares.items():
-            self._values[place] = self._values[root] ** order
-
-    def value(self, monomial: Exponents, coefficient: Any) -> Any:
-        """Part of a term that is constant."""
-        result = self.domain.convert_from(coefficient, QQ)
-        for index, number in self._values.items():
-            if monomial[index]:
-                result = result * number ** monomial[index]
-        return result
+    Also say what each constant kernel is in it.
+    """
+    used = {i for poly in numerators for m in poly for i, e in enumerate(m) if e}
+    occurring = [k for k in kernels if k.index in used]
+    algebraic = [k for k in occurring if k.meaning.is_algebraic]
+    others = [k for k in occurring if k not in algebraic]
+    squares = dict(_square(k) for k in others if k.kind == "root")
+    free = [k for k in others if k.index not in squares]
+    numbers = constant_field([k.meaning for k in algebraic], ())
+    domain = constant_field([k.meaning for k in algebraic], [k.meaning for k in free])
+    images = {
+        k.index: domain.convert_from(numbers.from_sympy(k.meaning), numbers) for k in algebraic
+    }
+    images |= zip((k.index for k in free), domain.gens if free else (), strict=True)
+    for place, (root, order) in squares.items():
+        images[place] = images[root] ** order
+    return domain, images
 
 
 def _square(root: Kernel) -> tuple[int, tuple[int, int]]:

@@ -154,10 +154,7 @@ class Field:
         if len(element) == 1:
             ((key, poly),) = element.items()
             return poly, key
-        common: dict[Poly, int] = {}
-        for key in element:
-            for f, m in key:
-                common[f] = max(m, common.get(f, 0))
+        common = common_denominator([element])
         return self.over(element, common), frozenset(common.items())
 
     def _cancelled(self, element: Element) -> Element:
@@ -298,6 +295,14 @@ class Field:
             if coefficient:
                 poly[monomial] = coefficient
         return poly
+
+
+def common_denominator(elements: Iterable[Element]) -> dict[Poly, int]:
+    """Least common multiple of all denominators, by its factors."""
+    common: dict[Poly, int] = {}
+    for f, m in (power for element in elements for key in element for power in key):
+        common[f] = max(m, common.get(f, 0))
+    return common
 
 
 def _merged(a: Key, b: Key) -> Key:

@@ -27,7 +27,7 @@ exactly if the numerator is the zero polynomial.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from ehf_sym.zero.cases import vanishes
 from ehf_sym.zero.conversion import Conversion
 from ehf_sym.zero.elementary import Tower
-from ehf_sym.zero.kernels import Element, Field, GiveUpError, Key, RingFullError
+from ehf_sym.zero.kernels import Field, GiveUpError, Key, RingFullError, common_denominator
 from ehf_sym.zero.polynomials import Poly
 from ehf_sym.zero.refinements import RefineError, Refinements
 from ehf_sym.zero.signs import Facts
@@ -111,8 +111,27 @@ def normal_form(formula: sp.Expr, facts: Facts = _NO_FACTS) -> NormalForm | None
     return _refined(convert, formula.free_symbols)
 
 
-def common_field(formulas: Sequence[sp.Expr]) -> tuple[Field, list[Element]] | None:
-    """Bring real formulas over the kernels of one field; None if they are too large for that.
+@dataclass(frozen=True, slots=True)
+class CommonField:
+    """Formulas over the kernels of one field and one denominator.
+
+    Attributes
+    ----------
+    field : Field
+        The kernels.
+    numerators : tuple of Poly
+        One for each formula.
+    denominator : Mapping
+        Factors of the denominator with their multiplicities.
+    """
+
+    field: Field
+    numerators: tuple[Poly, ...]
+    denominator: Mapping[Poly, int]
+
+
+def common_field(formulas: Sequence[sp.Expr]) -> CommonField | None:
+    """Bring real formulas over one denominator; None if they are too large for that.
 
     Parameters
     ----------
@@ -123,19 +142,25 @@ def common_field(formulas: Sequence[sp.Expr]) -> tuple[Field, list[Element]] | N
     --------
     >>> import sympy as sp
     >>> x = sp.Symbol("x", real=True)
-    >>> field, elements = common_field([sp.sqrt(x**2 + 1), x / sp.sqrt(x**2 + 1)])
-    >>> [kernel.meaning for kernel in field.kernels]
+    >>> common = common_field([sp.sqrt(x**2 + 1), x / sp.sqrt(x**2 + 1)])
+    >>> [kernel.meaning for kernel in common.field.kernels]
     [x, sqrt(x**2 + 1)]
+    >>> [common.field.expression(numerator) for numerator in common.numerators]
+    [x**2*sqrt(x**2 + 1) + sqrt(x**2 + 1), x*sqrt(x**2 + 1)]
     """
 
-    def convert(target: Field, refinements: Refinements) -> tuple[Field, list[Element]]:
+    def convert(target: Field, refinements: Refinements) -> CommonField:
         conversion = _prepared(symbols, target, refinements)
         elements = []
         for formula in formulas:
             target.renew()
             elements.append(conversion.element(formula))
-        target.renew()
-        return target, elements
+        denominator = common_denominator(elements)
+        numerators = []
+        for element in elements:
+            target.renew()
+            numerators.append(target.over(element, denominator))
+        return CommonField(target, tuple(numerators), denominator)
 
     symbols = {symbol for formula in formulas for symbol in formula.free_symbols}
     return _refined(convert, symbols)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Abs, Rational, cos, exp, log, pi, sin, sqrt
 
-from ehf_sym.errors import FormulaError
+from ehf_sym.errors import FormulaError, UndecidedError
+from ehf_sym.exact.functions import functions
 from ehf_sym.exact.linear import Echelon, nullspace
 from ehf_sym.exact.separation import separate
 from ehf_sym.zero_test import is_zero
@@ -85,3 +86,13 @@ def test_combinations_number_the_independent_vectors():
     assert echelon.add({1: sp.QQ(1)}) is None
     assert echelon.add({0: sp.QQ(1)}) == {0: 1, 1: -2}
     assert len(echelon) == 2
+
+
+def test_formulas_too_large_for_one_denominator_are_refused():
+    xs = sp.symbols("x1:7", real=True)
+    bases = [1 + k + sum((k + 1) ** i * x for i, x in enumerate(xs)) for k in range(1, 6)]
+    formulas = [1 / base**6 for base in bases]
+    with pytest.raises(FormulaError, match="no normal form within the bounds"):
+        separate(formulas, xs)
+    with pytest.raises(UndecidedError, match="no common normal form within the bounds"):
+        functions(formulas, xs, ()).reduce(formulas)
