@@ -11,7 +11,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.polytools import parallel_poly_from_expr
 
 from ehf_sym.errors import FormulaError
-from ehf_sym.exact.functions import constant_field, split, with_constants_apart
+from ehf_sym.exact.constants import constant_field, split, with_constants_apart
 from ehf_sym.zero.kernels import Kernel
 from ehf_sym.zero.normal_form import common_field
 from ehf_sym.zero.polynomials import Poly, is_generator

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 from sympy import Expr
 
 from ehf_sym.errors import ClosureError
-from ehf_sym.exact.functions import Polynomials, functions, narrowed
+from ehf_sym.exact.constants import narrowed
+from ehf_sym.exact.functions import Polynomials, functions
 from ehf_sym.exact.subspaces import Vector
 from ehf_sym.lie.growth import infinite_pair
 from ehf_sym.lie.structure import LieStructure
