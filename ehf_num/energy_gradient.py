@@ -197,7 +197,9 @@ def _sigmoid_in_place(negated: Array) -> None:
 def _softplus_leaving_sigmoid(negated: Array, softplus: Array, work: Workspace) -> None:
     """Write softplus(z) = z + log(1 + exp(−z)) and turn −z into sigmoid(z)."""
     limit = 700.0 if negated.dtype == np.float64 else 87.0
-    if not negated.max() <= limit:  # the exponential would be infinite, its logarithm too
+    if (
+        not negated.max(initial=-np.inf) <= limit
+    ):  # the exponential would be infinite, its logarithm too
         np.minimum(negated, limit, out=negated)
     exponential, logarithm = work.empty_like(negated), work.empty_like(negated)
     np.exp(negated, out=exponential)

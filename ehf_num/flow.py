@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import autograd.numpy as anp
-import numpy as np
 
 from ehf_num.hamiltonian import NetworkHamiltonian, Separable, vector_field
 from ehf_num.integrators import Integrator, Leapfrog
@@ -21,8 +20,7 @@ class HamiltonianFlow:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from ehf_num.hamiltonian import NetworkHamiltonian
+    >>>     >>> from ehf_num.hamiltonian import NetworkHamiltonian
     >>> from ehf_num.integrators import Leapfrog
     >>> from ehf_num.networks import init_energy
     >>> rng = np.random.default_rng(0)
@@ -75,6 +73,4 @@ class HamiltonianFlow:
             states, fields = self.integrator.chain(networks[::-1], q, p, probes, dt=dt)
             return states, fields[:, ::-1] if len(networks) > 1 else fields
         states = anp.concatenate(self.inverse(q, p), axis=1)
-        if not len(probes):
-            return states, np.empty((0, len(self.hamiltonians), states.shape[1]), states.dtype)
         return states, anp.stack([vector_field(h, probes) for h in self.hamiltonians], axis=1)

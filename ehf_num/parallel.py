@@ -67,11 +67,12 @@ def set_threads(count: int | None) -> None:
 
 def threads() -> int:
     """Return how many threads a batch is shared among at the most."""
-    return _State.threads or _cores()
+    return _State.threads or cores()
 
 
 @cache
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

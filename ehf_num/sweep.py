@@ -28,6 +28,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from ehf_num.parallel import cores
 from ehf_num.records import describe, read_record, write_record
 from ehf_sym.errors import ArgumentError
 
@@ -221,7 +222,7 @@ def _process() -> ProcessPoolExecutor:
 
 def _on_own_processes(specs: list[Spec]) -> Iterator[Outcome]:
     """Yield outcomes from a process a core."""
-    count = min(_cores(), len(specs))
+    count = min(cores(), len(specs))
     if not count:
         return
     processes = _OwnProcesses(count)
@@ -231,10 +232,3 @@ def _on_own_processes(specs: list[Spec]) -> Iterator[Outcome]:
         finally:
             threads.shutdown(cancel_futures=True)
             processes.shutdown()
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

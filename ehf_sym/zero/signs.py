@@ -43,10 +43,6 @@ class Facts:
         """Add a sign."""
         return Facts({**self.signs, part: sign}, self.bounds)
 
-    def with_bounds(self, symbol: sp.Symbol, bounds: Bounds) -> Facts:
-        """Add an interval."""
-        return Facts(self.signs, {**self.bounds, symbol: bounds})
-
 
 class KernelSigns:
     """Which kernels are known to be positive, not to be negative, or to lie in an interval."""

@@ -104,3 +104,10 @@ def test_far_away_the_gradient_is_flat_or_linear_without_a_warning(dtype):
     x = np.array([[1e5, -1e5], [-1e5, 1e5], [1e5, 1e5]], dtype)
     far = energy_gradient(x, *weights)
     np.testing.assert_allclose(far, energy_gradient(2 * x, *weights), rtol=1e-5)
+
+
+def test_no_rows_give_no_rows():
+    weights = init_energy([2, 8, 8, 1], np.random.default_rng(0), "float32")
+    none = energy_gradient(np.empty((0, 2), "float32"), *weights)
+    assert none.shape == (0, 2)
+    assert none.dtype == np.float32
