@@ -20,7 +20,8 @@ class HamiltonianFlow:
 
     Examples
     --------
-    >>>     >>> from ehf_num.hamiltonian import NetworkHamiltonian
+    >>> import numpy as np
+    >>> from ehf_num.hamiltonian import NetworkHamiltonian
     >>> from ehf_num.integrators import Leapfrog
     >>> from ehf_num.networks import init_energy
     >>> rng = np.random.default_rng(0)
