@@ -119,10 +119,10 @@ def _moving_frame(symmetry: LieAlgebra, of_q: Features) -> MovingFrame | None:
 
 
 def initial_parameters(
-    objective: Objective, settings: FlowSettings, dim: int, rng: np.random.Generator
+    objective: Objective, settings: FlowSettings, rng: np.random.Generator
 ) -> ParameterVector:
     """Draw all initial weights: K_1, U_1, …, K_n, U_n, encoder."""
-    features = objective.layout.features
+    dim, features = objective.base.dim, objective.layout.features
     inputs = (dim, dim) if features is None else (features[0].count, features[1].count)
     encoder = objective.encoder.init
     return ParameterVector(settings.init_energies(inputs, rng) + encoder(rng, settings.dtype))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from os import PathLike
 from typing import Any, Self
 
 import numpy as np
 
-from ehf_num import checks, likelihood
+from ehf_num import checks
 from ehf_num.adam import AdamSettings
 from ehf_num.archive import SavedModel, write_model
 from ehf_num.assembly import (
@@ -22,22 +21,17 @@ from ehf_num.assembly import (
     random_state,
 )
 from ehf_num.base import Sampler
-from ehf_num.coupling import CouplingEncoder
 from ehf_num.data import training_data
-from ehf_num.flow import HamiltonianFlow
-from ehf_num.inference import draw_positions, in_blocks
-from ehf_num.momentum_frames import MovingFrame
+from ehf_num.density import FlowDensity
 from ehf_num.multipliers import MultiplierSettings
-from ehf_num.objective import Objective
 from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import FlowSettings
 from ehf_num.training import TrainingSettings, train
-from ehf_num.workspace import Array
 from ehf_sym import BaseDensity, LieAlgebra
 from ehf_sym.errors import ArgumentError
 
 
-class EquivariantHamiltonianFlow:
+class EquivariantHamiltonianFlow(FlowDensity):
     """A density over q, learned as a Hamiltonian flow that keeps a declared symmetry.
 
     The flow of H_n ∘ … ∘ H_1, each K(p) + U(q) with soft-plus networks, turns the base π(q, p)
@@ -128,7 +122,7 @@ class EquivariantHamiltonianFlow:
         base_sampler: Sampler | None = None,
         rng: int | np.random.Generator | None = None,
     ) -> None:
-        self.settings = FlowSettings(
+        settings = FlowSettings(
             enforce=enforce,
             kappa=kappa,
             encoder=encoder,
@@ -144,36 +138,8 @@ class EquivariantHamiltonianFlow:
         self._rng = checks.generator(rng)
         self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
         self.construction = construct(symmetry, enforce)
-        self._objective = build_objective(
-            base, symmetry, self.construction, self.settings, base_sampler
-        )
-        self._parameters = initial_parameters(self._objective, self.settings, self.dim, self._rng)
-
-    @property
-    def dim(self) -> int:
-        """The number of positions, d."""
-        return self.base.space.dim
-
-    @property
-    def encoder_is_equivariant(self) -> bool:
-        """Whether h(p|q) moves with the symmetry by construction."""
-        encoder = self._objective.encoder
-        return isinstance(encoder, CouplingEncoder) and isinstance(encoder.frame, MovingFrame)
-
-    @property
-    def objective(self) -> Objective:
-        """The loss's fixed parts."""
-        return self._objective
-
-    @property
-    def weights(self) -> list[Array]:
-        """The weight arrays, live: K_1, U_1, …, K_n, U_n, encoder."""
-        return self._parameters.arrays
-
-    @property
-    def flow(self) -> HamiltonianFlow:
-        """The flow with its present weights."""
-        return self._objective.flow(self.weights)
+        objective = build_objective(base, symmetry, self.construction, settings, base_sampler)
+        super().__init__(settings, objective, initial_parameters(objective, settings, self._rng))
 
     def __repr__(self) -> str:
         return f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, {self.settings})"
@@ -251,79 +217,6 @@ class EquivariantHamiltonianFlow:
         )
         return self
 
-    def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
-        """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
-        n = checks.positive_integer(n, "n")
-        return draw_positions(self._objective, self.weights, n, checks.generator(rng))
-
-    def forward(self, q: Any, p: Any) -> tuple[Array, Array]:
-        """Push base states to data states: (n, d) twice to (n, d) twice."""
-        moved_q, moved_p = in_blocks(self.flow.forward, *self._states(q, p))
-        return moved_q, moved_p
-
-    def inverse(self, q: Any, p: Any) -> tuple[Array, Array]:
-        """Pull data states back to base states: (n, d) twice to (n, d) twice."""
-        base_q, base_p = in_blocks(self.flow.inverse, *self._states(q, p))
-        return base_q, base_p
-
-    def joint_log_prob(self, q: Any, p: Any) -> Array:
-        """Evaluate ln p(q, p) = ln π(inverse(q, p)), exactly: (n, d) twice to (n,), nats."""
-        log_prob = partial(self._objective.joint_log_prob, self.weights)
-        return in_blocks(lambda q, p: (log_prob(q, p),), *self._states(q, p))[0]
-
-    def brackets(self, q: Any, p: Any) -> Array:
-        """Evaluate {g_k, H} at states: (n, d) twice to (n, K), dimensionless.
-
-        In a chain, each entry is that of the H_j for which it is largest in absolute value: every
-        one of them has to commute with g_k.
-        """
-        brackets = partial(self._objective.brackets, self.weights)
-        values = np.stack(in_blocks(brackets, *self._states(q, p)))
-        largest = np.argmax(np.abs(values), axis=0)[np.newaxis]
-        result: Array = np.take_along_axis(values, largest, axis=0)[0]
-        return result
-
-    def elbo(
-        self, x: Any, *, n_samples: int = 16, rng: int | np.random.Generator | None = 0
-    ) -> Array:
-        """Estimate the ELBO (eq. 1) of each point, a lower bound of ln p(x): (n, d) to (n,), nats.
-
-        Parameters
-        ----------
-        x : array_like (n, d)
-            Points.
-        n_samples : int
-            Momenta drawn for each point.
-        rng : int or numpy.random.Generator
-            Draws them; the default repeats itself.
-        """
-        return likelihood.elbo(self._objective, self.weights, *self._draws(x, n_samples, rng))
-
-    def log_prob(
-        self, x: Any, *, n_samples: int = 128, rng: int | np.random.Generator | None = 0
-    ) -> Array:
-        """Estimate ln p(x) by importance weighting: (n, d) to (n,), nats.
-
-        In expectation a lower bound that tightens as n_samples grows (arXiv:1509.00519).
-
-        Parameters
-        ----------
-        x : array_like (n, d)
-            Points.
-        n_samples : int
-            Momenta drawn for each point.
-        rng : int or numpy.random.Generator
-            Draws them; the default repeats itself.
-        """
-        arguments = self._draws(x, n_samples, rng)
-        return likelihood.importance_log_prob(self._objective, self.weights, *arguments)
-
-    score_samples = log_prob
-
-    def score(self, x: Any) -> float:
-        """Return the mean of `log_prob` over points (n, d), nats."""
-        return float(np.mean(self.log_prob(x), dtype=np.float64))
-
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one .npz file, no pickle; `ehf_num.load` reads it.
 
@@ -343,15 +236,3 @@ class EquivariantHamiltonianFlow:
             "versions": versions(),
         }
         write_model(path, SavedModel(header, self._parameters.flat, getattr(self, "result_", None)))
-
-    def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
-        return checks.states(q, p, self.dim, self.settings.dtype)
-
-    def _draws(
-        self, x: Any, n_samples: int, rng: int | np.random.Generator | None
-    ) -> tuple[Array, int, np.random.Generator]:
-        return (
-            checks.points(x, "x", self.dim, self.settings.dtype),
-            checks.positive_integer(n_samples, "n_samples"),
-            checks.generator(rng),
-        )
