@@ -16,6 +16,7 @@ from ehf_num.integrators import Euler, InversionError, Leapfrog
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.parallel import set_threads
 from ehf_num.persistence import load
+from ehf_num.phase_orbits import phase_orbits
 from ehf_num.readers import DataFileError, read_points, write_points
 from ehf_num.records import RecordError
 from ehf_num.result import History, TrainingResult
@@ -49,6 +50,7 @@ __all__ = [
     "finite_action",
     "load",
     "modes_on_circle",
+    "phase_orbits",
     "read_points",
     "rings",
     "set_threads",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -24,6 +25,25 @@ def positive_number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
         raise ArgumentError(f"{name} was {value!r}; it should be a positive finite number")
     return float(value)
+
+
+def positive_numbers(values: Any, name: str) -> tuple[float, ...]:
+    """Return values as a tuple of positive finite floats, at least one, or raise ArgumentError."""
+    if not isinstance(values, Iterable) or not (numbers := tuple(values)):
+        raise ArgumentError(f"{name} was {values!r}; it should be a sequence of positive numbers")
+    return tuple(positive_number(v, f"{name}[{k}]") for k, v in enumerate(numbers))
+
+
+def mixture_weights(values: Any, count: int, parts: str) -> tuple[float, ...]:
+    """Return the weights of so many parts of a mixture, which sum to 1, or raise ArgumentError."""
+    weights = positive_numbers(values, "weights")
+    total = math.fsum(weights)
+    if len(weights) != count or abs(total - 1) > 1e-9:
+        raise ArgumentError(
+            f"weights had {len(weights)} entries of sum {total}; it should have {count}, "
+            f"one for each of {parts}, of sum 1"
+        )
+    return weights
 
 
 def one_of(value: Any, name: str, allowed: tuple[str | bool, ...]) -> Any:

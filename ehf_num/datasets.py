@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ehf_num import checks
-from ehf_sym.errors import ArgumentError
 
 Floats = npt.NDArray[np.float64]
 Numbers = Sequence[float]
@@ -140,15 +138,12 @@ class Shells(Target):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", checks.positive_integer(self.dim, "dim"))
-        object.__setattr__(self, "radii", _positive_numbers(self.radii, "radii"))
-        object.__setattr__(self, "weights", _positive_numbers(self.weights, "weights"))
+        radii = checks.positive_numbers(self.radii, "radii")
+        object.__setattr__(self, "radii", radii)
+        object.__setattr__(
+            self, "weights", checks.mixture_weights(self.weights, len(radii), "radii")
+        )
         object.__setattr__(self, "noise", checks.positive_number(self.noise, "noise"))
-        shells, total = len(self.radii), math.fsum(self.weights)
-        if len(self.weights) != shells or abs(total - 1) > 1e-9:
-            raise ArgumentError(
-                f"weights had {len(self.weights)} entries of sum {total}; it should have {shells}, "
-                "one for each radius, of sum 1"
-            )
 
     @property
     def name(self) -> str:
@@ -301,10 +296,3 @@ def modes_on_circle(modes: int, radius: float = 2.0, noise: float = 0.25) -> Cir
     array([[ 2.,  0.], [ 0.,  2.], [-2.,  0.], [ 0., -2.]])
     """
     return CircleModes(modes, radius, noise)
-
-
-def _positive_numbers(values: Any, name: str) -> tuple[float, ...]:
-    """Return `values` as a tuple of positive finite floats, at least one."""
-    if not isinstance(values, Iterable) or not (numbers := tuple(values)):
-        raise ArgumentError(f"{name} was {values!r}; it should be a sequence of positive numbers")
-    return tuple(checks.positive_number(v, f"{name}[{k}]") for k, v in enumerate(numbers))

@@ -8,6 +8,7 @@ import pytest
 from scipy import integrate, stats
 
 from ehf_num.datasets import CircleModes, Shells, Target, modes_on_circle, rings, shells
+from ehf_num.phase_orbits import phase_orbits
 from ehf_sym.errors import ArgumentError
 
 TARGETS: dict[str, Target] = {
@@ -19,6 +20,8 @@ TARGETS: dict[str, Target] = {
     "d = 6": shells(6),
     "one mode": modes_on_circle(1, noise=0.7),
     "five modes": modes_on_circle(5),
+    "phase orbits": phase_orbits(),
+    "overlapping orbits": phase_orbits(((0.3, 0.2j), (-0.5, 0.4)), (0.7, 0.3), noise=0.4),
     "overlapping modes": modes_on_circle(3, radius=0.5, noise=0.3),
 }
 SPHERES = {1: 2.0, 2: 2 * math.pi, 3: 4 * math.pi, 6: math.pi**3}
@@ -95,6 +98,7 @@ def test_samples_of_another_law_do_not() -> None:
     assert z_score(rings(noise=0.16), rings()) > 6
     assert z_score(shells(radii=(1.2, 2.7)), shells()) > 6
     assert z_score(modes_on_circle(5, noise=0.26), modes_on_circle(5)) > 6
+    assert z_score(phase_orbits(noise=0.26), phase_orbits()) > 6
 
 
 def radius_p_value(r: np.ndarray, law: Shells) -> float:
