@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sympy import Symbol
 from sympy.core.facts import InconsistentAssumptions
 
 import ehf_sym as es
+from ehf_num.reproduce import add_experiments
 from ehf_sym.errors import ArgumentError, EHFError
 
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="prove or refute {g, π} = 0"))
     _add_fit(commands.add_parser("fit", help="learn a density from points"))
     _add_sample(commands.add_parser("sample", help="draw points from a saved model"))
-    _add_reproduce(commands.add_parser("reproduce", help="run an experiment of the paper"))
+    add_experiments(commands.add_parser("reproduce", help="run an experiment"))
     return parser
 
 
@@ -115,15 +115,6 @@ def _add_sample(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help=".csv, .npy or .npz")
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(command=_sample)
-
-
-def _add_reproduce(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", choices=("so2", "multimodal"))
-    parser.add_argument("--full", action="store_true", help="the full study, not the quick one")
-    parser.add_argument("--iterations", type=int)
-    parser.add_argument("--out", type=Path, default=Path("ehf-output"), help="folder for figures")
-    parser.add_argument("--no-progress", action="store_true")
-    parser.set_defaults(command=_reproduce)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -234,19 +225,6 @@ def _sample(options: argparse.Namespace) -> int:
     points = en.load(options.model).sample(options.n, rng=options.seed)
     en.write_points(options.out, points)
     print(f"{options.n} points in {options.out}")
-    return 0
-
-
-def _reproduce(options: argparse.Namespace) -> int:
-    from ehf_num.experiments import multimodal, so2
-
-    experiment: Any = {"so2": so2, "multimodal": multimodal}[options.experiment]
-    settings = experiment.FULL if options.full else experiment.Settings()
-    settings = replace(settings, progress=_progress(options))
-    if options.iterations is not None:
-        settings = replace(settings, iterations=options.iterations)
-    print(experiment.run(settings, options.out))
-    print(f"\nfigures and table in {options.out}")
     return 0
 
 

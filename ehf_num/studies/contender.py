@@ -1,0 +1,101 @@
+"""What every contender of a study is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ehf_num.datasets import Floats
+from ehf_num.studies.problems import Problem
+from ehf_num.training import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long every contender may train, and how closely it is judged.
+
+    Attributes
+    ----------
+    iterations : int
+        Updates at the most.
+    batch_size : int
+        Of minibatches; all points where they are fewer.
+    patience : int
+        Checks of the validation split without a better score before training stops. The weights
+        that are judged are always those of the best check.
+    test_points : int
+        Fresh points that every model is scored on.
+    draws : int
+        Importance draws for a point where a log-likelihood is an estimate.
+    """
+
+    iterations: int
+    patience: int
+    test_points: int
+    draws: int
+    batch_size: int = 128
+
+    @property
+    def check_every(self) -> int:
+        """Iterations between two checks: those of our own training loop, for all."""
+        return TrainingSettings(self.iterations).record_every
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A contender's own points, in two: both come from the N that it is given.
+
+    Attributes
+    ----------
+    training, validation : ndarray, shape (n, d)
+        Four fifths and one fifth.
+    """
+
+    training: Floats
+    validation: Floats
+
+    @classmethod
+    def of(cls, points: Floats) -> Split:
+        """Cut off the last fifth: the points are independent, so any will do."""
+        held_out = max(1, len(points) // 5)
+        return cls(points[:-held_out], points[-held_out:])
+
+    def validation_copies(self) -> Floats:
+        """Repeat the validation points up to 1024 rows, for scores that have noise of their own."""
+        return np.repeat(self.validation, max(1, 1024 // len(self.validation)), axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A trained model.
+
+    Attributes
+    ----------
+    log_prob : callable
+        (points, number of draws) to ln p of each, nats; the draws matter where it is an estimate.
+    iterations, best : int
+        Updates done, and done when validation was best.
+    stop_reason : str
+        "iterations", "early_stopping" or "non_finite".
+    seconds : float
+        Of training.
+    parameters : int
+        Number of weights.
+    """
+
+    log_prob: Callable[[Floats, int], Floats]
+    iterations: int
+    best: int
+    stop_reason: str
+    seconds: float
+    parameters: int
+
+
+class Contender(Protocol):
+    """A way to learn a density: a frozen dataclass of plain settings."""
+
+    def learn(self, problem: Problem, split: Split, budget: Budget, seed: int) -> Learned:
+        """Train on the split's points and nothing else, with one thread."""

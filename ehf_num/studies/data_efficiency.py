@@ -1,0 +1,147 @@
+"""Data efficiency: how close N points bring ours and its peers to the truth.
+
+Every run is recorded as it ends, under its settings, in the folder ``records``: a study that was
+killed continues, and one that is repeated only writes its tables anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ehf_num.parallel import cores
+from ehf_num.result import versions
+from ehf_num.studies.efficiency_report import Findings, Row, as_text, figure
+from ehf_num.studies.efficiency_runs import BUDGETS, CONTENDERS, Run
+from ehf_num.studies.problems import PROBLEMS
+from ehf_num.studies.zuko_flows import ZukoContender, zuko_versions
+from ehf_num.sweep import Outcome, sweep
+from ehf_sym.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Size of the study.
+
+    Attributes
+    ----------
+    targets, contenders : tuple of str
+        Names in `PROBLEMS` and in `CONTENDERS`.
+    sizes : tuple of int
+        The N.
+    seeds : int
+        Repetitions: data, weights and noise all change with the seed.
+    budget : str
+        A name in `BUDGETS`.
+    progress : bool or None
+        Progress bar over runs; None: only on a terminal.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a name is unknown, or a size leaves no point on either side of the split.
+    """
+
+    targets: tuple[str, ...] = tuple(PROBLEMS)
+    contenders: tuple[str, ...] = tuple(CONTENDERS)
+    sizes: tuple[int, ...] = (100, 1_000, 10_000)
+    seeds: int = 3
+    budget: str = "default"
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name, chosen, known in (
+            ("targets", self.targets, PROBLEMS),
+            ("contenders", self.contenders, CONTENDERS),
+            ("budget", (self.budget,), BUDGETS),
+        ):
+            unknown = [word for word in chosen if word not in known]
+            if unknown or not chosen:
+                raise ArgumentError(f"{name} had {unknown}; it should have some of {list(known)}")
+        if not self.sizes or min(self.sizes) < 10:
+            raise ArgumentError(f"sizes was {self.sizes}; it should hold numbers of at least 10")
+        if self.seeds < 1:
+            raise ArgumentError(f"seeds was {self.seeds}; it should be a positive integer")
+
+    def runs(self) -> dict[Run, str]:
+        """List every run with its contender's name: all cells of a seed before the next seed."""
+        return {
+            Run(target, size, CONTENDERS[name], seed, BUDGETS[self.budget]): name
+            for seed in range(self.seeds)
+            for target in self.targets
+            for size in self.sizes
+            for name in self.contenders
+        }
+
+
+FULL = Settings(seeds=5, budget="full")
+
+
+def run(settings: Settings, folder: Path, executor: Executor | None = None) -> str:
+    """Do what has no record yet; write `data_efficiency.json`, `.txt` and `.png`; return the text.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a peer is asked for and zuko is not installed: before any work.
+    RecordError
+        If a record is damaged.
+    """
+    _check_peers(settings)
+    outcomes = sweep(
+        settings.runs(), executor, folder=folder / "records", progress=settings.progress
+    )
+    found = findings(settings, outcomes)
+    found.write(folder / "data_efficiency.json")
+    text = as_text(found)
+    (folder / "data_efficiency.txt").write_text(text + "\n", encoding="utf-8")
+    if found.rows:
+        figure(found).savefig(folder / "data_efficiency.png", dpi=110)
+    return text
+
+
+def _check_peers(settings: Settings) -> None:
+    peers = [name for name, c in CONTENDERS.items() if isinstance(c, ZukoContender)]
+    asked = [name for name in settings.contenders if name in peers]
+    if asked and not zuko_versions():
+        raise ArgumentError(
+            f"contenders had {', '.join(asked)}, which need zuko, and it is not installed: pip "
+            "install '.[bench]', or leave them out: "
+            f"--contenders {' '.join(name for name in CONTENDERS if name not in peers)}"
+        )
+
+
+def findings(settings: Settings, outcomes: Sequence[Outcome]) -> Findings:
+    """Collect what runs returned."""
+    rows, failures = [], []
+    for (spec, name), outcome in zip(settings.runs().items(), outcomes, strict=True):
+        if outcome.values is not None:
+            rows.append(Row(spec.target, name, spec.size, spec.seed, **outcome.values))
+        else:
+            last = (outcome.error or "").strip().splitlines()[-1]
+            failures.append(f"{name} on {spec.target}, N = {spec.size}, seed {spec.seed}: {last}")
+    truths = {name: PROBLEMS[name]().target.expected_log_prob() for name in settings.targets}
+    return Findings(tuple(rows), tuple(failures), _notes(settings), truths)
+
+
+def _notes(settings: Settings) -> tuple[str, ...]:
+    budget = BUDGETS[settings.budget]
+    found = versions() | zuko_versions()
+    return (
+        f"seeds 0 to {settings.seeds - 1}; at most {budget.iterations:,} iterations of batch "
+        f"{budget.batch_size}; a fifth of the N points is held out and looked at every "
+        f"{budget.check_every} iterations; training ends after {budget.patience} looks without a "
+        "better score, and the weights are those of the best",
+        f"{budget.test_points:,} test points; ours importance weighted with {budget.draws} draws",
+        *(f"{name}: {_settings_of(name)}" for name in settings.contenders),
+        f"one thread a run, a run on each of {cores()} cores; "
+        + ", ".join(f"{name} {number}" for name, number in found.items()),
+    )
+
+
+def _settings_of(name: str) -> str:
+    contender: Any = CONTENDERS[name]  # a dataclass, as all are
+    return ", ".join(f"{key} {value}" for key, value in asdict(contender).items())

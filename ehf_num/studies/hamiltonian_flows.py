@@ -1,0 +1,68 @@
+"""Ours as contenders: one model, its symmetry exact, penalized or not enforced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import ehf_sym as es
+from ehf_num.datasets import Floats
+from ehf_num.model import EquivariantHamiltonianFlow
+from ehf_num.parallel import set_threads
+from ehf_num.studies.contender import Budget, Learned, Split
+from ehf_num.studies.problems import Problem
+
+
+@dataclass(frozen=True)
+class HamiltonianContender:
+    """An `EquivariantHamiltonianFlow` with these options, described there."""
+
+    enforce: str
+    encoder: str = "coupling"
+    hamiltonians: int = 2
+    steps: int = 2
+    step_size: float = 0.5
+    hidden: tuple[int, ...] = (64, 64)
+    kappa: float = 1e-3
+    learning_rate: float = 1e-3
+
+    def learn(self, problem: Problem, split: Split, budget: Budget, seed: int) -> Learned:
+        """Train on the split's points and nothing else, with one thread."""
+        set_threads(1)
+        flow = EquivariantHamiltonianFlow(
+            es.StandardNormal(problem.symmetry.space),
+            problem.symmetry,
+            enforce=self.enforce,
+            kappa=self.kappa,
+            encoder=self.encoder,
+            hamiltonians=self.hamiltonians,
+            steps=self.steps,
+            step_size=self.step_size,
+            hidden=self.hidden,
+            dtype="float32",
+            rng=seed,
+        )
+        flow.fit(
+            split.training,
+            iterations=budget.iterations,
+            batch_size=budget.batch_size,
+            learning_rate=self.learning_rate,
+            validation=split.validation_copies(),
+            patience=budget.patience,
+            progress=False,
+        )
+        result = flow.result_
+        best = int(np.nanargmax(result.history.validation_elbo))
+
+        def log_prob(x: Floats, draws: int) -> Floats:
+            return flow.log_prob(x, n_samples=draws).astype(np.float64)
+
+        return Learned(
+            log_prob=log_prob,
+            iterations=result.iterations,
+            best=int(result.history.iteration[best]),
+            stop_reason=result.stop_reason,
+            seconds=result.seconds,
+            parameters=sum(array.size for array in flow.weights),
+        )

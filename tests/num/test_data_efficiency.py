@@ -1,0 +1,301 @@
+"""The study of data efficiency: what is measured against closed forms, and the study end to end."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from scipy import integrate
+from study_contenders import Failing, Remembering, Shifted, WiderRings
+
+import ehf_num as en
+from ehf_num.cli import main
+from ehf_num.studies import data_efficiency, efficiency_runs
+from ehf_num.studies.contender import Budget, Split
+from ehf_num.studies.data_efficiency import Settings
+from ehf_num.studies.efficiency_report import Findings, Row, as_markdown, as_text, figure
+from ehf_num.studies.efficiency_runs import BUDGETS, CONTENDERS, Run
+from ehf_num.studies.hamiltonian_flows import HamiltonianContender
+from ehf_num.studies.problems import PROBLEMS
+from ehf_sym.errors import ArgumentError
+
+ROOT = Path(__file__).parents[2]
+TINY = Budget(iterations=6, patience=6, test_points=40, draws=4)
+every_problem = pytest.mark.parametrize("name", PROBLEMS)
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    yield
+    en.set_threads(None)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch):
+    """Contenders that need no training; the study's own names, so that figures have styles."""
+    chosen = {"exact": Shifted(0.1), "none": Shifted(0.4), "penalty": Failing("out of luck")}
+    for module in (efficiency_runs, data_efficiency):
+        monkeypatch.setattr(module, "CONTENDERS", chosen)
+        monkeypatch.setattr(module, "BUDGETS", {"default": TINY})
+    return chosen
+
+
+def study(folder, **options):
+    with ThreadPoolExecutor(1) as executor:
+        return data_efficiency.run(Settings(progress=False, **options), folder, executor)
+
+
+# What contenders are given
+
+
+@every_problem
+def test_turned_points_are_as_likely_and_elsewhere(name):
+    problem = PROBLEMS[name]()
+    x = problem.target.sample(500, rng=0)
+    moved = problem.turned(x, np.random.default_rng(1))
+    np.testing.assert_allclose(problem.target.log_prob(moved), problem.target.log_prob(x))
+    assert np.linalg.norm(moved - x, axis=1).min() > 1e-6
+
+
+@every_problem
+def test_turned_points_are_uniform_on_their_orbit(name):
+    """One point, many elements: the mean is zero, and a second uniform turn changes no moment."""
+    problem = PROBLEMS[name]()
+    rng = np.random.default_rng(2)
+    x = np.repeat(problem.target.sample(1, rng=0), 40_000, axis=0)
+    once, twice = problem.turned(x, rng), problem.turned(problem.turned(x, rng), rng)
+    scale = np.linalg.norm(x[0])
+    assert np.abs(once.mean(axis=0)).max() < 0.02 * scale
+    np.testing.assert_allclose(np.cov(once.T), np.cov(twice.T), atol=0.02 * scale**2)
+    if problem.group.startswith("SO"):
+        round_ = scale**2 / problem.target.dim * np.eye(problem.target.dim)
+        np.testing.assert_allclose(np.cov(once.T), round_, atol=0.02 * scale**2)
+
+
+@every_problem
+def test_declared_symmetry_is_the_target_s(name):
+    problem = PROBLEMS[name]()
+    x = problem.target.sample(20, rng=3)
+    states = np.concatenate([x, np.zeros_like(x)], axis=1)
+    for generator in problem.symmetry.generators:
+        moved = en.finite_action(problem.symmetry.space, generator, 0.6)(states)[:, : x.shape[1]]
+        np.testing.assert_allclose(problem.target.log_prob(moved), problem.target.log_prob(x))
+
+
+def test_split_keeps_a_fifth_apart():
+    points = np.arange(100.0).reshape(50, 2)
+    split = Split.of(points)
+    assert (len(split.training), len(split.validation)) == (40, 10)
+    np.testing.assert_array_equal(np.concatenate([split.training, split.validation]), points)
+    copies = split.validation_copies()
+    assert 512 < len(copies) <= 1024
+    np.testing.assert_array_equal(np.unique(copies, axis=0), split.validation)
+
+
+# What is measured
+
+
+def test_divergence_of_a_shifted_truth_is_the_shift():
+    values = Run("shells", 50, Shifted(0.3), 0, TINY).run()
+    assert values["kl"] == pytest.approx(0.3, abs=1e-12)
+    assert values["kl_error"] < 1e-12
+
+
+def test_divergence_of_wider_rings_is_that_of_quadrature():
+    truth, wider = en.rings(), en.rings(noise=0.2)
+
+    def integrand(r):
+        at = np.array([[r, 0.0]])
+        log_p = truth.log_prob(at)[0]
+        return 2 * np.pi * r * np.exp(log_p) * (log_p - wider.log_prob(at)[0])
+
+    expected, _ = integrate.quad(integrand, 1e-9, 5, points=[1.0, 2.5], limit=200)
+    values = Run("rings", 50, WiderRings(0.2), 0, replace(TINY, test_points=20_000)).run()
+    assert values["kl_error"] < 0.005
+    assert abs(values["kl"] - expected) < 4 * values["kl_error"]
+
+
+def test_contenders_of_one_seed_see_the_same_points_and_others_do_not():
+    first, again, other = (
+        Run("rings", size, Remembering(), seed, TINY).run()["kl"]
+        for size, seed in ((50, 0), (50, 0), (50, 1))
+    )
+    assert first == again != other
+
+
+# Ours and the peers
+
+
+def test_ours_learns():
+    problem = PROBLEMS["rings"]()
+    split = Split.of(problem.target.sample(200, rng=0))
+    ours = HamiltonianContender("exact", hidden=(16,), learning_rate=5e-3)
+    budget = replace(TINY, iterations=100, patience=100)
+    learned = ours.learn(problem, split, budget, seed=0)
+    early = ours.learn(problem, split, replace(budget, iterations=1), seed=0)
+    x = problem.target.sample(400, rng=1)
+    assert learned.log_prob(x, 32).mean() > early.log_prob(x, 32).mean() + 0.1
+    assert learned.iterations == 100
+    assert 10 < learned.best <= 100
+
+
+@pytest.mark.parametrize("name", [n for n in CONTENDERS if n.startswith(("spline", "masked"))])
+def test_peers_learn_a_normalized_density(name):
+    pytest.importorskip("zuko")
+    problem = PROBLEMS["rings"]()
+    split = Split.of(problem.target.sample(200, rng=0))
+    contender = replace(CONTENDERS[name], hidden=(16,), learning_rate=3e-3)
+    learned = contender.learn(problem, split, replace(TINY, iterations=50), seed=0)
+    axis = np.linspace(-8, 8, 200)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    mass = np.exp(learned.log_prob(grid, 1)).sum() * (axis[1] - axis[0]) ** 2
+    assert mass == pytest.approx(1, abs=0.02)
+    x = problem.target.sample(500, rng=1)
+    untrained = contender.learn(problem, split, replace(TINY, iterations=1), seed=0)
+    assert learned.log_prob(x, 1).mean() > untrained.log_prob(x, 1).mean() + 0.1
+
+
+def test_peers_stop_early_and_go_back_to_the_best_weights():
+    pytest.importorskip("zuko")
+    problem = PROBLEMS["rings"]()
+    split = Split.of(problem.target.sample(30, rng=0))
+    contender = replace(CONTENDERS["spline"], learning_rate=1e-2)
+    budget = replace(TINY, iterations=300, patience=20)
+    learned = contender.learn(problem, split, budget, seed=0)
+    assert learned.stop_reason == "early_stopping"
+    assert learned.iterations == learned.best + budget.patience * budget.check_every
+    shorter = replace(budget, iterations=learned.best)
+    again = contender.learn(problem, split, shorter, seed=0)
+    np.testing.assert_allclose(
+        again.log_prob(split.validation, 1), learned.log_prob(split.validation, 1), rtol=1e-5
+    )
+
+
+# The study
+
+
+def test_study_from_the_command_line(tmp_path, capsys, monkeypatch):
+    """In the sweep's own processes, as users run it."""
+    monkeypatch.setitem(BUDGETS, "quick", TINY)
+    arguments = ["--targets", "rings", "--sizes", "60", "--contenders", "exact", "none"]
+    command = ["reproduce", "data-efficiency", *arguments, "--seeds", "1", "--budget", "quick"]
+    assert main([*command, "--no-progress", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    rows = [line.split() for line in shown.splitlines()]
+    assert rows[2] == ["target", "N", "exact", "none"]
+    written = json.loads((tmp_path / "data_efficiency.json").read_text())["rows"]
+    assert rows[3] == ["rings", "60", *(f"{row['kl']:.3f}" for row in written)]
+    assert [row["iterations"] for row in written] == [6, 6]
+    assert imread(tmp_path / "data_efficiency.png").std() > 0.05
+    assert len(list((tmp_path / "records").iterdir())) == 2
+
+
+def test_study_goes_on_where_it_was_and_reports_what_failed(tmp_path, stand_ins):
+    text = study(tmp_path, targets=("rings",), contenders=tuple(stand_ins), sizes=(20,), seeds=2)
+    assert "0.100 ± 0.000" in text
+    assert "0.400 ± 0.000" in text
+    assert "failed: penalty on rings, N = 20, seed 1: RuntimeError: out of luck" in text
+    records = sorted((tmp_path / "records").iterdir())
+    assert len(records) == 4
+    stamps = [record.stat().st_mtime_ns for record in records]
+    records[0].unlink()
+    again = study(tmp_path, targets=("rings",), contenders=tuple(stand_ins), sizes=(20,), seeds=2)
+    assert again == text
+    assert [r.stat().st_mtime_ns == s for r, s in zip(records, stamps, strict=True)] == [
+        False, True, True, True
+    ]  # fmt: skip
+
+
+def test_study_of_failures_alone_says_so(tmp_path, stand_ins):
+    text = study(tmp_path, targets=("rings",), contenders=("penalty",), sizes=(20,), seeds=1)
+    assert text == "failed: penalty on rings, N = 20, seed 0: RuntimeError: out of luck"
+    assert not (tmp_path / "data_efficiency.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"targets": ("ring",)}, r"targets had \['ring'\]"),
+        ({"targets": ()}, "targets"),
+        ({"contenders": ("best",)}, "contenders"),
+        ({"budget": "endless"}, "budget"),
+        ({"sizes": (100, 9)}, "sizes"),
+        ({"sizes": ()}, "sizes"),
+        ({"seeds": 0}, "seeds"),
+    ],
+)
+def test_bad_settings_are_named(options, message):
+    with pytest.raises(ArgumentError, match="^" + message):
+        Settings(**options)
+
+
+def test_missing_peers_are_noticed_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_efficiency, "zuko_versions", dict)
+    with pytest.raises(ArgumentError, match="zuko"):
+        study(tmp_path, contenders=("exact", "spline"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_default_study_is_the_one_that_the_issue_names():
+    settings = Settings()
+    assert settings.seeds == 3
+    assert len(settings.runs()) == 3 * 3 * 3 * len(CONTENDERS)
+    assert data_efficiency.FULL.seeds == 5
+    assert BUDGETS["full"].iterations > BUDGETS["default"].iterations
+
+
+# The report
+
+
+def rows(contender, *values, size=100):
+    return [
+        Row("rings", contender, size, seed, kl, 0.01, 50, 40, "early_stopping", 2.0, 9)
+        for seed, kl in enumerate(values)
+    ]
+
+
+FINDINGS = Findings(
+    rows=(*rows("exact", 0.1, 0.3), *rows("spline", 1.0, 1.0), *rows("exact", 0.05, size=1000)),
+    failures=("spline on rings, N = 1000, seed 0: Error",),
+    notes=("a note",),
+    truths={"rings": -2.5975},
+)
+
+
+def test_findings_read_back(tmp_path):
+    FINDINGS.write(tmp_path / "found.json")
+    assert Findings.read(tmp_path / "found.json") == FINDINGS
+
+
+def test_tables_hold_means_spreads_and_gaps():
+    lines = as_markdown(FINDINGS).splitlines()
+    assert "| target | N | exact | spline |" in lines
+    assert "| rings | 100 | 0.200 ± 0.141 | 1.000 ± 0.000 |" in lines
+    assert "| rings | 1,000 | 0.050 | - |" in lines
+    assert "- spline on rings, N = 1000, seed 0: Error" in lines
+    text = as_text(FINDINGS)
+    for word in ("a note", "-2.5975", "failed: spline", "5 of 5 runs stopped early"):
+        assert word in text
+
+
+def test_figure_shows_means_and_bands():
+    (panel,) = figure(FINDINGS).axes
+    exact, spline = panel.lines
+    np.testing.assert_allclose(exact.get_xydata(), [[100, 0.2], [1000, 0.05]])
+    np.testing.assert_allclose(spline.get_xydata(), [[100, 1.0]])
+    low, high = panel.collections[0].get_datalim(panel.transData).intervaly
+    assert (low, high) == (0.05, pytest.approx(0.3))
+
+
+def test_page_says_what_the_rows_say():
+    """Figures on the page come from the rows beside it, or there are none."""
+    script = runpy.run_path(str(ROOT / "docs" / "figures" / "data_efficiency.py"))
+    _, mark, section = script["PAGE"].read_text("utf-8").partition(script["MARK"])
+    assert mark
+    assert section == script["section"]()
