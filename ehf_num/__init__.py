@@ -13,6 +13,7 @@ from ehf_num.encoder import GaussianEncoder
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Euler, InversionError, Leapfrog
+from ehf_num.learning_rate import LearningRateSchedule
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.parallel import set_threads
 from ehf_num.persistence import load
@@ -38,6 +39,7 @@ __all__ = [
     "History",
     "InversionError",
     "Leapfrog",
+    "LearningRateSchedule",
     "ModelFileError",
     "NetworkHamiltonian",
     "NumericalAction",

@@ -82,8 +82,8 @@ class Adam:
         self._second = np.zeros_like(self._first)
         self._change = np.empty_like(self._first)
 
-    def step(self, theta: Array, gradient: Array) -> None:
-        """Move theta one step down the gradient, in place.
+    def step(self, theta: Array, gradient: Array, factor: float = 1.0) -> None:
+        """Move theta one step down the gradient, in place; the factor multiplies α.
 
         θ is written by one operation at the end: an interrupt leaves either the old or the new.
         """
@@ -102,5 +102,5 @@ class Adam:
             np.sqrt(second, out=change)
             change += settings.epsilon / second_scale
             np.divide(first, change, out=change)
-            change *= settings.learning_rate * first_scale / second_scale
+            change *= factor * settings.learning_rate * first_scale / second_scale
         np.subtract(theta, self._change, out=theta)

@@ -11,7 +11,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from os import PathLike
 from typing import Any
 
@@ -24,7 +24,7 @@ from ehf_sym.errors import EHFError
 
 SCHEMA = 1
 _HEADER_LIMIT = 16 * 2**20
-_RESULT_FIELDS = ("stop_reason", "iterations", "seconds", "seed", "versions", "reversal_error")
+_RESULT_FIELDS = tuple(f.name for f in fields(TrainingResult) if f.name != "history")
 _REQUIRED = ("schema", "formulas", "settings", "seed", "random_state")
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ehf_num.base import Sampler, numeric_base
+from ehf_num.constraint import Constraint, generator_gradients
 from ehf_num.invariant_energy import Features, invariant_features
 from ehf_num.momentum_frames import MovingFrame
-from ehf_num.objective import Objective, generator_gradients
+from ehf_num.objective import Objective
 from ehf_num.parameters import ParameterVector
 from ehf_num.settings import FlowSettings
 from ehf_sym import (
@@ -100,12 +101,22 @@ def build_objective(
             invariant_features(construction.of_q, space.q),
         )
         frame = _moving_frame(construction.symmetry, features[1])
+    gradients = None if symmetry is None else generator_gradients(symmetry)
+    constraint = None
+    if settings.enforce == "penalty" and gradients is not None:
+        constraint = Constraint(
+            gradients,
+            settings.constraint_on,
+            settings.split_bracket,
+            settings.normalized_bracket,
+        )
     return Objective(
         base=numeric_base(base, sampler),
-        gradients=None if symmetry is None else generator_gradients(symmetry),
+        gradients=gradients,
         integrator=settings.integrator(),
         encoder=settings.build_encoder(space.dim, frame),
         layout=settings.layout(features),
+        constraint=constraint,
     )
 
 

@@ -137,11 +137,11 @@ def _taken_apart(noise: Any, directions: Array | None) -> _Components:
     """Components of noise (n, d) along the directions (n, d, m)."""
     if directions is None:
         return _Components(tuple(noise[:, k : k + 1] for k in range(noise.shape[1])), None)
-    along = np.einsum("nim,ni->nm", directions, noise)
+    along = anp.einsum("nim,ni->nm", directions, noise)
     columns = tuple(along[:, k : k + 1] for k in range(along.shape[1]))
     if directions.shape[1] == directions.shape[2]:
         return _Components(columns, None)
-    return _Components(columns, noise - np.einsum("nim,nm->ni", directions, along))
+    return _Components(columns, noise - anp.einsum("nim,nm->ni", directions, along))
 
 
 def _put_together(components: _Components, directions: Array | None) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ehf_num.fused import fuse
 from ehf_num.networks import Weights, init_relu, relu_network_reference, sigmoid, softplus
-from ehf_num.relu_network import ReluRows, ReluWeights
+from ehf_num.relu_network import ReluRows, ReluWeights, relu_network
 from ehf_num.workspace import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -69,6 +69,12 @@ class GaussianEncoder:
         """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
         drawn = _draw(q, noise, *weights)
         return drawn[:, :-1], drawn[:, -1]
+
+    def score(self, weights: Weights, q: Array, noise: Array) -> Array:
+        """Evaluate ∂ ln h(p|q)/∂p = −noise/σ at the p drawn from the noise: (n, d)."""
+        before = relu_network(q, *weights[len(weights) // 2 :])
+        score: Array = -noise / softplus(before + _SOFTPLUS_SHIFT)
+        return score
 
 
 class _GaussianKernel:

@@ -73,5 +73,8 @@ class HamiltonianFlow:
             dt = -self.integrator.step_size
             states, fields = self.integrator.chain(networks[::-1], q, p, probes, dt=dt)
             return states, fields[:, ::-1] if len(networks) > 1 else fields
-        states = anp.concatenate(self.inverse(q, p), axis=1)
-        return states, anp.stack([vector_field(h, probes) for h in self.hamiltonians], axis=1)
+        return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
+
+    def fields(self, states: Any) -> Any:
+        """Evaluate every X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, number of H, 2d)."""
+        return anp.stack([vector_field(h, states) for h in self.hamiltonians], axis=1)

@@ -21,12 +21,14 @@ from ehf_num.assembly import (
     random_state,
 )
 from ehf_num.base import Sampler
+from ehf_num.bounds import Bound
 from ehf_num.data import training_data
 from ehf_num.density import FlowDensity
 from ehf_num.multipliers import MultiplierSettings
 from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import FlowSettings
-from ehf_num.training import TrainingSettings, train
+from ehf_num.training import train
+from ehf_num.training_settings import TrainingSettings
 from ehf_sym import BaseDensity, LieAlgebra
 from ehf_sym.errors import ArgumentError
 
@@ -51,6 +53,13 @@ class EquivariantHamiltonianFlow(FlowDensity):
         encoder is equivariant too where the symmetry rotates q and p alike.
     kappa : float
         κ, the mean squared bracket that is allowed, dimensionless.
+    constraint_on : {"base", "data", "both"}
+        States that brackets are penalized on: draws from π, the two ends of the data's
+        trajectories, or each of these with multipliers of its own.
+    split_bracket : bool
+        Whether {g_k, K} and {g_k, U} are penalized one by one: leapfrog needs each.
+    normalized_bracket : bool
+        Whether each {g_k, H}² is divided by |∂g_k|² |X_H|², which a weaker H does not lower.
     encoder : {"gaussian", "coupling"}
         Family of h(p|q): a diagonal Gaussian, or a chain of four affine couplings conditioned on
         q, which fits momenta that no Gaussian does (for d = 1, an increasing map).
@@ -112,6 +121,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
         *,
         enforce: str = "penalty",
         kappa: float = 1e-3,
+        constraint_on: str = "base",
+        split_bracket: bool = False,
+        normalized_bracket: bool = False,
         encoder: str = "gaussian",
         hamiltonians: int = 1,
         steps: int = 2,
@@ -125,6 +137,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
         settings = FlowSettings(
             enforce=enforce,
             kappa=kappa,
+            constraint_on=constraint_on,
+            split_bracket=split_bracket,
+            normalized_bracket=normalized_bracket,
             encoder=encoder,
             hamiltonians=hamiltonians,
             steps=steps,
@@ -151,6 +166,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
         iterations: int = 15_000,
         batch_size: int = 128,
         learning_rate: float = 3e-4,
+        schedule: Any = "constant",
+        objective: str = "elbo",
+        draws: int = 1,
         validation: Any = None,
         patience: int | None = None,
         progress: bool | None = None,
@@ -168,11 +186,18 @@ class EquivariantHamiltonianFlow(FlowDensity):
             Of minibatches, and of the base states that {g, H} is penalized on.
         learning_rate : float
             Adam's α.
+        schedule : {"constant", "cosine"}, LearningRateSchedule or callable
+            What α is multiplied by: a function of the number of iterations done.
+        objective : {"elbo", "importance"}
+            The ELBO, or the tighter bound of `draws` importance-weighted momenta with doubly
+            reparametrized gradients (arXiv:1810.04152).
+        draws : int
+            Momenta drawn for each point in each iteration.
         validation : float or array_like, optional
             A share of x to hold out, or points (m, d).
         patience : int, optional
-            Records (about 300 a run) without a better validation ELBO before training stops. With
-            it, the weights that are kept are those of the best record.
+            Records (about 300 a run) without a better validation figure before training stops.
+            With it, the weights that are kept are those of the best record, whatever ends the run.
         progress : bool, optional
             Progress bar with ELBO, bracket and λ; None: only on a terminal.
 
@@ -191,16 +216,15 @@ class EquivariantHamiltonianFlow(FlowDensity):
         TrainingWarning
             If training turned non-finite or was interrupted: the last good weights are kept.
         """
-        if patience is not None:
-            checks.positive_integer(patience, "patience")
-            if validation is None:
-                raise ArgumentError("patience was given without validation= to watch")
-        penalized = self.settings.enforce == "penalty"
+        if patience is not None and validation is None:
+            raise ArgumentError("patience was given without validation= to watch")
         settings = TrainingSettings(
-            iterations=checks.positive_integer(iterations, "iterations"),
-            batch_size=checks.positive_integer(batch_size, "batch_size"),
+            iterations=iterations,
+            batch_size=batch_size,
             adam=AdamSettings(learning_rate=learning_rate),
-            multipliers=MultiplierSettings(self.settings.kappa) if penalized else None,
+            schedule=schedule,
+            bound=Bound(objective, draws),
+            multipliers=MultiplierSettings(self.settings.kappa),
             patience=patience,
             progress=progress,
         )

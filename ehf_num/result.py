@@ -31,14 +31,15 @@ class History:
     iteration : ndarray, shape (r,)
         Iterations done when the record was made.
     elbo : ndarray, shape (r,)
-        Minibatch ELBO, mean since the record before, nats.
-    squared_brackets : ndarray, shape (r, K)
-        E_π[{g_k, H}²], mean since the record before, dimensionless. Zero columns where nothing
-        is penalized.
-    multipliers : ndarray, shape (r, K)
-        λ_k, dimensionless.
+        The objective, a lower bound of ln p (the ELBO unless `fit` was told otherwise), on
+        minibatches, mean since the record before, nats.
+    squared_brackets : ndarray, shape (r, C)
+        Mean squared brackets that are penalized, mean since the record before, dimensionless; one
+        column for each name in `TrainingResult.constraints`.
+    multipliers : ndarray, shape (r, C)
+        λ, dimensionless.
     validation_elbo : ndarray, shape (r,)
-        ELBO of the points held out, nats; NaN without any.
+        The same bound of the points held out, nats; NaN without any.
     """
 
     iteration: Array
@@ -74,6 +75,11 @@ class TrainingResult:
         Where training rebuilt the flow's states (``reversible=``): the largest absolute difference
         in any coordinate, over the run, between a start that was rebuilt and the true one. None
         where states were kept.
+    constraints : tuple of str
+        What each column of brackets and of λ in the history belongs to; empty where nothing was
+        penalized, and for models saved before there was a choice.
+    kappa : float or None
+        κ; None where nothing was penalized.
     """
 
     history: History
@@ -83,6 +89,11 @@ class TrainingResult:
     seed: int | None
     versions: dict[str, str]
     reversal_error: float | None = None
+    constraints: tuple[str, ...] = ()
+    kappa: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "constraints", tuple(self.constraints))  # a file has lists
 
     def __str__(self) -> str:
         last = f", ELBO {self.history.elbo[-1]:.3f} nats" if len(self.history) else ""

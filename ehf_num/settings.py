@@ -44,12 +44,20 @@ class FlowSettings:
     hidden: tuple[int, ...] = (128, 128)
     dtype: str = "float64"
     reversible: bool | str = "auto"
+    constraint_on: str = "base"
+    split_bracket: bool = False
+    normalized_bracket: bool = False
 
     def __post_init__(self) -> None:
         checks.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
         checks.one_of(self.encoder, "encoder", ("gaussian", "coupling"))
         checks.one_of(self.dtype, "dtype", ("float64", "float32"))
         checks.one_of(self.reversible, "reversible", ("auto", True, False))
+        checks.one_of(self.constraint_on, "constraint_on", ("base", "data", "both"))
+        checks.one_of(self.split_bracket, "split_bracket", (True, False))
+        checks.one_of(self.normalized_bracket, "normalized_bracket", (True, False))
+        if self.enforce != "penalty":
+            self._refuse_unused()
         hidden: object = self.hidden
         if not isinstance(hidden, Sequence) or isinstance(hidden, str) or not hidden:
             raise ArgumentError(
@@ -62,6 +70,16 @@ class FlowSettings:
             object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
         for name in ("kappa", "step_size"):
             object.__setattr__(self, name, checks.positive_number(getattr(self, name), name))
+
+    def _refuse_unused(self) -> None:
+        """Options of the penalty do nothing elsewhere."""
+        for name in ("constraint_on", "split_bracket", "normalized_bracket"):
+            value, default = getattr(self, name), getattr(FlowSettings, name)
+            if value != default:
+                raise ArgumentError(
+                    f"{name} was {value!r} with enforce={self.enforce!r}; it is an option of "
+                    f'enforce="penalty": leave it at {default!r}'
+                )
 
     def integrator(self) -> Leapfrog:
         """Return the integrator of every Hamiltonian."""

@@ -58,6 +58,14 @@ def make_vjp(
     return vjp, end._value if depends else end
 
 
+def constant(value: Any) -> Array:
+    """Return the plain array inside a box, through which no gradient flows."""
+    while isbox(value):
+        value = value._value
+    result: Array = value
+    return result
+
+
 def _backward(cotangent: Array, end: VJPNode, roots: Sequence[VJPNode]) -> dict[VJPNode, Array]:
     """Collect what reaches each root."""
     outgrads: dict[VJPNode, tuple[Array, bool]] = {end: (cotangent, False)}

@@ -5,63 +5,26 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from ehf_num.adam import Adam, AdamSettings
+from ehf_num.adam import Adam
 from ehf_num.data import TrainingData
 from ehf_num.leapfrog_map import watch_reversals
-from ehf_num.multipliers import Multipliers, MultiplierSettings
+from ehf_num.learning_rate import factors_of
+from ehf_num.multipliers import Multipliers
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread
 from ehf_num.parameters import ParameterVector
 from ehf_num.result import History, TrainingResult, versions
-from ehf_num.tape import make_vjp
+from ehf_num.training_settings import TrainingSettings
 from ehf_num.workspace import Array, release
 
 
 class TrainingWarning(UserWarning):
     """Training ended before its last iteration and not by early stopping."""
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How long and how fast to train.
-
-    Attributes
-    ----------
-    iterations : int
-        At most so many.
-    batch_size : int
-        Of minibatches, and of the base states that the brackets are penalized on.
-    adam : AdamSettings
-        The optimizer's.
-    multipliers : MultiplierSettings or None
-        None: no penalty.
-    patience : int or None
-        Records without a better validation ELBO before training stops; then, and at the last
-        iteration, the weights go back to the best. None: they stay the last.
-    progress : bool or None
-        Progress bar; None: only on a terminal.
-    records : int
-        About how many rows the history gets; memory does not grow with iterations.
-    """
-
-    iterations: int = 15_000
-    batch_size: int = 128
-    adam: AdamSettings = field(default_factory=AdamSettings)
-    multipliers: MultiplierSettings | None = None
-    patience: int | None = None
-    progress: bool | None = None
-    records: int = 300
-
-    @property
-    def record_every(self) -> int:
-        """Iterations between two records."""
-        return max(1, self.iterations // self.records)
 
 
 class _Run:
@@ -79,10 +42,10 @@ class _Run:
         self.data, self.settings, self.rng = data, settings, rng
         self.dtype = parameters.flat.dtype
         self.adam = Adam(parameters.flat.size, settings.adam, self.dtype)
-        generators = 0 if objective.gradients is None else objective.gradients.shape[0]
-        penalized = generators if settings.multipliers is not None else 0
+        self.factors = factors_of(settings.schedule, settings.iterations)
+        constraint = objective.constraint
         self.multipliers = Multipliers(
-            penalized, settings.multipliers or MultiplierSettings(kappa=1.0)
+            0 if constraint is None else len(constraint.names), settings.multipliers
         )
         self.previous, self.gradient = parameters.flat.copy(), np.empty_like(parameters.flat)
         self.iteration = 0
@@ -90,34 +53,33 @@ class _Run:
         self.rows: list[tuple[Any, ...]] = []
         self.best = (-np.inf, 0, parameters.flat)
         # Fixed noise: validation ELBOs of two records differ by the weights alone.
-        held_out = data.validation
-        self.validation_noise = None if held_out is None else self._normal(held_out.shape)
+        self.held_out: tuple[Array, Array] | None = None
+        if data.validation is not None:
+            points = settings.bound.repeat(data.validation)
+            self.held_out = points, self._normal(points.shape)
 
     def _normal(self, shape: tuple[int, ...]) -> Array:
         return self.rng.standard_normal(shape).astype(self.dtype, copy=False)
 
     def step(self) -> bool:
         """Do one iteration; False where the loss or its gradient is not finite."""
-        x = self.data.next_batch(self.rng)
+        bound, constraint = self.settings.bound, self.objective.constraint
+        x = bound.repeat(self.data.next_batch(self.rng))
         noise = self._normal(x.shape)
-        penalized = len(self.multipliers.values)
-        base_states = (
-            self.objective.base.sample(self.settings.batch_size, self.rng, self.dtype)
-            if penalized
-            else np.empty((0, 2 * x.shape[1]), self.dtype)
-        )
-        vjp, terms = make_vjp(
-            lambda arrays: self.objective.terms(arrays, x, noise, base_states),
-            self.parameters.arrays,
+        base_states = None
+        if constraint is not None:
+            count = self.settings.batch_size if constraint.on_base else 0
+            base_states = self.objective.base.sample(count, self.rng, self.dtype)
+        terms, bars = bound.step(
+            self.objective, self.parameters.arrays, x, noise, base_states, self.multipliers.values
         )
         if not np.isfinite(terms).all():
             return False
-        cotangent = np.concatenate([[-1.0], self.multipliers.values]).astype(self.dtype)
-        gradient = np.concatenate([part.ravel() for part in vjp(cotangent)], out=self.gradient)
+        gradient = np.concatenate([bar.ravel() for bar in bars], out=self.gradient)
         if not np.isfinite(gradient).all():
             return False
         np.copyto(self.previous, self.parameters.flat)
-        self.adam.step(self.parameters.flat, gradient)
+        self.adam.step(self.parameters.flat, gradient, self.factors(self.iteration))
         self.multipliers.update(terms[1:])
         self.window.append(terms)
         self.iteration += 1
@@ -128,13 +90,9 @@ class _Run:
         means: Array = np.asarray(np.mean(self.window, axis=0, dtype=np.float64))
         self.window.clear()
         held_out = np.nan
-        if self.data.validation is not None:
-            held_out = float(
-                np.mean(
-                    self.objective.log_weights(
-                        self.parameters.arrays, self.data.validation, self.validation_noise
-                    )
-                )
+        if self.held_out is not None:
+            held_out = self.settings.bound.mean(
+                self.objective, self.parameters.arrays, *self.held_out
             )
             if held_out > self.best[0]:
                 self.best = (held_out, len(self.rows), self.parameters.flat.copy())
@@ -202,8 +160,9 @@ def train(
 ) -> TrainingResult:
     """Move the parameters, in place, towards the saddle point of the Lagrangian.
 
-    Whatever ends the run, the parameters are the last good ones: Ctrl-C keeps what was learned; a
-    loss or gradient that is not finite stops the run one update earlier, with a `TrainingWarning`.
+    Whatever ends the run, the parameters are the last good ones, or the best on the points held
+    out where there is patience: Ctrl-C keeps what was learned; a loss or gradient that is not
+    finite stops the run one update earlier, with a `TrainingWarning`.
 
     Parameters
     ----------
@@ -228,10 +187,10 @@ def train(
         try:
             with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 stop_reason = _loop(run, _show(bar))
-            if settings.patience is not None and stop_reason != "non_finite":
-                run.restore(run.best[2])
         except KeyboardInterrupt:
             stop_reason = "interrupted"
+        if settings.patience is not None:
+            run.restore(run.best[2])
     release()
     result = TrainingResult(
         history=run.history(),
@@ -241,6 +200,8 @@ def train(
         seed=seed,
         versions=versions(),
         reversal_error=reversals.largest,
+        constraints=() if objective.constraint is None else objective.constraint.names,
+        kappa=None if objective.constraint is None else settings.multipliers.kappa,
     )
     if stop_reason in ("non_finite", "interrupted"):
         warnings.warn(

@@ -13,7 +13,7 @@ from ehf_num import parallel, workspace
 from ehf_num.leapfrog_map import Chain, kept_bytes, leapfrog_chain
 from ehf_num.networks import init_energy
 from ehf_num.tape import make_vjp
-from ehf_num.training import TrainingSettings
+from ehf_num.training_settings import TrainingSettings
 
 ROWS = 100
 

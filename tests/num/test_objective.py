@@ -9,8 +9,8 @@ from autograd.test_util import check_grads
 from models import CASES, draw, make
 from scipy import stats
 
+from ehf_num.constraint import mean_squared_brackets
 from ehf_num.encoder import GaussianEncoder
-from ehf_num.objective import mean_squared_brackets
 from ehf_num.parameters import ParameterVector
 from ehf_num.tape import make_vjp
 from ehf_num.workspace import Workspace

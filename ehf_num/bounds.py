@@ -1,0 +1,154 @@
+"""Lower bounds of ln p(x) that training raises, and their gradients.
+
+With K draws p_k ~ h(p|x) and weights w_k = p(x, p_k) / h(p_k|x):
+
+    ELBO = E[mean_k ln w_k]     ≤     L_K = E[ln mean_k w_k]     ≤     ln p(x)
+
+L_K (Burda, Grosse & Salakhutdinov, arXiv:1509.00519) is tighter, but the plain gradient of its
+encoder drowns in noise as K grows. The doubly reparametrized one (Tucker et al., arXiv:1810.04152)
+does not: with the normalized weights v_k = w_k / Σ w and gradients along the draws alone,
+
+    ∂L_K/∂θ = E[Σ v_k ∂ ln w_k/∂θ],      ∂L_K/∂φ = E[Σ v_k² (∂ ln w_k/∂p_k)ᵀ ∂p_k/∂φ]
+
+For K = 1 it is that of the ELBO which Roeder, Wu & Duvenaud (arXiv:1703.09194) call sticking the
+landing: it has no variance left where h is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from ehf_num import checks
+from ehf_num.encoder_score import encoder_score
+from ehf_num.objective import Objective
+from ehf_num.tape import make_vjp
+from ehf_num.workspace import Array
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Which bound, and how many draws a point.
+
+    Attributes
+    ----------
+    objective : {"elbo", "importance"}
+        The ELBO, or L_K with doubly reparametrized gradients.
+    draws : int
+        K: momenta drawn for each point in each iteration.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If one of them is out of range.
+
+    Examples
+    --------
+    >>> Bound("importance", draws=8).draws
+    8
+    """
+
+    objective: str = "elbo"
+    draws: int = 1
+
+    def __post_init__(self) -> None:
+        checks.one_of(self.objective, "objective", ("elbo", "importance"))
+        object.__setattr__(self, "draws", checks.positive_integer(self.draws, "draws"))
+
+    def repeat(self, x: Array) -> Array:
+        """Repeat points, (n, d) to (n · draws, d): those of one point stand together."""
+        return x if self.draws == 1 else np.repeat(x, self.draws, axis=0)
+
+    def mean(self, objective: Objective, arrays: Sequence[Array], x: Array, noise: Array) -> float:
+        """Estimate the bound's mean over repeated points and noise, nats."""
+        log_weights = objective.log_weights(arrays, x, noise)
+        if self.objective == "importance":
+            log_weights = _log_mean_exp(log_weights.reshape(-1, self.draws))
+        return float(np.mean(log_weights, dtype=np.float64))
+
+    def step(
+        self,
+        objective: Objective,
+        arrays: Sequence[Array],
+        x: Array,
+        noise: Array,
+        base_states: Array | None,
+        multipliers: Array,
+    ) -> tuple[Array, list[Array]]:
+        """Evaluate the bound and the mean squares, and the Lagrangian's gradient.
+
+        Parameters
+        ----------
+        objective : Objective
+            The fixed parts.
+        arrays : sequence of ndarray
+            The weights.
+        x, noise : ndarray, shape (n · draws, d)
+            Repeated points, and standard normal noise.
+        base_states : ndarray (m, 2d) or None
+            See `Objective.terms`.
+        multipliers : ndarray, shape (C,)
+            λ.
+
+        Returns
+        -------
+        terms : ndarray, shape (1 + C,)
+            The bound's mean, and the mean squares.
+        gradient : list of ndarray
+            Of −bound + Σ λ · squares, one for each weight array; not finite where that is not.
+        """
+        rates = multipliers.astype(x.dtype, copy=False)
+        if self.objective == "importance":
+            return self._doubly_reparametrized(objective, arrays, x, noise, base_states, rates)
+        vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, x, noise, base_states), arrays)
+        return terms, vjp(np.concatenate([np.full(1, -1, x.dtype), rates]))
+
+    def _doubly_reparametrized(
+        self,
+        objective: Objective,
+        arrays: Sequence[Array],
+        x: Array,
+        noise: Array,
+        base_states: Array | None,
+        rates: Array,
+    ) -> tuple[Array, list[Array]]:
+        """Use two tapes: what goes back from the flow to the draws is weighed once more."""
+        encoder, layout, count = objective.encoder, objective.layout, len(x)
+
+        def drawn(boxes: Sequence[Any]) -> Any:
+            p, log_h = encoder.draw(layout.encoder_weights(boxes), x, noise)
+            return anp.concatenate([p, anp.reshape(log_h, (-1, 1))], axis=1)
+
+        def joint(boxes: Sequence[Any]) -> Any:
+            log_joint, squares = objective.joint_and_squares(boxes[:-1], x, boxes[-1], base_states)
+            return anp.concatenate([log_joint, *squares])
+
+        pull_to_encoder, draws = make_vjp(drawn, arrays)
+        p, log_h = np.ascontiguousarray(draws[:, :-1]), draws[:, -1]
+        pull_to_flow, values = make_vjp(joint, [*arrays, p])
+        log_weights = (values[:count] - log_h).reshape(-1, self.draws)
+        log_means = _log_mean_exp(log_weights)
+        # v over the number of points: each row's share in the gradient of the mean
+        shares = np.exp(log_weights - log_means[:, np.newaxis]).ravel() / count
+        *flow_bars, p_bars = pull_to_flow(np.concatenate([-shares, rates]))
+        score = encoder_score(encoder, layout.encoder_weights(arrays), x, noise)
+        p_bars = p_bars + shares[:, np.newaxis] * score
+        again = shares[:, np.newaxis] * (count / self.draws)  # v
+        encoder_bars = pull_to_encoder(
+            np.concatenate([again * p_bars, np.zeros((count, 1), x.dtype)], axis=1)
+        )
+        terms = np.concatenate([np.mean(log_means, keepdims=True), values[count:]])
+        return terms, [a + b for a, b in zip(flow_bars, encoder_bars, strict=True)]
+
+
+def _log_mean_exp(log_weights: Array) -> Array:
+    """Evaluate ln mean_k exp: (n, K) to (n,)."""
+    top = log_weights.max(axis=1)
+    sums = np.exp(log_weights - top[:, np.newaxis]).sum(axis=1)
+    result: Array = top + np.log(sums) - math.log(log_weights.shape[1])
+    return result
