@@ -10,7 +10,7 @@ import numpy as np
 
 from ehf_num.datasets import Floats
 from ehf_num.studies.problems import Problem
-from ehf_num.training import TrainingSettings
+from ehf_num.training_settings import TrainingSettings
 
 
 @dataclass(frozen=True)

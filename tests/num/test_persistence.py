@@ -61,6 +61,19 @@ def test_history_seed_and_versions_come_back(saved):
     assert result.history.multipliers.shape == (4, 1)
 
 
+def test_a_file_from_before_an_option_was_there_is_read_with_its_default(saved):
+    def older(header):
+        for name in ("constraint_on", "split_bracket", "normalized_bracket"):
+            del header["settings"][name]
+        for name in ("constraints", "kappa"):
+            del header["result"][name]
+
+    rewrite(saved, older)
+    again = en.load(saved)
+    assert again.settings == make("so2").settings
+    assert (again.result_.constraints, again.result_.kappa) == ((), None)
+
+
 def rewrite(path, change, *, header=True):
     """Write the file again with its header or its arrays changed."""
     with np.load(path, allow_pickle=False) as archive:

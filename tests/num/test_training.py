@@ -121,6 +121,26 @@ def test_early_stopping_goes_back_to_the_best():
     assert history.validation_elbo[-1] < history.validation_elbo[best]
 
 
+def test_an_interrupt_goes_back_to_the_best_where_there_is_patience():
+    """As scikit-learn's early stopping does: the curve's best record, not the last weights."""
+    flow, few = make("so2", enforce="none", hidden=(32, 32)), X[:8]
+
+    def source(n, rng):
+        source.calls += 1
+        if source.calls == 900:
+            raise KeyboardInterrupt
+        return few
+
+    source.calls = 0
+    options = {"learning_rate": 1e-2, "validation": X[8:], "progress": False}
+    with pytest.warns(en.TrainingWarning, match="interrupted"):
+        flow.fit(source, iterations=900, patience=10_000, **options)
+    held_out = flow.result_.history.validation_elbo
+    again = flow.elbo(X[8:], n_samples=200).mean()
+    assert held_out[-1] < held_out.max() - 1
+    assert again == pytest.approx(held_out.max(), abs=0.5)
+
+
 def test_training_that_turns_non_finite_keeps_the_last_good_weights(monkeypatch):
     flow = make("so2")
     original = _Run.step
