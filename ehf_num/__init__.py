@@ -9,7 +9,8 @@ from ehf_num.adam import Adam, AdamSettings
 from ehf_num.archive import ModelFileError
 from ehf_num.datasets import modes_on_circle, rings, shells
 from ehf_num.diagnostics import Check, Diagnosis, diagnose
-from ehf_num.encoder import GaussianEncoder
+from ehf_num.encoder import Encoder, GaussianEncoder
+from ehf_num.encoder_checks import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Euler, InversionError, Leapfrog
@@ -32,6 +33,9 @@ __all__ = [
     "Check",
     "DataFileError",
     "Diagnosis",
+    "Encoder",
+    "EncoderCheck",
+    "EncoderReport",
     "EquivariantHamiltonianFlow",
     "Euler",
     "GaussianEncoder",
@@ -48,6 +52,7 @@ __all__ = [
     "Spec",
     "TrainingResult",
     "TrainingWarning",
+    "check_encoder",
     "diagnose",
     "finite_action",
     "load",

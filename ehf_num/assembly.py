@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
-from ehf_num.base import Sampler, numeric_base
+from ehf_num.base import NumericBase, Sampler, numeric_base
 from ehf_num.constraint import Constraint, generator_gradients
+from ehf_num.encoder import Encoder
 from ehf_num.invariant_energy import Features, invariant_features
+from ehf_num.learned_base import LearnedBase, learned_base
 from ehf_num.momentum_frames import MovingFrame
 from ehf_num.objective import Objective
 from ehf_num.parameters import ParameterVector
@@ -19,61 +24,83 @@ from ehf_sym import (
     InvarianceReport,
     InvariantHamiltonian,
     LieAlgebra,
+    PhaseSpace,
     equivariant_fields,
     format_formula,
     invariant_hamiltonian,
     to_numpy,
 )
+from ehf_sym.charts import range_of
 from ehf_sym.errors import ArgumentError
+from ehf_sym.learnable_bases import LearnableBase, learnable_base
 
 
-def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> InvarianceReport | None:
-    """Prove {g, π} = 0 for every generator, or refuse.
+@dataclass(frozen=True)
+class Premises:
+    """What a model rests on, proved.
+
+    Attributes
+    ----------
+    base : BaseDensity
+        As the user gave it.
+    symmetry : LieAlgebra or None
+        Without the base's parameters.
+    report : InvarianceReport or None
+        {g, π} = 0; with parameters, for all values of the free ones.
+    construction : InvariantHamiltonian or None
+        The invariants that exact models are networks of.
+    learnable : LearnableBase or None
+        Which parameters are free; None for a base without parameters.
+    """
+
+    base: BaseDensity
+    symmetry: LieAlgebra | None
+    report: InvarianceReport | None
+    construction: InvariantHamiltonian | None
+    learnable: LearnableBase | None
+
+
+def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> Premises:
+    """Prove {g, π} = 0 for every generator, and {g, H} = 0 where it holds by construction.
 
     Raises
     ------
     ehf_sym.InvarianceError
         If it is not proved.
     ehf_sym.ArgumentError
-        If an argument is of the wrong kind, or there is nothing to enforce.
+        If an argument is of the wrong kind, there is nothing to enforce, or there are not enough
+        invariants to build from.
     """
     if not isinstance(base, BaseDensity):
         raise ArgumentError(f"base was {type(base).__name__}; it should be an ehf_sym.BaseDensity")
-    if base.space.parameters:
-        names = ", ".join(map(str, base.space.parameters))
+    if symmetry is None and enforce != "none":
         raise ArgumentError(
-            f"base is on {base.space!r}; a model needs numbers for {names}: give them with "
-            "base.with_values({...}), and to the symmetry with symmetry.with_values({...})"
+            f"symmetry was None with enforce={enforce!r}; give an ehf_sym.LieAlgebra, or "
+            'enforce="none"'
         )
-    if symmetry is None:
-        if enforce != "none":
-            raise ArgumentError(
-                f"symmetry was None with enforce={enforce!r}; give an ehf_sym.LieAlgebra, or "
-                'enforce="none"'
-            )
-        return None
-    if not isinstance(symmetry, LieAlgebra):
+    if not isinstance(symmetry, LieAlgebra | None):
         raise ArgumentError(
             f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra"
         )
-    report = symmetry.check(base)
-    if not report.proved:
+    if base.space.parameters:
+        learnable = learnable_base(base, symmetry)
+        if symmetry is not None:
+            bare = PhaseSpace(base.space.dim)
+            symmetry = LieAlgebra(bare, symmetry.generators, symmetry.labels)
+        construction = _construct(symmetry, enforce)
+        return Premises(base, symmetry, learnable.report, construction, learnable)
+    report = None if symmetry is None else symmetry.check(base)
+    if report is not None and not report.proved:
         raise InvarianceError(
             f"base ({base.name}) is not proved invariant, {{g, π}} = 0 is {report.status}:\n"
             f"{report}",
             report,
         )
-    return report
+    return Premises(base, symmetry, report, _construct(symmetry, enforce), None)
 
 
-def construct(symmetry: LieAlgebra | None, enforce: str) -> InvariantHamiltonian | None:
-    """Find the invariants that exact models are networks of, proved; None for other models.
-
-    Raises
-    ------
-    ehf_sym.ArgumentError
-        If there are not enough of them, or a bracket is not proved to vanish.
-    """
+def _construct(symmetry: LieAlgebra | None, enforce: str) -> InvariantHamiltonian | None:
+    """Find the invariants that exact models are networks of, proved; None for other models."""
     if enforce != "exact" or symmetry is None:
         return None
     construction = invariant_hamiltonian(symmetry)
@@ -86,14 +113,14 @@ def construct(symmetry: LieAlgebra | None, enforce: str) -> InvariantHamiltonian
 
 
 def build_objective(
-    base: BaseDensity,
-    symmetry: LieAlgebra | None,
-    construction: InvariantHamiltonian | None,
+    premises: Premises,
     settings: FlowSettings,
+    own_encoder: Encoder | None,
     sampler: Sampler | None,
+    base_parameters: Mapping[sp.Symbol, float] | None,
 ) -> Objective:
     """Bridge the formulas and put the loss together."""
-    space = base.space
+    space, construction = premises.base.space, premises.construction
     features = frame = None
     if construction is not None:
         features = (
@@ -101,6 +128,7 @@ def build_objective(
             invariant_features(construction.of_q, space.q),
         )
         frame = _moving_frame(construction.symmetry, features[1])
+    symmetry, base = premises.symmetry, _numeric(premises, sampler, base_parameters)
     gradients = None if symmetry is None else generator_gradients(symmetry)
     constraint = None
     if settings.enforce == "penalty" and gradients is not None:
@@ -111,13 +139,32 @@ def build_objective(
             settings.normalized_bracket,
         )
     return Objective(
-        base=numeric_base(base, sampler),
+        base=base,
         gradients=gradients,
         integrator=settings.integrator(),
-        encoder=settings.build_encoder(space.dim, frame),
-        layout=settings.layout(features),
+        encoder=own_encoder or settings.build_encoder(space.dim, frame),
+        layout=settings.layout(features, base_arrays=len(base.init(settings.dtype))),
         constraint=constraint,
     )
+
+
+def _numeric(
+    premises: Premises, sampler: Sampler | None, start: Mapping[sp.Symbol, float] | None
+) -> NumericBase | LearnedBase:
+    """Bridge the base, with parameters or without."""
+    if premises.learnable is None:
+        if start is not None:
+            raise ArgumentError(
+                "base_parameters was given, but base has no parameters: put them into its "
+                "PhaseSpace(dim, parameters=[...])"
+            )
+        return numeric_base(premises.base, sampler)
+    if sampler is not None:
+        raise ArgumentError(
+            "base_sampler was given for a base with parameters to learn, whose values it would "
+            "not know; such a base has to be Gaussian or factorize over coordinates"
+        )
+    return learned_base(premises.learnable, premises.base, start or {})
 
 
 def _moving_frame(symmetry: LieAlgebra, of_q: Features) -> MovingFrame | None:
@@ -132,11 +179,12 @@ def _moving_frame(symmetry: LieAlgebra, of_q: Features) -> MovingFrame | None:
 def initial_parameters(
     objective: Objective, settings: FlowSettings, rng: np.random.Generator
 ) -> ParameterVector:
-    """Draw all initial weights: K_1, U_1, …, K_n, U_n, encoder."""
+    """Draw all initial weights: K_1, U_1, …, K_n, U_n, encoder, base."""
     dim, features = objective.base.dim, objective.layout.features
     inputs = (dim, dim) if features is None else (features[0].count, features[1].count)
-    encoder = objective.encoder.init
-    return ParameterVector(settings.init_energies(inputs, rng) + encoder(rng, settings.dtype))
+    energies = settings.init_energies(inputs, rng)
+    encoder = objective.encoder.init(rng, settings.dtype)
+    return ParameterVector([*energies, *encoder, *objective.base.init(settings.dtype)])
 
 
 def formulas_as_text(base: BaseDensity, symmetry: LieAlgebra | None) -> dict[str, Any]:
@@ -152,6 +200,7 @@ def formulas_as_text(base: BaseDensity, symmetry: LieAlgebra | None) -> dict[str
     return {
         "dim": base.space.dim,
         "name": base.name,
+        "parameters": {x.name: range_of(x) for x in base.space.parameters},
         "log_density": format_formula(base.log_density),
         "log_normalizer": None if normalizer is None else format_formula(normalizer),
         "generators": [format_formula(generator) for generator in generators],

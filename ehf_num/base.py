@@ -8,14 +8,14 @@ the user gives, with a constant that is given too or, for d = 1, integrated.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from ehf_num.factors import tabulate
+from ehf_num.factors import Factor, tabulate
 from ehf_num.taped import on_tape
 from ehf_num.workspace import Array
 from ehf_sym import BaseDensity, Gaussian, PhaseSpace, to_numpy
@@ -50,6 +50,18 @@ class NumericBase:
     def log_prob(self, state: Any) -> Any:
         """Evaluate ln π(s): (n, 2d) to (n,), nats. Differentiable on the tape."""
         return self._formula(state) - self.log_normalizer
+
+    def at(self, arrays: Sequence[Array]) -> NumericBase:
+        """Return this density, which has no parameters."""
+        return self
+
+    def init(self, dtype: Any) -> list[Array]:
+        """Return no arrays: there is nothing to learn."""
+        return []
+
+    def parameters(self, arrays: Sequence[Array]) -> dict[sp.Symbol, float]:
+        """Return no parameters."""
+        return {}
 
     def sample(self, n: int, rng: np.random.Generator, dtype: Any = np.float64) -> Array:
         """Draw n states: (n, 2d).
@@ -97,7 +109,7 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
             f"(n, {2 * space.dim}), positions before momenta"
         )
     computed, draw = _factorized(factors, space)
-    _compare(given, computed)
+    compare_constants(given, computed)
     constant = computed if given is None else given
     return NumericBase(space.dim, constant, "factorized", formula, draw)
 
@@ -127,14 +139,15 @@ def _factorized(factors: tuple[sp.Expr, ...], space: PhaseSpace) -> tuple[float,
         formula: tabulate(to_numpy(formula, (variable,)), str(formula).replace("_x", "x"))
         for formula in dict.fromkeys(formulas)
     }
-    log_mass = math.fsum(tables[formula].log_mass for formula in formulas)
+    each = [tables[formula] for formula in formulas]
+    log_mass = math.fsum(table.log_mass for table in each)
+    return log_mass, lambda n, rng: draw_from_tables(each, n, rng)
 
-    def draw(n: int, rng: np.random.Generator) -> Array:
-        uniform = rng.random((n, len(formulas)))
-        columns = [tables[formula].draw(uniform[:, k]) for k, formula in enumerate(formulas)]
-        return np.stack(columns, axis=1)
 
-    return log_mass, draw
+def draw_from_tables(tables: Sequence[Factor], n: int, rng: np.random.Generator) -> Array:
+    """Draw n points of independent coordinates, one table each."""
+    uniform = rng.random((n, len(tables)))
+    return np.stack([table.draw(uniform[:, k]) for k, table in enumerate(tables)], axis=1)
 
 
 def _checked(sampler: Sampler, space: PhaseSpace) -> Sampler:
@@ -170,11 +183,18 @@ def _constant(base: BaseDensity, given: float | None) -> float:
         lambda p, q: float(np.exp(formula(np.array([q, p])))), -np.inf, np.inf, -np.inf, np.inf
     )
     computed = math.log(mass)
-    _compare(given, computed)
+    compare_constants(given, computed)
     return computed if given is None else given
 
 
-def _compare(given: float | None, computed: float) -> None:
+def compare_constants(given: float | None, computed: float) -> None:
+    """Refuse a given ln Z that is not the computed one.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        Naming both.
+    """
     if given is not None and abs(given - computed) > _TOLERANCE * max(1.0, abs(computed)):
         raise ArgumentError(
             f"base has log_normalizer {given:.9g}, but its formula integrates to ln Z = "

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from ehf_num import checks, likelihood
 from ehf_num.coupling import CouplingEncoder
@@ -46,13 +47,18 @@ class FlowDensity:
         return isinstance(encoder, CouplingEncoder) and isinstance(encoder.frame, MovingFrame)
 
     @property
+    def base_parameters(self) -> dict[sp.Symbol, float]:
+        """The base's parameters as learned, those included that the symmetry determines."""
+        return self._objective.base.parameters(self._objective.layout.base_weights(self.weights))
+
+    @property
     def objective(self) -> Objective:
         """The loss's fixed parts."""
         return self._objective
 
     @property
     def weights(self) -> list[Array]:
-        """The weight arrays, live: K_1, U_1, …, K_n, U_n, encoder."""
+        """The weight arrays, live: K_1, U_1, …, K_n, U_n, encoder, base."""
         return self._parameters.arrays
 
     @property

@@ -153,7 +153,7 @@ def diagnose(
     dtype = flow.settings.dtype
     x = checks.points(x, "x", flow.dim, dtype)[:_POINTS]
     random = checks.generator(rng)
-    base_states = flow.objective.base.sample(_POINTS, random, dtype)
+    base_states = flow.objective.base_at(flow.weights).sample(_POINTS, random, dtype)
     noise = random.standard_normal(x.shape).astype(dtype)
     return Diagnosis(
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ehf_num.workspace import Array
-from ehf_sym.bridge import NumpyFormula
 from ehf_sym.errors import ArgumentError
 
 if TYPE_CHECKING:  # SciPy is slow to import, and only bases that factorize need it
@@ -51,14 +51,14 @@ class Factor:
         return refined
 
 
-def tabulate(log_density: NumpyFormula, text: str) -> Factor:
+def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
     """Normalize one factor and tabulate its distribution function.
 
     Parameters
     ----------
-    log_density : NumpyFormula
-        ln of the factor, up to a constant, in one variable. Features narrower than 0.3 % of their
-        distance from 0 may be missed.
+    log_density : callable
+        ln of the factor, up to a constant: points (..., 1) to (...). Features narrower than
+        0.3 % of their distance from 0 may be missed.
     text : str
         The formula as the user would know it, for messages.
 

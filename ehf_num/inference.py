@@ -60,12 +60,12 @@ def draw_positions(
 
     The last half kick moves momenta alone, and is left out.
     """
-    dtype = weights[0].dtype
+    base, dtype = objective.base_at(weights), weights[0].dtype
     result: Array = np.empty((n, objective.base.dim), dtype)
     with one_blas_thread():
         for start in range(0, n, ROWS_PER_BLOCK):
             rows = result[start : start + ROWS_PER_BLOCK]
-            states = objective.base.sample(len(rows), rng, dtype)
+            states = base.sample(len(rows), rng, dtype)
             rows[:] = _positions(objective, weights, *np.split(states, 2, axis=1))
     return result
 

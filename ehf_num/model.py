@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from typing import Any, Self
 
 import numpy as np
+import sympy as sp
 
 from ehf_num import checks
 from ehf_num.adam import AdamSettings
 from ehf_num.archive import SavedModel, write_model
 from ehf_num.assembly import (
     build_objective,
-    construct,
     formulas_as_text,
     initial_parameters,
     prove,
@@ -24,9 +24,11 @@ from ehf_num.base import Sampler
 from ehf_num.bounds import Bound
 from ehf_num.data import training_data
 from ehf_num.density import FlowDensity
+from ehf_num.encoder import Encoder
+from ehf_num.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.multipliers import MultiplierSettings
 from ehf_num.result import TrainingResult, versions
-from ehf_num.settings import FlowSettings
+from ehf_num.settings import OWN, FlowSettings
 from ehf_num.training import train
 from ehf_num.training_settings import TrainingSettings
 from ehf_sym import BaseDensity, LieAlgebra
@@ -43,7 +45,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
     Parameters
     ----------
     base : ehf_sym.BaseDensity
-        π.
+        π. Parameters of its space are learned, within the family that is proved invariant.
     symmetry : ehf_sym.LieAlgebra, optional
         The generators g_k: {g_k, π} = 0 is proved here or the model is refused, whatever
         `enforce` says. None needs ``enforce="none"``.
@@ -60,9 +62,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
         Whether {g_k, K} and {g_k, U} are penalized one by one: leapfrog needs each.
     normalized_bracket : bool
         Whether each {g_k, H}² is divided by |∂g_k|² |X_H|², which a weaker H does not lower.
-    encoder : {"gaussian", "coupling"}
+    encoder : {"gaussian", "coupling"} or Encoder
         Family of h(p|q): a diagonal Gaussian, or a chain of four affine couplings conditioned on
-        q, which fits momenta that no Gaussian does (for d = 1, an increasing map).
+        q, which fits momenta that no Gaussian does (for d = 1, an increasing map); or an object
+        of your own (see `Encoder`).
     hamiltonians : int
         Length n of the chain.
     steps : int
@@ -79,6 +82,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
         `TrainingResult.reversal_error` says how exact it was. "auto" keeps up to 256 MiB.
     base_sampler : callable, optional
         (n, rng) to (n, 2d) base states, for a base that is neither Gaussian nor factorizes.
+    base_parameters : mapping from sympy.Symbol to float, optional
+        Where the base's parameters start, those of its space that the symmetry leaves free: they
+        are learned with the weights. Without a value, 1 for what is positive, else 0.
     rng : int or numpy.random.Generator, optional
         Draws the initial weights and the noise of training.
 
@@ -124,7 +130,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         constraint_on: str = "base",
         split_bracket: bool = False,
         normalized_bracket: bool = False,
-        encoder: str = "gaussian",
+        encoder: str | Encoder = "gaussian",
         hamiltonians: int = 1,
         steps: int = 2,
         step_size: float = 0.5,
@@ -132,6 +138,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         dtype: str = "float64",
         reversible: bool | str = "auto",
         base_sampler: Sampler | None = None,
+        base_parameters: Mapping[sp.Symbol, float] | None = None,
         rng: int | np.random.Generator | None = None,
     ) -> None:
         settings = FlowSettings(
@@ -140,7 +147,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
             constraint_on=constraint_on,
             split_bracket=split_bracket,
             normalized_bracket=normalized_bracket,
-            encoder=encoder,
+            encoder=encoder if isinstance(encoder, str) else OWN,
             hamiltonians=hamiltonians,
             steps=steps,
             step_size=step_size,
@@ -148,12 +155,13 @@ class EquivariantHamiltonianFlow(FlowDensity):
             dtype=dtype,
             reversible=reversible,
         )
-        self.report = prove(base, symmetry, enforce)
-        self.base, self.symmetry = base, symmetry
+        premises = prove(base, symmetry, enforce)
+        self.base, self.symmetry = base, premises.symmetry
+        self.report, self.construction = premises.report, premises.construction
         self._rng = checks.generator(rng)
         self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
-        self.construction = construct(symmetry, enforce)
-        objective = build_objective(base, symmetry, self.construction, settings, base_sampler)
+        own = None if isinstance(encoder, str) else admit_encoder(encoder, base.space.dim, dtype)
+        objective = build_objective(premises, settings, own, base_sampler, base_parameters)
         super().__init__(settings, objective, initial_parameters(objective, settings, self._rng))
 
     def __repr__(self) -> str:
@@ -251,9 +259,12 @@ class EquivariantHamiltonianFlow(FlowDensity):
         OSError
             If the file cannot be written; one that was there stays as it was.
         """
+        own = self._objective.layout.encoder_weights(self.weights)
+        encoder = describe_encoder(self._objective.encoder, own)
         header = {
             "formulas": formulas_as_text(self.base, self.symmetry),
             "settings": asdict(self.settings),
+            "encoder": encoder if self.settings.encoder == OWN else None,
             "sampler": self._objective.base.route == "sampler",
             "seed": self.seed,
             "random_state": random_state(self._rng),

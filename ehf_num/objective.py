@@ -23,6 +23,7 @@ from ehf_num.encoder import Encoder
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import vector_field
 from ehf_num.integrators import Integrator
+from ehf_num.learned_base import LearnedBase
 from ehf_num.parameters import Layout
 from ehf_num.tape import constant
 from ehf_num.workspace import Array
@@ -35,8 +36,8 @@ class Objective:
 
     Attributes
     ----------
-    base : NumericBase
-        π.
+    base : NumericBase or LearnedBase
+        π; `base_at` is it with its present parameters.
     gradients : NumpyFormula or None
         ∂g/∂s of the generators; None where there is no symmetry.
     integrator : Integrator
@@ -49,7 +50,7 @@ class Objective:
         What is penalized; None: nothing.
     """
 
-    base: NumericBase
+    base: NumericBase | LearnedBase
     gradients: NumpyFormula | None
     integrator: Integrator
     encoder: Encoder
@@ -60,10 +61,14 @@ class Objective:
         """Bind weights to the flow."""
         return HamiltonianFlow(self.layout.hamiltonian_weights(arrays), self.integrator)
 
+    def base_at(self, arrays: Sequence[Any]) -> NumericBase:
+        """Return π with its parameters among the weights."""
+        return self.base.at(self.layout.base_weights(arrays))
+
     def joint_log_prob(self, arrays: Sequence[Any], q: Any, p: Any) -> Any:
         """Evaluate ln p(q, p) = ln π(flow⁻¹(q, p)): (n, d) twice to (n,), nats."""
         states, _ = self.flow(arrays).inverse_with_fields(q, p, _no_states(q))
-        return self.base.log_prob(states)
+        return self.base_at(arrays).log_prob(states)
 
     def log_weights(self, arrays: Sequence[Any], x: Any, noise: Any) -> Any:
         """Evaluate ln p(x, p) − ln h(p|x) at p ~ h: (n, d) twice to (n,), nats.
@@ -110,7 +115,7 @@ class Objective:
         if constraint.on_data:
             ends = np.concatenate([np.concatenate([x, constant(p)], axis=1), constant(states)])
             squares.append(constraint.mean_squares(flow.fields(ends), ends))
-        return self.base.log_prob(states), squares
+        return self.base_at(arrays).log_prob(states), squares
 
     def _gradients_at(self, states: Array) -> Array:
         if self.gradients is None:

@@ -19,7 +19,7 @@ from ehf_num.workspace import Array
 
 @dataclass(frozen=True)
 class Layout:
-    """How many arrays belong to each K, each U and the encoder, in this order.
+    """How many arrays belong to each K, each U, the encoder and the base, in this order.
 
     Attributes
     ----------
@@ -29,11 +29,14 @@ class Layout:
         Arrays in one energy network.
     features : tuple of (Features, Features) or None
         What K and U are networks of: functions of p and of q; None: p and q themselves.
+    base_arrays : int
+        Arrays of the base's parameters: 1 where it has any.
     """
 
     hamiltonians: int
     energy_arrays: int
     features: tuple[Features, Features] | None = None
+    base_arrays: int = 0
 
     def hamiltonian_weights(self, arrays: Sequence[Any]) -> tuple[Separable, ...]:
         """Bind the energy networks, H_1 first."""
@@ -48,7 +51,11 @@ class Layout:
 
     def encoder_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the encoder's arrays."""
-        return arrays[2 * self.energy_arrays * self.hamiltonians :]
+        return arrays[2 * self.energy_arrays * self.hamiltonians : len(arrays) - self.base_arrays]
+
+    def base_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """Return the base's arrays."""
+        return arrays[len(arrays) - self.base_arrays :]
 
 
 class ParameterVector:

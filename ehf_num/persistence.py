@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from ehf_num.archive import ModelFileError, read_model
 from ehf_num.base import Sampler
+from ehf_num.encoder import Encoder
+from ehf_num.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_sym import BaseDensity, InvarianceError, LieAlgebra, PhaseSpace, parse
+from ehf_sym.charts import parameter
 from ehf_sym.errors import ArgumentError, EHFError
 
 
 def load(
-    path: str | PathLike[str], base_sampler: Sampler | None = None
+    path: str | PathLike[str],
+    base_sampler: Sampler | None = None,
+    encoder: Encoder | None = None,
 ) -> EquivariantHamiltonianFlow:
     """Read a saved model, prove its symmetry again, and go on where it was.
 
@@ -26,9 +34,14 @@ def load(
         Written by `EquivariantHamiltonianFlow.save`.
     base_sampler : callable, optional
         The sampler that the model was made with, if it was made with one: code is not saved.
+    encoder : Encoder, optional
+        The user's own encoder that the model was made with, likewise; its weights are saved.
 
     Raises
     ------
+    ehf_sym.ArgumentError
+        If the sampler or the encoder is missing, or is not the one that the model had: the weights
+        have other shapes.
     OSError
         If there is no such file.
     ModelFileError
@@ -53,8 +66,13 @@ def load(
             f"base_sampler was None; {path} was made with a sampler of its own, which is code and "
             "not saved: give it again"
         )
+    own = header.get("encoder")
+    if own is None and encoder is not None:
+        raise ArgumentError(f"encoder was given, but {path} was made with one that is built in")
+    if own is not None:
+        _compare_encoders(path, header, encoder)
     try:
-        model = _rebuild(header, base_sampler)
+        model = _rebuild(header, base_sampler, encoder)
     except InvarianceError:
         raise
     except (EHFError, TypeError, KeyError, ValueError, AttributeError) as error:
@@ -71,10 +89,37 @@ def load(
     return model
 
 
-def _rebuild(header: Mapping[str, Any], base_sampler: Sampler | None) -> EquivariantHamiltonianFlow:
+def _compare_encoders(
+    path: str | PathLike[str], header: Mapping[str, Any], encoder: Encoder | None
+) -> None:
+    """Refuse an encoder that is not the one that a file tells of."""
+    try:
+        name, shapes = header["encoder"]["type"], header["encoder"]["shapes"]
+        dim, dtype = header["formulas"]["dim"], header["settings"]["dtype"]
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"{path} is damaged: what it tells of its encoder: {error}") from error
+    if encoder is None:
+        raise ArgumentError(
+            f"encoder was None; {path} was made with an encoder of its own ({name}), which is code "
+            "and not saved: give it again"
+        )
+    admitted = admit_encoder(encoder, dim, dtype)
+    given = describe_encoder(admitted, admitted.init(np.random.default_rng(0), dtype))["shapes"]
+    if given != shapes:
+        raise ArgumentError(
+            f"encoder was {encoder!r} with weights of shapes {given}; the {name} in {path} has "
+            f"{shapes}"
+        )
+
+
+def _rebuild(
+    header: Mapping[str, Any], base_sampler: Sampler | None, encoder: Encoder | None
+) -> EquivariantHamiltonianFlow:
     """Make the model that a header describes, with fresh weights."""
     formulas = header["formulas"]
-    space = PhaseSpace(formulas["dim"])
+    bare = PhaseSpace(formulas["dim"])
+    named = formulas.get("parameters", {}).items()  # files of old have none
+    space = replace(bare, parameters=[parameter(name, assumed) for name, assumed in named])
     normalizer = formulas["log_normalizer"]
     base = BaseDensity(
         space,
@@ -82,10 +127,11 @@ def _rebuild(header: Mapping[str, Any], base_sampler: Sampler | None) -> Equivar
         log_normalizer=None if normalizer is None else parse(normalizer, space),
         name=formulas["name"],
     )
-    generators = [parse(text, space) for text in formulas["generators"]]
-    symmetry = LieAlgebra(space, generators) if generators else None
+    generators = [parse(text, bare) for text in formulas["generators"]]
+    symmetry = LieAlgebra(bare, generators) if generators else None
+    options = header["settings"] if encoder is None else header["settings"] | {"encoder": encoder}
     model = EquivariantHamiltonianFlow(
-        base, symmetry, **header["settings"], base_sampler=base_sampler, rng=header["seed"]
+        base, symmetry, **options, base_sampler=base_sampler, rng=header["seed"]
     )
     if header["random_state"] is not None:
         model._rng.bit_generator.state = header["random_state"]

@@ -19,6 +19,9 @@ from ehf_num.parameters import Layout
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
 
+OWN = "own"
+"""What stands for a user's own encoder among the options."""
+
 
 @dataclass(frozen=True)
 class FlowSettings:
@@ -50,7 +53,7 @@ class FlowSettings:
 
     def __post_init__(self) -> None:
         checks.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
-        checks.one_of(self.encoder, "encoder", ("gaussian", "coupling"))
+        checks.one_of(self.encoder, "encoder", ("gaussian", "coupling", OWN))
         checks.one_of(self.dtype, "dtype", ("float64", "float32"))
         checks.one_of(self.reversible, "reversible", ("auto", True, False))
         checks.one_of(self.constraint_on, "constraint_on", ("base", "data", "both"))
@@ -87,15 +90,19 @@ class FlowSettings:
 
     def build_encoder(self, dim: int, frame: MomentumFrame | None = None) -> Encoder:
         """Return the encoder for d = dim; a frame makes couplings equivariant."""
+        if self.encoder == OWN:
+            raise ArgumentError('encoder was "own"; it should be the encoder itself')
         if self.encoder == "gaussian":
             return GaussianEncoder(dim, self.hidden)
         if frame is None and dim == 1:
             return MonotoneEncoder(self.hidden)
         return CouplingEncoder(dim, self.hidden, frame or CoordinateFrame(dim))
 
-    def layout(self, features: tuple[Features, Features] | None = None) -> Layout:
+    def layout(
+        self, features: tuple[Features, Features] | None = None, base_arrays: int = 0
+    ) -> Layout:
         """Return which weight array belongs to what."""
-        return Layout(self.hamiltonians, 2 * len(self.hidden) + 1, features)
+        return Layout(self.hamiltonians, 2 * len(self.hidden) + 1, features, base_arrays)
 
     def init_energies(self, inputs: tuple[int, int], rng: np.random.Generator) -> list[Array]:
         """Draw the initial weights K_1, U_1, …, K_n, U_n for networks of so many inputs."""

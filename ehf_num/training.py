@@ -69,7 +69,8 @@ class _Run:
         base_states = None
         if constraint is not None:
             count = self.settings.batch_size if constraint.on_base else 0
-            base_states = self.objective.base.sample(count, self.rng, self.dtype)
+            base = self.objective.base_at(self.parameters.arrays)
+            base_states = base.sample(count, self.rng, self.dtype)
         terms, bars = bound.step(
             self.objective, self.parameters.arrays, x, noise, base_states, self.multipliers.values
         )

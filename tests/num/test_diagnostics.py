@@ -44,7 +44,7 @@ def test_brackets_are_the_mean_squares_that_they_say():
     flow = make("so3")
     x = draw(flow, n=64)[0]
     value = en.diagnose(flow, x, rng=5)["mean {g2,H}², base states"].value
-    states = flow.objective.base.sample(512, np.random.default_rng(5))
+    states = flow.objective.base_at(flow.weights).sample(512, np.random.default_rng(5))
     expected = np.mean(flow.brackets(*np.split(states, 2, axis=1))[:, 1] ** 2)
     assert value == pytest.approx(expected, rel=1e-12)
 

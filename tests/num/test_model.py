@@ -198,20 +198,6 @@ def test_bad_training_options_are_refused_and_leave_the_model_alone(options, nam
         np.testing.assert_array_equal(weight, kept)
 
 
-def test_a_base_whose_parameters_have_no_values_is_refused():
-    a = sp.Symbol("a", positive=True)
-    space = es.PhaseSpace(2, parameters=(a,))
-    (q1, q2), (p1, p2) = space.q, space.p
-    base = es.BaseDensity(space, log_density=-a * (q1**2 + q2**2 + p1**2 + p2**2) / 2)
-    symmetry = es.LieAlgebra(space, [q1 * p2 - q2 * p1])
-    with pytest.raises(es.ArgumentError, match=r"needs numbers for a: give them with base\.with"):
-        en.EquivariantHamiltonianFlow(base, symmetry, rng=0)
-    values = {a: 2}
-    flow = en.EquivariantHamiltonianFlow(
-        base.with_values(values), symmetry.with_values(values), hidden=(4,), rng=0
-    )
-    assert flow.sample(3, rng=0).shape == (3, 2)
-
 
 def test_wrong_kinds_of_base_and_symmetry_are_refused():
     base, symmetry = so2()

@@ -21,7 +21,7 @@ def pieces(case, dtype="float64", hamiltonians=2, n=8):
     rng = np.random.default_rng(5)
     x = rng.standard_normal((n, flow.dim)).astype(dtype)
     noise = rng.standard_normal((n, flow.dim)).astype(dtype)
-    base_states = flow.objective.base.sample(n if flow.symmetry else 1, rng, dtype)
+    base_states = flow.objective.base_at(flow.weights).sample(n if flow.symmetry else 1, rng, dtype)
     if flow.symmetry is None:
         base_states = base_states[:0]
     return flow, x, noise, base_states
