@@ -162,7 +162,7 @@ class _Elimination:
         rows = rows.copy()
         for k in range(rows.rows):
             if not rows[k, k].is_positive:
-                rows = self._solve(rows, k, k, [x for x in self._open if sign_of(x) >= 0])
+                rows = self._solve(rows, k, k, sorted(self._open, key=lambda x: abs(sign_of(x))))
             self._settle(rows[k, k])
             for j in range(k + 1, rows.rows):
                 # With a coordinate for each entry beside the pivot, formulas stay short.

@@ -198,7 +198,6 @@ def test_bad_training_options_are_refused_and_leave_the_model_alone(options, nam
         np.testing.assert_array_equal(weight, kept)
 
 
-
 def test_wrong_kinds_of_base_and_symmetry_are_refused():
     base, symmetry = so2()
     with pytest.raises(es.ArgumentError, match="base"):
