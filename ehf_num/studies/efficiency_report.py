@@ -16,15 +16,15 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from ehf_num.atomic import atomic_write
 from ehf_num.experiments.common import aligned, mean_and_spread
 
-# Colour, line style and marker of each contender; a pair shares its colour.
+# Label, colour, line style and marker of each contender; a pair shares its colour.
 _STYLES = {
-    "exact": ("tab:blue", "-", "o"),
-    "penalty": ("tab:green", "-", "s"),
-    "none": ("tab:gray", "-", "D"),
-    "spline": ("tab:red", "-", "^"),
-    "spline-rotated": ("tab:red", "--", "^"),
-    "masked": ("tab:orange", "-", "v"),
-    "masked-rotated": ("tab:orange", "--", "v"),
+    "exact": ("ours, exact", "tab:blue", "-", "o"),
+    "penalty": ("ours, penalty", "tab:green", "-", "s"),
+    "none": ("ours, no symmetry", "tab:gray", "-", "D"),
+    "spline": ("spline flow", "tab:red", "-", "^"),
+    "spline-rotated": ("spline flow, rotated data", "tab:red", "--", "^"),
+    "masked": ("masked flow", "tab:orange", "-", "v"),
+    "masked-rotated": ("masked flow, rotated data", "tab:orange", "--", "v"),
 }
 
 
@@ -217,14 +217,14 @@ def _panel(ax: Axes, findings: Findings, target: str) -> None:
         cells = {n: findings.seeds_of(target, n, contender) for n in findings.sizes_of(target)}
         sizes = [n for n, runs in cells.items() if runs]
         values: list[Any] = [[run.kl for run in cells[n]] for n in sizes]
-        color, line, marker = _STYLES[contender]
+        label, color, line, marker = _STYLES[contender]
         ax.plot(
             sizes,
             [np.mean(v) for v in values],
             color=color,
             linestyle=line,
             marker=marker,
-            label=contender,
+            label=label,
         )
         ax.fill_between(
             sizes, [min(v) for v in values], [max(v) for v in values], color=color, alpha=0.15
