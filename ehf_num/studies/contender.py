@@ -12,6 +12,8 @@ from ehf_num.datasets import Floats
 from ehf_num.studies.problems import Problem
 from ehf_num.training_settings import TrainingSettings
 
+_MOST_HELD_OUT = 500
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -23,6 +25,8 @@ class Budget:
         Updates at the most.
     batch_size : int
         Of minibatches; all points where they are fewer.
+    schedule : {"constant", "cosine"}
+        What becomes of every contender's learning rate over so many iterations.
     patience : int
         Checks of the validation split without a better score before training stops. The weights
         that are judged are always those of the best check.
@@ -37,6 +41,7 @@ class Budget:
     test_points: int
     draws: int
     batch_size: int = 128
+    schedule: str = "cosine"
 
     @property
     def check_every(self) -> int:
@@ -51,7 +56,7 @@ class Split:
     Attributes
     ----------
     training, validation : ndarray, shape (n, d)
-        Four fifths and one fifth.
+        One fifth is held out, and at most 500 points.
     """
 
     training: Floats
@@ -59,13 +64,13 @@ class Split:
 
     @classmethod
     def of(cls, points: Floats) -> Split:
-        """Cut off the last fifth: the points are independent, so any will do."""
-        held_out = max(1, len(points) // 5)
+        """Cut off the last points: they are independent, so any will do."""
+        held_out = max(1, min(len(points) // 5, _MOST_HELD_OUT))
         return cls(points[:-held_out], points[-held_out:])
 
-    def validation_copies(self) -> Floats:
-        """Repeat the validation points up to 1024 rows, for scores that have noise of their own."""
-        return np.repeat(self.validation, max(1, 1024 // len(self.validation)), axis=0)
+    def validation_copies(self, rows: int) -> Floats:
+        """Repeat the validation points up to so many rows, for scores with noise of their own."""
+        return np.repeat(self.validation, max(1, rows // len(self.validation)), axis=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,12 @@ from ehf_num.parallel import set_threads
 from ehf_num.studies.contender import Budget, Learned, Split
 from ehf_num.studies.problems import Problem
 
+_VALIDATION_ROWS = 1_000
+
 
 @dataclass(frozen=True)
 class HamiltonianContender:
-    """An `EquivariantHamiltonianFlow` with these options, described there."""
+    """An `EquivariantHamiltonianFlow` with these options, described there and at its `fit`."""
 
     enforce: str
     encoder: str = "coupling"
@@ -25,7 +27,9 @@ class HamiltonianContender:
     step_size: float = 0.5
     hidden: tuple[int, ...] = (64, 64)
     kappa: float = 1e-3
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
+    objective: str = "elbo"
+    draws: int = 1
 
     def learn(self, problem: Problem, split: Split, budget: Budget, seed: int) -> Learned:
         """Train on the split's points and nothing else, with one thread."""
@@ -48,7 +52,10 @@ class HamiltonianContender:
             iterations=budget.iterations,
             batch_size=budget.batch_size,
             learning_rate=self.learning_rate,
-            validation=split.validation_copies(),
+            schedule=budget.schedule,
+            objective=self.objective,
+            draws=self.draws,
+            validation=split.validation_copies(_VALIDATION_ROWS),
             patience=budget.patience,
             progress=False,
         )

@@ -18,8 +18,11 @@ import numpy as np
 
 from ehf_num.data import training_data
 from ehf_num.datasets import Floats
+from ehf_num.learning_rate import factors_of
 from ehf_num.studies.contender import Budget, Learned, Split
 from ehf_num.studies.problems import Problem
+
+_VALIDATION_ROWS = 1_000  # where they are turned copies
 
 
 def zuko_versions() -> dict[str, str]:
@@ -69,9 +72,10 @@ class ZukoContender:
         )
         validation = split.validation
         if self.rotated:
-            validation = problem.turned(split.validation_copies(), rng)
+            validation = problem.turned(split.validation_copies(_VALIDATION_ROWS), rng)
         scale = _Standardized(split.training)
-        run = _Training(network, scale, validation, self.learning_rate)
+        run = _Training(network, scale, validation)
+        rate = factors_of(budget.schedule, budget.iterations)
         data = training_data(
             split.training,
             dim=problem.target.dim,
@@ -84,7 +88,8 @@ class ZukoContender:
         stop_reason = "iterations"
         for iteration in range(1, budget.iterations + 1):
             x = data.next_batch(rng)
-            if not run.step(problem.turned(x, rng) if self.rotated else x):
+            x = problem.turned(x, rng) if self.rotated else x
+            if not run.step(x, self.learning_rate * rate(iteration - 1)):
                 stop_reason = "non_finite"
                 break
             if iteration % budget.check_every == 0 or iteration == budget.iterations:
@@ -117,13 +122,11 @@ class _Standardized:
 class _Training:
     """One network and Adam, in nats per point of the original coordinates."""
 
-    def __init__(
-        self, network: Any, scale: _Standardized, validation: Floats, learning_rate: float
-    ) -> None:
+    def __init__(self, network: Any, scale: _Standardized, validation: Floats) -> None:
         import torch
 
         self._torch, self._network, self._scale = torch, network, scale
-        self._adam = torch.optim.Adam(network.parameters(), learning_rate)
+        self._adam = torch.optim.Adam(network.parameters())
         self._validation = validation
         self.best = (-math.inf, 0, deepcopy(network.state_dict()))
 
@@ -131,11 +134,12 @@ class _Training:
         points = self._torch.as_tensor(self._scale(x), dtype=self._torch.float32)
         return self._network().log_prob(points)
 
-    def step(self, x: Floats) -> bool:
+    def step(self, x: Floats, learning_rate: float) -> bool:
         """Do one update; False where the loss is not finite."""
         loss = -self._scores(x).mean()
         if not self._torch.isfinite(loss):
             return False
+        self._adam.param_groups[0]["lr"] = learning_rate
         self._adam.zero_grad()
         loss.backward()
         self._adam.step()

@@ -88,13 +88,15 @@ def test_declared_symmetry_is_the_target_s(name):
         np.testing.assert_allclose(problem.target.log_prob(moved), problem.target.log_prob(x))
 
 
-def test_split_keeps_a_fifth_apart():
+def test_split_keeps_points_apart():
     points = np.arange(100.0).reshape(50, 2)
     split = Split.of(points)
     assert (len(split.training), len(split.validation)) == (40, 10)
     np.testing.assert_array_equal(np.concatenate([split.training, split.validation]), points)
-    copies = split.validation_copies()
-    assert 512 < len(copies) <= 1024
+    copies = split.validation_copies(38)
+    assert len(copies) == 30
+    assert len(Split.of(np.zeros((10_000, 2))).validation) == 500
+    assert len(Split.of(np.zeros((10_000, 2))).validation_copies(38)) == 500
     np.testing.assert_array_equal(np.unique(copies, axis=0), split.validation)
 
 
@@ -166,7 +168,7 @@ def test_peers_stop_early_and_go_back_to_the_best_weights():
     problem = PROBLEMS["rings"]()
     split = Split.of(problem.target.sample(30, rng=0))
     contender = replace(CONTENDERS["spline"], learning_rate=1e-2)
-    budget = replace(TINY, iterations=300, patience=20)
+    budget = replace(TINY, iterations=300, patience=20, schedule="constant")
     learned = contender.learn(problem, split, budget, seed=0)
     assert learned.stop_reason == "early_stopping"
     assert learned.iterations == learned.best + budget.patience * budget.check_every
