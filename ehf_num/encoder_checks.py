@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from ehf_num import checks
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_probe import EncoderProbe
 from ehf_num.workspace import Array
+from ehf_sym import LieAlgebra
 from ehf_sym.errors import ArgumentError
+from ehf_sym.frames import rotation_matrices
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,11 @@ class EncoderReport:
 
 
 def check_encoder(
-    encoder: Encoder, dim: int, *, rng: int | np.random.Generator = 0
+    encoder: Encoder,
+    dim: int,
+    *,
+    symmetry: LieAlgebra | None = None,
+    rng: int | np.random.Generator = 0,
 ) -> EncoderReport:
     """Look for what is wrong with an encoder of one's own.
 
@@ -66,6 +73,8 @@ def check_encoder(
         An object with `init` and `draw`.
     dim : int
         d, the number of positions and of momenta.
+    symmetry : LieAlgebra, optional
+        Of generators pᵀMq with antisymmetric M: whether the encoder moves with it.
     rng : int or numpy.random.Generator
         Draws weights, points and noise.
 
@@ -76,7 +85,7 @@ def check_encoder(
     Raises
     ------
     ehf_sym.ArgumentError
-        If dim or rng cannot be used; faults of the encoder are in the report.
+        If dim, symmetry or rng cannot be used; faults of the encoder are in the report.
 
     Examples
     --------
@@ -88,21 +97,27 @@ def check_encoder(
     rows do not see each other: ok
     ln h is the density of the draws: ok
     draws reach every p once: ok
+    slope of ln h in p: ok
     gradient by the weights: ok
     every weight has a gradient: ok
     """
     probe = EncoderProbe(encoder, checks.positive_integer(dim, "dim"), checks.generator(rng))
-    made: list[EncoderCheck] = []
-    for name, look, ends in (
+    looks: list[tuple[str, Callable[[], str | None], bool]] = [
         ("weights from init", probe.weights_fault, True),
         ("shapes from draw", probe.shapes_fault, True),
         ("dtype float32 is kept", probe.dtype_fault, False),
         ("rows do not see each other", probe.rows_fault, False),
         ("ln h is the density of the draws", probe.density_fault, True),
         ("draws reach every p once", probe.mass_fault, False),
+        ("slope of ln h in p", probe.score_fault, False),
         ("gradient by the weights", probe.gradient_fault, True),
         ("every weight has a gradient", probe.unreached_fault, False),
-    ):
+    ]
+    if symmetry is not None:
+        turned = partial(probe.symmetry_fault, _rotations(symmetry, dim))
+        looks.append(("draws move with the symmetry", turned, False))
+    made: list[EncoderCheck] = []
+    for name, look, ends in looks:
         made.append(EncoderCheck(name, _caught(look)))
         if made[-1].fault is not None and ends:
             break
@@ -130,6 +145,19 @@ def admit_encoder(encoder: Any, dim: int, dtype: str) -> Encoder:
 def describe_encoder(encoder: Encoder, weights: Sequence[Array]) -> dict[str, Any]:
     """Say what a file remembers of an encoder that is not saved itself."""
     return {"type": type(encoder).__name__, "shapes": [list(array.shape) for array in weights]}
+
+
+def _rotations(symmetry: LieAlgebra, dim: int) -> list[Array]:
+    """Return M of each generator pᵀMq."""
+    if not isinstance(symmetry, LieAlgebra) or symmetry.space.dim != dim:
+        raise ArgumentError(f"symmetry was {symmetry!r}; it should be a LieAlgebra for d = {dim}")
+    matrices = rotation_matrices(symmetry)
+    if matrices is None:
+        raise ArgumentError(
+            "symmetry has a generator that does not rotate q and p alike; each should be p·Mq with "
+            "an antisymmetric M"
+        )
+    return [np.array(matrix, dtype=float) for matrix in matrices]
 
 
 def _caught(look: Callable[[], str | None]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
+from ehf_num.encoder_score import encoder_score
 from ehf_num.tape import make_vjp
 from ehf_num.workspace import Array
 
@@ -163,6 +164,19 @@ class EncoderProbe:
             return None
         return f"momenta in the middle of h are reached {mass:.3g} times on average, not once"
 
+    def symmetry_fault(self, matrices: list[Array]) -> str | None:
+        """Turn q, and the noise along or not: p has to turn, and ln h to stay."""
+        from scipy.linalg import expm  # here: SciPy is slow to import
+
+        weights = self._moved()
+        turn = expm(sum(self.rng.standard_normal() * matrix for matrix in matrices))
+        p, log_h = self.encoder.draw(weights, self.q, self.noise)
+        for noise in (self.noise, self.noise @ turn.T):
+            moved, same = self.encoder.draw(weights, self.q @ turn.T, noise)
+            if _agree(moved, p @ turn.T) and _agree(same, log_h):
+                return None
+        return "p from a turned q is not the turned p, with turned noise nor with the same"
+
     def gradient_fault(self) -> str | None:
         """Hold the tape's gradient against a central difference."""
         weights = self._moved()
@@ -187,6 +201,31 @@ class EncoderProbe:
         if abs(slope - expected) <= 1e-3 * max(1.0, size):
             return None
         return f"the slope in a random direction is {slope:.6g}, the gradient's {expected:.6g}"
+
+    def score_fault(self) -> str | None:
+        """Hold ∂ ln h/∂p, which `fit(objective="importance")` needs, against differences."""
+        weights = self._moved()
+        try:
+            found = encoder_score(self.encoder, weights, self.q, self.noise)
+        except Exception as error:
+            return (
+                f"on the tape, with noise to differentiate by, it raised {type(error).__name__}: "
+                f'{error}; fit(objective="importance") needs that, or a method score'
+            )
+        slopes = [
+            self.encoder.draw(weights, self.q, self.noise + step)[1]
+            - self.encoder.draw(weights, self.q, self.noise - step)[1]
+            for step in _STEP * np.eye(self.dim)
+        ]
+        slope = np.stack(slopes, axis=1)[:, :, np.newaxis] / (2 * _STEP)
+        transposed = self._jacobians(weights).transpose(0, 2, 1)
+        expected = np.linalg.solve(transposed, slope)[:, :, 0]
+        if np.shape(found) != expected.shape:
+            return f"score returned shape {np.shape(found)}; it should be {expected.shape}"
+        worst = int(np.argmax(np.abs(found - expected).max(axis=1)))
+        if np.allclose(found, expected, rtol=1e-4, atol=1e-4):
+            return None
+        return f"∂ ln h/∂p is {found[worst]} where differences give {expected[worst]}"
 
     def unreached_fault(self) -> str | None:
         """Find weights whose gradient is always zero."""

@@ -10,6 +10,7 @@ from scipy import integrate, optimize, stats
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.bounds import Bound
 from ehf_num.tape import make_vjp
 
 A, B, W = sp.symbols("a b w", positive=True)
@@ -139,6 +140,28 @@ def test_gradient_is_the_slope(name):
             ends.append(elbo(flow.weights)[0])
         u[k] = start
         assert abs((ends[0] - ends[1]) / 2e-6 - gradient[k]) < 1e-6 * max(1, abs(gradient[k]))
+
+
+@pytest.mark.parametrize("constraint_on", ["base", "data", "both"])
+def test_gradient_of_the_whole_lagrangian(constraint_on):
+    """Importance-weighted bound and penalty: the base's share, at fixed noise and base states."""
+    flow = MODELS["round"](constraint_on=constraint_on)
+    flow.weights[-1][:] = [0.4, -0.3]
+    rng = np.random.default_rng(8)
+    bound = Bound("importance", draws=4)
+    x = bound.repeat(rng.standard_normal((6, 2)))
+    noise, states = rng.standard_normal(x.shape), rng.standard_normal((5, 4))
+    rates = np.full(len(flow.objective.constraint.names), 0.7)
+    _, gradient = bound.step(flow.objective, flow.weights, x, noise, states, rates)
+    u = flow.weights[-1]
+    for k in range(u.size):
+        start, ends = u[k], []
+        for sign in (1, -1):
+            u[k] = start + sign * 1e-6
+            terms, _ = bound.step(flow.objective, flow.weights, x, noise, states, rates)
+            ends.append(-terms[0] + rates @ terms[1:])
+        u[k] = start
+        assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(gradient[-1][k], abs=1e-6)
 
 
 def fitted_base(base, x, **options):
@@ -298,6 +321,12 @@ def test_a_base_that_is_never_invariant_is_refused():
     base = es.BaseDensity(space, log_density=-A * (q1**2 + 2 * q2**2) - p1**2 - p2**2)
     with pytest.raises(es.InvarianceError, match="no values"):
         model(base, ROTATION)
+
+
+def test_a_symmetry_on_the_bases_own_space_does_as_well():
+    base = round_gaussian()
+    symmetry = es.LieAlgebra(base.space, ROTATION.generators)
+    assert model(base, symmetry).symmetry == model(base, ROTATION).symmetry == ROTATION
 
 
 def test_values_given_beforehand_are_not_learned():

@@ -135,7 +135,7 @@ def test_the_built_in_ones_pass(name):
     dim, encoder = ENCODERS[name]
     report = en.check_encoder(encoder, dim)
     assert report.passed, str(report)
-    assert len(report.checks) == 8
+    assert len(report.checks) == 9
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -267,7 +267,19 @@ class Raises(Linear):
         raise ZeroDivisionError("oh")
 
 
+class WrongScore(Linear):
+    def score(self, weights, q, noise):
+        return -noise  # without the scale
+
+
+class NoSlopeInNoise(Linear):
+    def draw(self, weights, q, noise):
+        return Linear.draw(self, weights, q, np.asarray(noise, dtype=q.dtype))
+
+
 FAULTS = {
+    "wrong score": (WrongScore(2), "∂ ln h/∂p is"),
+    "noise is not on the tape": (NoSlopeInNoise(2), "or a method score"),
     "not an encoder": (object(), "has no method init"),
     "no draw": (type("Half", (), {"init": Linear.init})(), "has no method draw"),
     "no constant": (NoConstant(2), "the constant −½ d ln 2π is missing"),
@@ -315,6 +327,42 @@ def test_a_float32_model_refuses_what_widens():
     with pytest.raises(es.ArgumentError, match="float64 for float32"):
         model(Widening(2), dtype="float32")
     assert model(Widening(2)).sample(3, rng=0).shape == (3, 2)
+
+
+class AlongQ(Linear):
+    """Noise in directions that turn with q: it is equivariant without turning the noise."""
+
+    def draw(self, weights, q, noise):
+        unit = q / anp.sqrt(anp.sum(q**2, axis=1, keepdims=True))
+        turned = anp.concatenate([-unit[:, 1:], unit[:, :1]], axis=1)
+        scales = anp.exp(weights[2]) * noise
+        p = scales[:, :1] * unit + scales[:, 1:] * turned
+        return p, -anp.sum(weights[2] + 0.5 * noise**2, axis=1) - 2 * _CONSTANT
+
+
+@pytest.mark.parametrize("name", ["coupling, SO(2)", "coupling, SO(3)"])
+def test_equivariant_ones_move_with_the_symmetry(name):
+    dim, encoder = ENCODERS[name]
+    report = en.check_encoder(encoder, dim, symmetry=es.groups.so(dim))
+    assert report.passed, str(report)
+    assert report.checks[-1].name == "draws move with the symmetry"
+
+
+def test_noise_may_stay_where_the_directions_turn():
+    report = en.check_encoder(AlongQ(2), 2, symmetry=es.groups.so(2))
+    assert report.checks[-1].fault is None
+
+
+def test_others_do_not_move_with_the_symmetry():
+    report = en.check_encoder(Linear(2), 2, symmetry=es.groups.so(2))
+    assert "is not the turned p" in report.checks[-1].fault
+    assert not report.passed
+
+
+@pytest.mark.parametrize("symmetry", [es.groups.so(3), es.groups.translations(2), "so(2)"])
+def test_symmetries_that_cannot_be_tried_are_refused(symmetry):
+    with pytest.raises(es.ArgumentError, match="symmetry"):
+        en.check_encoder(Linear(2), 2, symmetry=symmetry)
 
 
 def test_the_checkers_own_arguments():
