@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ehf_num.checks import positive_number
+from ehf_num.native import kernels, takes
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
 
@@ -91,6 +92,14 @@ class Adam:
         self.iteration += 1
         second_scale = math.sqrt((1 - settings.beta2) / (1 - settings.beta2**self.iteration))
         first_scale = (1 - settings.beta1) / (1 - settings.beta1**self.iteration)
+        epsilon = settings.epsilon / second_scale
+        rate = factor * settings.learning_rate * first_scale / second_scale
+        arrays = theta, gradient, self._first, self._second
+        if takes(arrays) and all(array.flags.c_contiguous for array in arrays):
+            kernels.adam_step(  # type: ignore[union-attr]
+                theta.dtype == np.float64, *arrays, settings.beta1, settings.beta2, epsilon, rate
+            )
+            return
         for start in range(0, len(theta), _BLOCK):
             part = slice(start, start + _BLOCK)
             first, second, change = self._first[part], self._second[part], self._change[part]
@@ -100,7 +109,7 @@ class Adam:
             second *= settings.beta2
             second += change
             np.sqrt(second, out=change)
-            change += settings.epsilon / second_scale
+            change += epsilon
             np.divide(first, change, out=change)
-            change *= factor * settings.learning_rate * first_scale / second_scale
+            change *= rate
         np.subtract(theta, self._change, out=theta)

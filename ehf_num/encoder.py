@@ -12,7 +12,7 @@ import numpy as np
 
 from ehf_num.fused import fuse
 from ehf_num.networks import Weights, init_relu, relu_network_reference, sigmoid, softplus
-from ehf_num.relu_network import ReluRows, ReluWeights, relu_network
+from ehf_num.relu_network import relu_kernel, relu_network
 from ehf_num.workspace import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -82,19 +82,19 @@ class _GaussianKernel:
 
     def __init__(self, weights: tuple[Array, ...]) -> None:
         half = len(weights) // 2
-        self.mean, self.scale = ReluWeights(weights[:half]), ReluWeights(weights[half:])
+        self.mean, self.scale = relu_kernel(weights[:half]), relu_kernel(weights[half:])
         self.multiply_adds = self.mean.multiply_adds + self.scale.multiply_adds
 
     def share(self, *, keep: bool) -> _GaussianRows:
         """Begin with some rows."""
-        return _GaussianRows(self)
+        return _GaussianRows(self, keep=keep)
 
 
 class _GaussianRows:
     """Points and noise become momenta and ln h, in one array (r, d + 1)."""
 
-    def __init__(self, kernel: _GaussianKernel) -> None:
-        self._mean, self._scale = ReluRows(kernel.mean), ReluRows(kernel.scale)
+    def __init__(self, kernel: _GaussianKernel, *, keep: bool) -> None:
+        self._mean, self._scale = kernel.mean.share(keep=keep), kernel.scale.share(keep=keep)
 
     def forward(self, q: Array, noise: Array) -> tuple[Array]:
         """Draw p = μ + σ noise and evaluate ln h."""

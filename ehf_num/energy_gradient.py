@@ -22,7 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.fused import Weights, fuse
+from ehf_num.fused import Kernel, Weights, fuse
+from ehf_num.native import takes
+from ehf_num.native_rows import NativeNetwork
 from ehf_num.networks import energy_gradient_reference, hidden_layers
 from ehf_num.workspace import Array, Workspace
 
@@ -232,7 +234,11 @@ class GradientRows:
         return [x_bar], self._evaluations.weight_bars()
 
 
-_fused = fuse(PreparedNetwork, energy_gradient_reference)
+def _kernel(weights: Weights) -> Kernel:
+    return NativeNetwork("energy", weights) if takes(weights) else PreparedNetwork(weights)
+
+
+_fused = fuse(_kernel, energy_gradient_reference)
 
 
 def energy_gradient(x: Any, *weights: Any) -> Any:

@@ -9,25 +9,25 @@ What the backward pass needs is either kept, or rebuilt: leapfrog undoes itself,
 back from the end by the same kicks and drifts with the sign turned, and each gradient that moves a
 state back also gives the activations that its pullback needs. Memory is then that of one
 evaluation, whatever the number of steps, for one more forward pass in time; and rounding makes the
-start that is rebuilt differ from the true one, which `ReversalWatch` reports.
+start that is rebuilt differ from the true one, which `reversal.ReversalWatch` reports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from threading import Lock
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 
 from ehf_num.energy_gradient import Evaluations, PreparedNetwork
-from ehf_num.fused import Weights, fuse
+from ehf_num.fused import Kernel, Weights, fuse
+from ehf_num.native import takes
+from ehf_num.native_rows import NativeChain
 from ehf_num.networks import energy_gradient_reference
+from ehf_num.reversal import report_reversal
 from ehf_num.workspace import Array
 
 _ROWS_A_PRODUCT = 512  # rows whose weights' products are taken at once while states are rebuilt
@@ -40,40 +40,6 @@ def schedule(steps: int, dt: float) -> list[tuple[bool, float]]:
         parts += [(False, dt), (True, -dt)]
     parts[-1] = (True, -dt / 2)
     return parts
-
-
-class ReversalWatch:
-    """How far rebuilt starts were from the true ones, while `watch_reversals` was open.
-
-    Attributes
-    ----------
-    largest : float or None
-        Largest absolute difference in any coordinate; None: no flow was rebuilt.
-    """
-
-    def __init__(self) -> None:
-        self.largest: float | None = None
-        self._lock = Lock()
-
-    def add(self, error: float) -> None:
-        """Take in what one thread found for its rows."""
-        with self._lock:
-            # NaN, which a state that overflowed leaves, is kept: max would drop or keep it by order
-            self.largest = error if self.largest is None else float(np.maximum(self.largest, error))
-
-
-_watch: ContextVar[ReversalWatch | None] = ContextVar("reversal watch", default=None)
-
-
-@contextmanager
-def watch_reversals() -> Iterator[ReversalWatch]:
-    """Collect the errors of flows that are rebuilt in backward passes inside the block."""
-    watch = ReversalWatch()
-    token = _watch.set(watch)
-    try:
-        yield watch
-    finally:
-        _watch.reset(token)
 
 
 @dataclass(frozen=True)
@@ -193,7 +159,7 @@ class ChainRows:
                     probe_bars[:, fixed] += x_bars[count:]
             weight_bars = [*both[0].weight_bars(), *both[1].weight_bars(), *weight_bars]
         if not self._keep:
-            self._report(state)
+            report_reversal(state, self._start)
         return [state_bar[:, :dim], state_bar[:, dim:], probe_bars], weight_bars
 
     def _evaluations(self, index: int, count: int, *, forward: bool) -> list[Evaluations]:
@@ -219,12 +185,6 @@ class ChainRows:
         gradient = np.empty(x.shape, x.dtype)
         evaluations.evaluate(rows, gradient)
         return rows, gradient
-
-    def _report(self, rebuilt: Array) -> None:
-        watch = _watch.get()
-        if watch is not None and len(rebuilt):
-            start = np.concatenate(self._start, axis=1)
-            watch.add(float(np.max(np.abs(rebuilt - start))))
 
 
 def _columns(is_kick: bool, dim: int) -> tuple[slice, slice, int]:
@@ -255,6 +215,13 @@ def _reference(chain: Chain) -> Callable[..., Any]:
     return reference
 
 
+def _kernel(chain: Chain, weights: Weights) -> Kernel:
+    networks = 2 * chain.hamiltonians
+    if takes(weights[: len(weights) // networks], networks):
+        return NativeChain(chain.steps, chain.dt, chain.hamiltonians, chain.rebuild, weights)
+    return ChainKernel(chain, weights)
+
+
 @cache
 def leapfrog_chain(chain: Chain) -> Callable[..., tuple[Any, Any]]:
     """Return f(q, p, probes, *weights) → (states, fields) of a chain.
@@ -273,7 +240,7 @@ def leapfrog_chain(chain: Chain) -> Callable[..., tuple[Any, Any]]:
     >>> states.shape, fields.shape
     ((5, 4), (7, 2, 4))
     """
-    fused = fuse(partial(ChainKernel, chain), _reference(chain), row_arguments=3)
+    fused = fuse(partial(_kernel, chain), _reference(chain), row_arguments=3)
 
     def flow(q: Any, p: Any, probes: Any, *weights: Any) -> tuple[Any, Any]:
         rows = fused(q, p, probes, *weights)

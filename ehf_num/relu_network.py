@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.fused import Weights, fuse
+from ehf_num.fused import Kernel, Weights, fuse
+from ehf_num.native import takes
+from ehf_num.native_rows import NativeNetwork
 from ehf_num.networks import relu_network_reference
 from ehf_num.workspace import Array, Workspace
 
@@ -72,7 +74,12 @@ def _with_ones(like: Array, work: Workspace) -> Array:
     return array
 
 
-_fused = fuse(ReluWeights, relu_network_reference)
+def relu_kernel(weights: Weights) -> Kernel:
+    """Make weights ready for rows, in C or in NumPy."""
+    return NativeNetwork("relu", weights) if takes(weights) else ReluWeights(weights)
+
+
+_fused = fuse(relu_kernel, relu_network_reference)
 
 
 def relu_network(x: Any, *weights: Any) -> Any:

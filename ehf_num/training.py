@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from ehf_num.adam import Adam
 from ehf_num.data import TrainingData
-from ehf_num.leapfrog_map import watch_reversals
 from ehf_num.learning_rate import factors_of
 from ehf_num.multipliers import Multipliers
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread
 from ehf_num.parameters import ParameterVector
 from ehf_num.result import History, TrainingResult, versions
+from ehf_num.reversal import watch_reversals
 from ehf_num.training_settings import TrainingSettings
 from ehf_num.workspace import Array, release
 

@@ -6,8 +6,9 @@ import pytest
 from autograd.test_util import check_grads
 
 from ehf_num import parallel
-from ehf_num.leapfrog_map import _ROWS_A_PRODUCT, Chain, _reference, leapfrog_chain, watch_reversals
+from ehf_num.leapfrog_map import _ROWS_A_PRODUCT, Chain, _reference, leapfrog_chain
 from ehf_num.networks import init_energy
+from ehf_num.reversal import watch_reversals
 from ehf_num.tape import make_vjp
 
 

@@ -1,0 +1,19 @@
+/* The kernels of one instruction set: VBYTES, TARGET and SUFFIX(x) are defined. */
+
+#define REAL float
+#define INTEGER int32_t
+#define IS_DOUBLE 0
+#define SQUARE_ROOT __builtin_sqrtf
+#define NAME(x) SUFFIX(float_##x)
+#include "kernels.h"
+
+#define REAL double
+#define INTEGER int64_t
+#define IS_DOUBLE 1
+#define SQUARE_ROOT __builtin_sqrt
+#define NAME(x) SUFFIX(double_##x)
+#include "kernels.h"
+
+#undef VBYTES
+#undef TARGET
+#undef SUFFIX

@@ -1,0 +1,107 @@
+/* Matrix products of a tile of rows with a matrix that was packed for them.
+
+   A packed matrix (K, N) lies in panels of two vectors' columns, each (K, WIDE), the last filled up
+   with zeros, so that the innermost loop reads it in order. Results have room for whole panels, and
+   a cache line more (PITCH), without which the rows of a column would fall on the same cache sets. */
+
+#define WIDE (2 * VLEN)
+#define PANELS(n) (((n) + WIDE - 1) / WIDE)
+#define PADDED(n) (PANELS(n) * WIDE)
+#define PITCH(n) (PADDED(n) + 64 / (long)sizeof(REAL))
+#define TALL 6 /* rows of a block: with two vectors each, what sixteen registers hold */
+
+/* acc += A B, A (m, K) with strides (row, step), B (K, WIDE) with rows `pitch` apart. */
+INLINE void NAME(multiply_block)(int m, long K, const REAL *A, long row, long step, const REAL *B,
+                                 long pitch, vec acc[TALL][2]) {
+    for (long k = 0; k < K; k++) {
+        const vec left = NAME(load)(B + k * pitch), right = NAME(load)(B + k * pitch + VLEN);
+        for (int i = 0; i < m; i++) {
+            const vec a = NAME(all)(A[i * row + k * step]);
+            acc[i][0] += a * left;
+            acc[i][1] += a * right;
+        }
+    }
+}
+
+INLINE void NAME(row_block)(int m, long K, const REAL *A, long lda, const REAL *panel,
+                            const REAL *bias, REAL *C, long ldc) {
+    vec acc[TALL][2];
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < 2; j++) acc[i][j] = bias ? NAME(load)(bias + j * VLEN) : (vec){0};
+    NAME(multiply_block)(m, K, A, lda, 1, panel, WIDE, acc);
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < 2; j++) NAME(store)(C + i * ldc + j * VLEN, acc[i][j]);
+}
+
+INLINE void NAME(column_block)(int m, long rows, const REAL *X, long ldx, const REAL *Y, long ldy,
+                               const REAL *R, long ldr, const REAL *P, long ldp, REAL *G,
+                               long ldg) {
+    vec acc[TALL][2];
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < 2; j++) acc[i][j] = NAME(load)(G + i * ldg + j * VLEN);
+    NAME(multiply_block)(m, rows, X, 1, ldx, Y, ldy, acc);
+    if (R) NAME(multiply_block)(m, rows, R, 1, ldr, P, ldp, acc);
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < 2; j++) NAME(store)(G + i * ldg + j * VLEN, acc[i][j]);
+}
+
+#define FOR_ANY_HEIGHT(left, call)                                                                 \
+    switch (left) {                                                                                \
+    case 1: { enum { m = 1 }; call; break; }                                                       \
+    case 2: { enum { m = 2 }; call; break; }                                                       \
+    case 3: { enum { m = 3 }; call; break; }                                                       \
+    case 4: { enum { m = 4 }; call; break; }                                                       \
+    case 5: { enum { m = 5 }; call; break; }                                                       \
+    default: { enum { m = TALL }; call; break; }                                                   \
+    }
+
+/* C = A B + bias: A (rows, K), B packed, bias (PADDED(N)) or none. */
+static TARGET void NAME(multiply)(long rows, long K, long N, const REAL *A, long lda,
+                                  const REAL *packed, const REAL *bias, REAL *C, long ldc) {
+    for (long j = 0; j < PANELS(N); j++) {
+        const REAL *panel = packed + j * K * WIDE, *start = bias ? bias + j * WIDE : 0;
+        for (long i = 0; i < rows; i += TALL)
+            FOR_ANY_HEIGHT(rows - i, NAME(row_block)(m, K, A + i * lda, lda, panel, start,
+                                                     C + i * ldc + j * WIDE, ldc))
+    }
+}
+
+/* G += Xᵀ Y + Rᵀ P: X, R (rows, M), Y, P (rows, PADDED(N)), G (M, PADDED(N)); R may be none. */
+static TARGET void NAME(add_outer)(long rows, long M, long N, const REAL *X, long ldx,
+                                   const REAL *Y, long ldy, const REAL *R, long ldr, const REAL *P,
+                                   long ldp, REAL *G) {
+    for (long j = 0; j < PANELS(N) * WIDE; j += WIDE)
+        for (long i = 0; i < M; i += TALL)
+            FOR_ANY_HEIGHT(M - i, NAME(column_block)(m, rows, X + i, ldx, Y + j, ldy, R ? R + i : 0,
+                                                     ldr, P ? P + j : 0, ldp,
+                                                     G + i * PADDED(N) + j, PADDED(N)))
+}
+
+/* out[r][j] = Σ_h A[r][h] W[j][h], for so few columns that a panel would be mostly zeros. */
+static TARGET void NAME(multiply_narrow)(long rows, long K, long columns, const REAL *A, long lda,
+                                         const REAL *W, long ldw, REAL *out) {
+    for (long i = 0; i < rows; i++)
+        for (long j = 0; j < columns; j++) {
+            vec even = {0}, odd = {0};
+            for (long h = 0; h < PADDED(K); h += WIDE) {
+                even += NAME(load)(A + i * lda + h) * NAME(load)(W + j * ldw + h);
+                odd += NAME(load)(A + i * lda + h + VLEN) * NAME(load)(W + j * ldw + h + VLEN);
+            }
+            out[i * columns + j] = NAME(total)(even + odd);
+        }
+}
+
+/* Pack B (K, N), given by its strides, each column times `scale` where there is one. */
+static TARGET REAL *NAME(pack)(long K, long N, const REAL *B, long row, long column,
+                               const REAL *row_scale, REAL *to) {
+    for (long j = 0; j < PANELS(N) * WIDE; j += WIDE)
+        for (long k = 0; k < K; k++)
+            for (long c = j; c < j + WIDE; c++)
+                *to++ = c < N ? B[k * row + c * column] * (row_scale ? row_scale[k] : 1) : 0;
+    return to;
+}
+
+static TARGET REAL *NAME(pack_row)(long n, const REAL *from, REAL *to) {
+    for (long i = 0; i < PADDED(n); i++) to[i] = i < n ? from[i] : 0;
+    return to + PADDED(n);
+}

@@ -1,0 +1,176 @@
+"""The kernels in C, where they were compiled, and what they need.
+
+`ehf_num/kernels` holds the same formulas as the NumPy kernels beside them: whole tiles of rows go
+through a network, a flow or a pullback in one call without the interpreter. The package installs
+without a C compiler too, and is slower then. ``EHF_NATIVE=0`` in the environment turns them off.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ehf_num.workspace import Array, Workspace
+
+try:
+    from ehf_num import _native as _compiled
+except ImportError:  # no C compiler when the package was installed
+    _compiled = None  # type: ignore[assignment]
+
+kernels: ModuleType | None = _compiled
+
+
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class _State:
+    enabled = os.environ.get("EHF_NATIVE", "1") != "0"
+
+
+def set_native(enabled: bool) -> None:
+    """Use the kernels in C where there are any, or those in NumPy.
+
+    Examples
+    --------
+    >>> set_native(False)
+    >>> instructions()
+    'numpy'
+    >>> set_native(True)
+    """
+    _State.enabled = enabled
+
+
+def instructions() -> str:
+    """Name what the kernels run on: 'avx512', 'avx2', 'plain' (C without either) or 'numpy'."""
+    return str(kernels.instructions) if kernels is not None and _State.enabled else "numpy"
+
+
+def takes(arrays: Sequence[Array], networks: int = 1) -> bool:
+    """Whether the kernels in C take so many networks, with weights like those of this one."""
+    return (
+        kernels is not None
+        and _State.enabled
+        and networks <= kernels.MAX_NETWORKS
+        and len(arrays) // 2 <= kernels.MAX_LAYERS
+        and arrays[0].dtype in _DTYPES
+        and all(array.size and array.dtype == arrays[0].dtype for array in arrays)
+    )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers (of the dtype) in each array that a kernel borrows.
+
+    Attributes
+    ----------
+    packed : int
+        Weights in the order of the products.
+    kept : int
+        What a pullback needs of one evaluation of one tile of rows.
+    work : int
+        Scratch of one thread.
+    bars : int
+        Sums of the weights' cotangents.
+    tile : int
+        Rows of a tile.
+    """
+
+    packed: int
+    kept: int
+    work: int
+    bars: int
+    tile: int
+
+    def tiles(self, rows: int) -> int:
+        """Count tiles."""
+        return -(-rows // self.tile)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which networks: for the C side as arguments, for Python as sizes.
+
+    Attributes
+    ----------
+    kind : str
+        "energy" or "relu".
+    is_double : bool
+        float64, else float32.
+    widths : tuple of int
+        Of x and of each layer's output; an energy's last layer, of one unit, is left out.
+    """
+
+    kind: str
+    is_double: bool
+    widths: tuple[int, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of all arrays."""
+        return np.dtype(np.float64 if self.is_double else np.float32)
+
+    @property
+    def arguments(self) -> tuple[bool, tuple[int, ...]]:
+        """What every call begins with."""
+        return self.is_double, self.widths
+
+    @property
+    def products(self) -> int:
+        """Multiply-adds of a row on its way through all layers."""
+        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.widths))
+
+    @cache  # noqa: B019  # as few as there are models
+    def sizes(self) -> Sizes:
+        """Ask the kernels."""
+        return Sizes(*getattr(kernels, f"{self.kind}_sizes")(*self.arguments))
+
+
+def energy_shape(weights: tuple[Array, ...]) -> Shape:
+    """Describe the soft-plus network of W_1, b_1, …, W_L, b_L, w."""
+    return Shape("energy", weights[0].dtype == np.float64, tuple(map(len, weights[::2])))
+
+
+def relu_shape(weights: tuple[Array, ...]) -> Shape:
+    """Describe the relu network of W_1, b_1, …."""
+    widths = (*map(len, weights[::2]), weights[-1].shape[0])
+    return Shape("relu", weights[0].dtype == np.float64, widths)
+
+
+class Packed(Workspace):
+    """Weights of networks of one shape, in the order of the products.
+
+    Parameters
+    ----------
+    shape : Shape
+        Of each.
+    weights : sequence of ndarray
+        Those of one network after those of another.
+    networks : int
+        How many.
+    """
+
+    def __init__(self, shape: Shape, weights: tuple[Array, ...], networks: int = 1) -> None:
+        super().__init__()
+        self.shape, self.sizes = shape, shape.sizes()
+        self.weights = tuple(map(np.ascontiguousarray, weights))
+        self.packed = self.empty((networks * self.sizes.packed,), shape.dtype)
+        fill = getattr(kernels, f"{shape.kind}_fill")
+        each = len(weights) // networks
+        for number, array in enumerate(self.packed.reshape(networks, self.sizes.packed)):
+            fill(*shape.arguments, self.weights[number * each : (number + 1) * each], array)
+
+    def weight_bars(self) -> tuple[Array, list[Array]]:
+        """Return an array for the weights' cotangents, and its parts in their shapes."""
+        flat = np.empty(sum(w.size for w in self.weights), self.shape.dtype)
+        parts, start = [], 0
+        for w in self.weights:
+            parts.append(flat[start : start + w.size].reshape(w.shape))
+            start += w.size
+        return flat, parts

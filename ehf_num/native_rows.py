@@ -1,0 +1,162 @@
+"""Rows on their way through the kernels in C: the shares that `fused.fuse` hands to threads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ehf_num.native import Packed, energy_shape, kernels, relu_shape
+from ehf_num.reversal import report_reversal
+from ehf_num.workspace import Array, Workspace
+
+
+class NativeNetwork(Packed):
+    """One network, ready for the products.
+
+    Parameters
+    ----------
+    kind : str
+        "energy": x to ∂energy/∂x; "relu": x to the value.
+    weights : tuple of ndarray
+        Its weights.
+    """
+
+    def __init__(self, kind: str, weights: tuple[Array, ...]) -> None:
+        shape = energy_shape(weights) if kind == "energy" else relu_shape(weights)
+        super().__init__(shape, weights)
+        widths = shape.widths
+        self.outputs = widths[0] if kind == "energy" else widths[-1]
+        self.forward = getattr(kernels, f"{kind}_forward")
+        self.pull_back = getattr(kernels, f"{kind}_pull_back")
+        self.multiply_adds = (2.0 if kind == "energy" else 1.0) * shape.products
+
+    def share(self, *, keep: bool) -> NativeNetworkRows:
+        """Begin with some rows."""
+        return NativeNetworkRows(self, keep=keep)
+
+
+class NativeNetworkRows(Workspace):
+    """Rows in one network."""
+
+    def __init__(self, network: NativeNetwork, *, keep: bool) -> None:
+        super().__init__()
+        self._network, self._keep = network, keep
+
+    def forward(self, x: Array) -> tuple[Array]:
+        """Evaluate x (r, d): (r, m)."""
+        network, sizes = self._network, self._network.sizes
+        dtype = network.shape.dtype
+        x, out = np.ascontiguousarray(x, dtype), np.empty((len(x), network.outputs), dtype)
+        blocks = sizes.tiles(len(x)) if self._keep else 1
+        self._kept = self.empty((blocks * sizes.kept,), dtype)
+        scratch = Workspace()  # holds what it lends until the call is over
+        work = scratch.empty((sizes.work,), dtype)
+        network.forward(
+            *network.shape.arguments, self._keep, network.packed, x, out, self._kept, work
+        )
+        return (out,)
+
+    def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
+        """Turn a cotangent (r, m) into those of x and of each weight."""
+        network, sizes, scratch = self._network, self._network.sizes, Workspace()
+        dtype = network.shape.dtype
+        x_bar = np.empty((len(cotangent), network.shape.widths[0]), dtype)
+        flat, parts = network.weight_bars()
+        network.pull_back(
+            *network.shape.arguments,
+            network.packed,
+            np.ascontiguousarray(cotangent, dtype),
+            self._kept,
+            scratch.empty((sizes.work,), dtype),
+            x_bar,
+            scratch.empty((sizes.bars,), dtype),
+            flat,
+        )
+        return [x_bar], parts
+
+
+class NativeChain(Packed):
+    """A chain of leapfrog maps with its weights: those of K_1, U_1, K_2, …, the first map's first.
+
+    Parameters
+    ----------
+    steps, dt, hamiltonians, rebuild
+        As `leapfrog_map.Chain` has them.
+    weights : tuple of ndarray
+        Of all networks.
+    """
+
+    def __init__(
+        self, steps: int, dt: float, hamiltonians: int, rebuild: bool, weights: tuple[Array, ...]
+    ) -> None:
+        networks = 2 * hamiltonians
+        shape = energy_shape(weights[: len(weights) // networks])
+        super().__init__(shape, weights, networks)
+        self.hamiltonians, self.parts, self.rebuild = hamiltonians, 2 * steps + 1, rebuild
+        self.arguments = (*shape.arguments, networks, steps, dt)
+        self.forward = kernels.chain_forward  # type: ignore[union-attr]
+        self.pull_back = kernels.chain_pull_back  # type: ignore[union-attr]
+        self.multiply_adds = 2.0 * shape.products * self.parts * hamiltonians
+
+    def share(self, *, keep: bool) -> NativeChainRows:
+        """Begin with some rows."""
+        return NativeChainRows(self, keep=keep and not self.rebuild)
+
+
+class NativeChainRows(Workspace):
+    """One thread's rows: states, and probes to evaluate the vector fields at."""
+
+    def __init__(self, chain: NativeChain, *, keep: bool) -> None:
+        super().__init__()
+        self._chain, self._keep = chain, keep
+
+    def forward(self, q: Array, p: Array, probes: Array) -> tuple[Array, Array]:
+        """Map q, p (r, d) to states (r, 2d); and (r', 2d) probes to X_H of every H at them."""
+        chain, sizes, dtype = self._chain, self._chain.sizes, self._chain.shape.dtype
+        self._start, state = (q, p), np.concatenate([q, p], axis=1, dtype=dtype)
+        self._end, self._probes = state, np.ascontiguousarray(probes, dtype)
+        fields = np.empty((len(probes) * chain.hamiltonians, state.shape[1]), dtype)
+        evaluations = chain.hamiltonians * (
+            chain.parts * sizes.tiles(len(q)) + 2 * sizes.tiles(len(probes))
+        )
+        blocks = evaluations if self._keep else 1
+        self._kept = self.empty((blocks * sizes.kept,), dtype)
+        scratch = Workspace()  # holds what it lends until the call is over
+        work = scratch.empty((sizes.work,), dtype)
+        chain.forward(
+            *chain.arguments,
+            self._keep,
+            chain.packed,
+            state,
+            self._probes,
+            fields,
+            self._kept,
+            work,
+        )
+        return state, fields
+
+    def pull_back(self, state_bar: Array, field_bars: Array) -> tuple[list[Array], list[Array]]:
+        """Turn cotangents of both outputs into those of q, p, probes and weights."""
+        chain, sizes, scratch = self._chain, self._chain.sizes, Workspace()
+        dtype = chain.shape.dtype
+        # The kernel works in place: on copies.
+        state = self._end if self._keep else self._end.copy()
+        bars, probe_bars = np.array(state_bar, dtype, order="C"), np.zeros_like(self._probes)
+        flat, parts = chain.weight_bars()
+        chain.pull_back(
+            *chain.arguments,
+            self._keep,
+            chain.packed,
+            state,
+            self._probes,
+            np.ascontiguousarray(field_bars, dtype),
+            self._kept,
+            scratch.empty((sizes.work,), dtype),
+            bars,
+            probe_bars,
+            scratch.empty((sizes.bars * len(chain.packed) // sizes.packed,), dtype),
+            flat,
+        )
+        if not self._keep:
+            report_reversal(state, self._start)
+        dim = bars.shape[1] // 2
+        return [bars[:, :dim], bars[:, dim:], probe_bars], parts

@@ -1,0 +1,237 @@
+"""The kernels in C against those in NumPy, against mpmath, and against wrong calls."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import partial
+from types import SimpleNamespace
+
+import mpmath
+import numpy as np
+import pytest
+from autograd import make_vjp
+
+from ehf_num import native, native_rows, parallel, workspace
+from ehf_num.adam import Adam, AdamSettings
+from ehf_num.energy_gradient import energy_gradient
+from ehf_num.leapfrog_map import Chain, leapfrog_chain
+from ehf_num.networks import init_energy, init_relu
+from ehf_num.relu_network import relu_network
+
+kernels = pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
+WAYS = ("forward", "pull_back")
+TOLERANCE = {"float64": 1e-13, "float32": 2e-5}
+WIDTHS = [
+    (1, 1),
+    (2, 128, 128),
+    (3, 20, 17, 9),
+    (9, 33),
+    (32, 40, 130),
+    (2, 5, 4, 3, 2, 6, 7, 8, 4),
+]
+
+
+@pytest.fixture(autouse=True)
+def _restored():
+    was = native.instructions() != "numpy"
+    native.set_native(True)
+    yield
+    native.set_native(was)
+    parallel.set_threads(None)
+
+
+def drawn(shapes, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def disturbed(weights):
+    noise = drawn([w.shape for w in weights], weights[0].dtype)
+    return [w + 0.1 * n for w, n in zip(weights, noise, strict=True)]
+
+
+def value_and_pullbacks(function, arguments, in_c):
+    """The value and two pullbacks of one node: the second must not see the first."""
+    native.set_native(in_c)
+    vjp, value = make_vjp(lambda arrays: function(*arrays))(tuple(arguments))
+    cotangents = drawn([value.shape] * 2, value.dtype, seed=9)
+    return [value] + [bar for cotangent in cotangents for bar in vjp(cotangent)]
+
+
+def assert_same(function, arguments):
+    dtype = arguments[0].dtype.name
+    for ours, theirs in zip(
+        *(value_and_pullbacks(function, arguments, in_c) for in_c in (True, False)), strict=True
+    ):
+        assert ours.dtype == theirs.dtype == dtype
+        assert ours.shape == theirs.shape
+        scale = np.max(np.abs(theirs), initial=1e-3)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 47, 200])
+@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_energy_gradient(dtype, widths, rows):
+    weights = init_energy((*widths, 1), np.random.default_rng(1), dtype)
+    assert native.takes(weights)
+    weights = disturbed(weights)
+    assert_same(energy_gradient, drawn([(rows, widths[0])], dtype) + weights)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 47, 200])
+@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relu_network(dtype, widths, rows):
+    weights = init_relu((*widths, 3), np.random.default_rng(1), dtype)
+    weights = disturbed(weights)
+    assert_same(relu_network, drawn([(rows, widths[0])], dtype) + weights)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("rebuild", [False, True])
+@pytest.mark.parametrize(("dim", "rows", "probes"), [(1, 1, 0), (2, 200, 151), (10, 30, 77)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_chain(dtype, dim, rows, probes, rebuild, threads, monkeypatch):
+    monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    parallel.set_threads(threads)
+    rng = np.random.default_rng(2)
+    weights = [w for _ in range(4) for w in init_energy((dim, 24, 19, 1), rng, dtype)]
+    states = drawn([(rows, dim), (rows, dim), (probes, 2 * dim)], dtype)
+    chain = leapfrog_chain(Chain(steps=3, dt=-0.2, hamiltonians=2, rebuild=rebuild))
+
+    def joined(*arguments):
+        from autograd.numpy import concatenate, ravel
+
+        moved, fields = chain(*arguments)
+        return concatenate([ravel(moved), ravel(fields)])
+
+    assert_same(joined, states + weights)
+
+
+def test_soft_plus_and_sigmoid_to_the_last_digits():
+    """One unit a layer: ∂energy/∂x = s(x) s(softplus(x)), from −800 to 800."""
+    rng = np.random.default_rng(3)
+    x = np.concatenate([rng.uniform(-800, 800, 400), rng.uniform(-3, 3, 400), [0.0, -0.0, 1e-300]])
+    one, zero = np.ones((1, 1)), np.zeros(1)
+    values = energy_gradient(x[:, np.newaxis], one, zero, one, zero, one)[:, 0]
+
+    def exact(x):
+        t = mpmath.exp(-mpmath.mpf(x))
+        return 1 / ((1 + t) * (1 + mpmath.exp(-mpmath.log1p(1 / t))))
+
+    with mpmath.workdps(40):
+        wanted = np.array([float(exact(value)) for value in x])
+    normal = wanted > 1e-290  # below, the sigmoid rests at exp(-708)
+    np.testing.assert_allclose(values[normal], wanted[normal], rtol=1e-15)
+    assert np.all(np.abs(values[~normal]) < 1e-290)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_not_finite_stays_so(dtype):
+    weights = init_energy((2, 16, 16, 1), np.random.default_rng(4), dtype)
+    x = np.zeros((4, 2), dtype)
+    x[1, 0], x[2, 1] = np.nan, np.inf
+    gradient = energy_gradient(x, *weights)
+    assert np.isfinite(gradient[[0, 3]]).all()
+    assert np.isnan(gradient[1]).all()
+    relu = relu_network(x, *init_relu((2, 8, 1), np.random.default_rng(4), dtype))
+    assert np.isnan(relu[1]).all()
+
+
+def test_a_row_does_not_depend_on_its_neighbours():
+    weights = init_energy((2, 40, 40, 1), np.random.default_rng(5), "float64")
+    (x,) = drawn([(131, 2)], "float64")
+    together = energy_gradient(x, *weights)
+    alone = np.concatenate([energy_gradient(row[np.newaxis], *weights) for row in x])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_many_layers_or_networks_are_left_to_numpy():
+    rng = np.random.default_rng(6)
+    deep = init_energy((2, *[3] * (kernels.MAX_LAYERS + 1), 1), rng, "float64")
+    assert not native.takes(deep)
+    assert energy_gradient(np.zeros((5, 2)), *deep).shape == (5, 2)
+    assert not native.takes(init_energy((2, 3, 1), rng, "float64"), kernels.MAX_NETWORKS + 2)
+    assert not native.takes(init_energy((2, 3, 1), rng, "float16"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adam(dtype):
+    gradients = drawn([(1001,)] * 50, dtype)
+    ends = []
+    for in_c in (True, False):
+        native.set_native(in_c)
+        theta = np.linspace(-1, 1, 1001, dtype=dtype)
+        optimizer = Adam(1001, AdamSettings(learning_rate=0.1), dtype)
+        for gradient in gradients:
+            optimizer.step(theta, gradient)
+        ends.append(theta)
+    np.testing.assert_allclose(*ends, rtol=0, atol=10 * TOLERANCE[dtype])
+
+
+def test_calls_with_wrong_sizes_are_refused():
+    packed_size, kept, work, _, _ = kernels.energy_sizes(True, (2, 8))
+    weights = tuple(init_energy((2, 8, 1), np.random.default_rng(7), "float64"))
+    packed, x = np.empty(packed_size), np.zeros((5, 2))
+    kernels.energy_fill(True, (2, 8), weights, packed)
+    right = [True, (2, 8), False, packed, x, np.empty((5, 2)), np.empty(kept), np.empty(work)]
+    kernels.energy_forward(*right)
+    for place in (3, 4, 5, 6, 7):
+        wrong = list(right)
+        wrong[place] = np.empty(1)
+        with pytest.raises(ValueError, match="bytes given"):
+            kernels.energy_forward(*wrong)
+    with pytest.raises(ValueError, match="widths"):
+        kernels.energy_forward(True, (2,), *right[2:])
+    with pytest.raises(ValueError, match="widths"):
+        kernels.energy_sizes(True, (2, 0))
+    with pytest.raises(ValueError, match="weights"):
+        kernels.energy_fill(True, (2, 8), weights[:2], packed)
+    with pytest.raises((BufferError, ValueError), match="contiguous"):
+        kernels.energy_forward(*right[:4], np.zeros((2, 5)).T, *right[5:])
+    read_only = np.empty((5, 2))
+    read_only.flags.writeable = False
+    with pytest.raises((BufferError, ValueError)):
+        kernels.energy_forward(*right[:5], read_only, *right[6:])
+    with pytest.raises(ValueError, match="networks"):
+        kernels.chain_forward(True, (2, 8), 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5)
+
+
+def test_the_environment_turns_them_off():
+    code = "from ehf_num import native; print(native.instructions())"
+    run = partial(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True)
+    assert run(env={**os.environ, "EHF_NATIVE": "0"}, check=True).stdout.strip() == "numpy"
+    on = run(env={**os.environ, "EHF_NATIVE": "1"}, check=True).stdout.strip()
+    assert on == kernels.instructions
+
+
+def test_no_array_is_lent_twice(monkeypatch):
+    """What a kernel works in is not free for another thread while it runs."""
+    seen = []
+
+    def watched(name):
+        def call(*arguments):
+            free = [array for kept in workspace._pool._free.values() for array in kept]
+            arrays = [a for a in arguments if isinstance(a, np.ndarray) and a.size]
+            seen.append(name)
+            assert not any(np.shares_memory(a, other) for a in arrays for other in free)
+            return getattr(kernels, name)(*arguments)
+
+        return call
+
+    names = [f"{kind}_{way}" for kind in ("energy", "relu", "chain") for way in WAYS]
+    proxy = SimpleNamespace(**{name: watched(name) for name in names})
+    proxy.energy_fill, proxy.relu_fill = kernels.energy_fill, kernels.relu_fill
+    monkeypatch.setattr(native_rows, "kernels", proxy)
+    rng = np.random.default_rng(8)
+    energy, relu = init_energy((2, 9, 1), rng, "float64"), init_relu((2, 9, 1), rng, "float64")
+    states = drawn([(70, 2), (70, 2), (50, 4)], "float64")
+    chain = leapfrog_chain(Chain(steps=2, dt=0.1, hamiltonians=1, rebuild=False))
+    for _ in range(2):  # the second time the pool has arrays to lend
+        value_and_pullbacks(energy_gradient, [states[0], *energy], in_c=True)
+        value_and_pullbacks(relu_network, [states[0], *relu], in_c=True)
+        value_and_pullbacks(lambda *a: chain(*a)[0], [*states, *energy, *energy], in_c=True)
+    assert set(seen) == set(names)
