@@ -16,6 +16,7 @@ from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Euler, InversionError, Leapfrog
 from ehf_num.learning_rate import LearningRateSchedule
 from ehf_num.model import EquivariantHamiltonianFlow
+from ehf_num.orbits import OrbitSampler, orbit_sampler
 from ehf_num.parallel import set_threads
 from ehf_num.persistence import load
 from ehf_num.phase_orbits import phase_orbits
@@ -47,6 +48,7 @@ __all__ = [
     "ModelFileError",
     "NetworkHamiltonian",
     "NumericalAction",
+    "OrbitSampler",
     "Outcome",
     "RecordError",
     "Spec",
@@ -57,6 +59,7 @@ __all__ = [
     "finite_action",
     "load",
     "modes_on_circle",
+    "orbit_sampler",
     "phase_orbits",
     "read_points",
     "rings",

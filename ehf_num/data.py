@@ -27,10 +27,19 @@ class TrainingData:
         (rng) to (batch, d).
     validation : ndarray or None
         Points held out, (m, d).
+    augmented : bool
+        Whether minibatches are moved by random group elements.
     """
 
     next_batch: Batches
     validation: Array | None
+    augmented: bool = False
+
+    def moved(self, move: Callable[[Array, np.random.Generator], Array] | None) -> TrainingData:
+        """Return the same data with every minibatch moved; those held out stay where they are."""
+        if move is None:
+            return self
+        return TrainingData(lambda rng: move(self.next_batch(rng), rng), self.validation, True)
 
 
 def training_data(

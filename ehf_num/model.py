@@ -27,6 +27,7 @@ from ehf_num.density import FlowDensity
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.multipliers import MultiplierSettings
+from ehf_num.orbits import orbit_sampler_for
 from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import OWN, FlowSettings
 from ehf_num.training import train
@@ -177,6 +178,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         schedule: Any = "constant",
         objective: str = "elbo",
         draws: int = 1,
+        augment: bool | str = "auto",
         validation: Any = None,
         patience: int | None = None,
         progress: bool | None = None,
@@ -201,6 +203,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
             reparametrized gradients (arXiv:1810.04152).
         draws : int
             Momenta drawn for each point in each iteration.
+        augment : {"auto", True, False}
+            Whether each minibatch is moved by uniformly random elements of the symmetry's group,
+            which has to be compact and to act on q alone (`orbit_sampler`). "auto": with
+            ``enforce="exact"``, where that is proved to be harmless and h(p|q) gains from it.
         validation : float or array_like, optional
             A share of x to hold out, or points (m, d).
         patience : int, optional
@@ -236,6 +242,12 @@ class EquivariantHamiltonianFlow(FlowDensity):
             patience=patience,
             progress=progress,
         )
+        move = orbit_sampler_for(
+            augment,
+            self.symmetry,
+            exact=self.construction is not None,
+            equivariant_encoder=self.encoder_is_equivariant,
+        )
         data = training_data(
             x,
             dim=self.dim,
@@ -245,7 +257,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
             rng=self._rng,
         )
         self.result_ = train(
-            self._objective, self._parameters, data, settings, self._rng, self.seed
+            self._objective, self._parameters, data.moved(move), settings, self._rng, self.seed
         )
         return self
 

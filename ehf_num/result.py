@@ -80,6 +80,8 @@ class TrainingResult:
         penalized, and for models saved before there was a choice.
     kappa : float or None
         κ; None where nothing was penalized.
+    augmented : bool
+        Whether minibatches were moved by random group elements.
     """
 
     history: History
@@ -91,6 +93,7 @@ class TrainingResult:
     reversal_error: float | None = None
     constraints: tuple[str, ...] = ()
     kappa: float | None = None
+    augmented: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "constraints", tuple(self.constraints))  # a file has lists

@@ -201,6 +201,7 @@ def train(
         seed=seed,
         versions=versions(),
         reversal_error=reversals.largest,
+        augmented=data.augmented,
         constraints=() if objective.constraint is None else objective.constraint.names,
         kappa=None if objective.constraint is None else settings.multipliers.kappa,
     )

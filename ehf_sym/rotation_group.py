@@ -90,9 +90,9 @@ def rotation_group(symmetry: LieAlgebra) -> RotationGroup:
         phase = _phase(missing, generators, algebra)
         if phase is None:
             raise ArgumentError(
-                f"symmetry generates {len(lie)} of the {rotations.dim} independent rotations in the "
-                "algebra of its matrices; it should be all of them, or all whose determinant on one "
-                "complex vector is 1"
+                f"symmetry generates {len(lie)} of the {rotations.dim} independent rotations in "
+                "the algebra of its matrices; it should be all of them, or all whose determinant "
+                "on one complex vector is 1"
             )
     return RotationGroup(tuple(sp.ImmutableMatrix(m.to_Matrix()) for m in algebra), phase)
 
