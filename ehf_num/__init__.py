@@ -11,6 +11,7 @@ from ehf_num.datasets import modes_on_circle, rings, shells
 from ehf_num.diagnostics import Check, Diagnosis, diagnose
 from ehf_num.encoder import Encoder, GaussianEncoder
 from ehf_num.encoder_checks import EncoderCheck, EncoderReport, check_encoder
+from ehf_num.estimate import LikelihoodEstimate, LikelihoodWarning
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Euler, InversionError, Leapfrog
@@ -45,6 +46,8 @@ __all__ = [
     "InversionError",
     "Leapfrog",
     "LearningRateSchedule",
+    "LikelihoodEstimate",
+    "LikelihoodWarning",
     "ModelFileError",
     "NetworkHamiltonian",
     "NumericalAction",
