@@ -122,8 +122,9 @@ class LikelihoodEstimate:
             f"  {how} a point; largest {kind} of a point {self.standard_errors.max():.2g} nats",
         ]
         if importance and not np.isnan(self.pareto_k).all():
+            share, largest = 100 * self.unreliable.mean(), np.nanmax(self.pareto_k)
+            threshold = pareto_threshold(most)
             lines.append(
-                f"  k̂ above {pareto_threshold(most):.2f} on {self.unreliable.mean():.3g} of the "
-                f"points, largest {np.nanmax(self.pareto_k):.2f}"
+                f"  k̂ above {threshold:.2f} on {share:.3g} % of the points, largest {largest:.2f}"
             )
         return "\n".join(lines)

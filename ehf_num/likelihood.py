@@ -109,17 +109,17 @@ def _say_aloud(estimate: LikelihoodEstimate, wanted: float | None, max_samples: 
     """Warn once of errors above what was wanted, and once of weights with a heavy tail."""
     problems = []
     if wanted is not None:
-        share = np.mean(~(estimate.standard_errors <= wanted))
+        share = 100 * np.mean(~(estimate.standard_errors <= wanted))
         if share:
             problems.append(
-                f"{share:.3g} of the points have an error above the {wanted:.2g} nats that was "
+                f"{share:.3g} % of the points have an error above the {wanted:.2g} nats that was "
                 f"asked for, with all that max_samples = {max_samples} allows; the largest is "
                 f"{estimate.standard_errors.max():.2g}"
             )
-    share = np.mean(estimate.unreliable)
+    share = 100 * np.mean(estimate.unreliable)
     if share:
         problems.append(
-            f"{share:.3g} of the points have k̂ above its threshold (the largest is "
+            f"{share:.3g} % of the points have k̂ above its threshold (the largest is "
             f"{np.nanmax(estimate.pareto_k):.2f}): their weights' tail is too heavy for these "
             "draws, values are low and standard errors too small; draw more, train the encoder "
             'longer, or use method="quadrature" where d ≤ 2'
