@@ -19,6 +19,7 @@ import numpy as np
 from ehf_num.data import training_data
 from ehf_num.datasets import Floats
 from ehf_num.learning_rate import factors_of
+from ehf_num.orbits import orbit_sampler
 from ehf_num.studies.contender import Budget, Learned, Split
 from ehf_num.studies.problems import Problem
 
@@ -70,9 +71,10 @@ class ZukoContender:
         network = getattr(zuko.flows, self.family)(
             problem.target.dim, transforms=self.transforms, hidden_features=self.hidden
         )
+        move = orbit_sampler(problem.symmetry) if self.rotated else None
         validation = split.validation
-        if self.rotated:
-            validation = problem.turned(split.validation_copies(_VALIDATION_ROWS), rng)
+        if move is not None:
+            validation = move(split.validation_copies(_VALIDATION_ROWS), rng)
         scale = _Standardized(split.training)
         run = _Training(network, scale, validation)
         rate = factors_of(budget.schedule, budget.iterations)
@@ -88,7 +90,7 @@ class ZukoContender:
         stop_reason = "iterations"
         for iteration in range(1, budget.iterations + 1):
             x = data.next_batch(rng)
-            x = problem.turned(x, rng) if self.rotated else x
+            x = x if move is None else move(x, rng)
             if not run.step(x, self.learning_rate * rate(iteration - 1)):
                 stop_reason = "non_finite"
                 break
