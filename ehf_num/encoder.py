@@ -20,13 +20,21 @@ _SOFTPLUS_SHIFT = math.log(math.e - 1)  # softplus(shift) = 1: σ starts near on
 
 
 class Encoder(Protocol):
-    """A family h(p|q) that can be drawn from, with its density, differentiably in its weights."""
+    """A family h(p|q) that can be drawn from, with its density, differentiably in its weights.
+
+    Any object with these two methods is one, such as a class of the user's own. What it does with
+    weights and noise should be made of `autograd.numpy`'s functions, change no array in place,
+    keep the dtype and treat every row by itself; `check_encoder` looks whether it does.
+    """
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
-        """Draw the initial weights."""
+        """Draw the initial weights: arrays of the dtype, no chance but that of rng."""
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
-        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
+        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats.
+
+        With p = f(noise) one to one, ln h = ln N(noise; 0, 1) − ln |det ∂f/∂noise|.
+        """
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from ehf_num.factors import Factor, tabulate
 from ehf_num.taped import on_tape
 from ehf_num.workspace import Array
 from ehf_sym import BaseDensity, NumpyFormula, to_numpy
-from ehf_sym.charts import Chart, is_quadratic, sign_of
+from ehf_sym.charts import is_quadratic, sign_of
 from ehf_sym.errors import ArgumentError
 from ehf_sym.learnable_bases import LearnableBase
 
@@ -95,7 +95,7 @@ def learned_base(
     free = {x: v.xreplace(ranges) for x, v in zip(chart.parameters, chart.values, strict=True)}
     every = {x: family.determined.get(x, x).xreplace(free) for x in given.space.parameters}
     formula = on_tape(to_numpy(list(free.values()), names))
-    u = _coordinates_of(chart, start, every)
+    u = _coordinates_of(family, start)
     numeric = _GaussianFamily(density) if is_quadratic(density) else _FactorizedFamily(density)
     if isinstance(numeric, _FactorizedFamily):
         for place in (u, u + _OTHER_PLACE):
@@ -110,19 +110,11 @@ def learned_base(
     )
 
 
-def _coordinates_of(
-    chart: Chart, start: Mapping[Any, Any], every: Mapping[sp.Symbol, sp.Expr]
-) -> Array:
+def _coordinates_of(family: LearnableBase, start: Mapping[Any, Any]) -> Array:
     """Turn the user's values of free parameters into u."""
     if not isinstance(start, Mapping):
         raise ArgumentError(f"base_parameters was {start!r}; it should map parameters to numbers")
-    for x, value in start.items():
-        if x not in chart.parameters:
-            free = ", ".join(map(str, chart.parameters)) or "none"
-            known = f"invariance makes it {every[x]}" if x in every else "the base does not have it"
-            raise ArgumentError(f"base_parameters has the key {x!r}, but {known}; free are {free}")
-        if isinstance(value, bool) or not np.isreal(value) or not math.isfinite(value):
-            raise ArgumentError(f"base_parameters[{x}] was {value!r}; it should be a finite number")
+    chart, given = family.chart, {x: _finite(x, value, family) for x, value in start.items()}
     solved = dict(chart.solved)
     own = dict(zip(chart.coordinates, chart.parameters, strict=True))
     values: dict[sp.Symbol, float] = {}
@@ -130,14 +122,31 @@ def _coordinates_of(
     for c in (*plain, *solved):
         x, sign = own[c], sign_of(c)
         values[c] = float(sign)
-        if x in start:
-            values[c] = float(solved.get(c, c).subs(values | {x: float(start[x])}))
+        if x in given:
+            values[c] = float(solved.get(c, c).subs(values | {x: given[x]}))
             if sign and values[c] * sign <= 0:
                 raise ArgumentError(
                     f"base_parameters[{x}] was {start[x]!r}, where {solved.get(c, c)} = "
                     f"{values[c]:.6g}; it should be {'positive' if sign > 0 else 'negative'}"
                 )
     return np.array([math.log(abs(values[c])) if sign_of(c) else values[c] for c in own])
+
+
+def _finite(x: Any, value: Any, family: LearnableBase) -> float:
+    """Admit the value of one free parameter."""
+    if x not in family.chart.parameters:
+        known = "the base does not have it"
+        if x in family.determined:
+            known = f"invariance makes it {family.determined[x]}"
+        free = ", ".join(map(str, family.chart.parameters))
+        raise ArgumentError(f"base_parameters has the key {x!r}, but {known}; free are {free}")
+    try:
+        number = math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentError(f"base_parameters[{x}] was {value!r}; it should be a finite number")
+    return number
 
 
 class _GaussianFamily:

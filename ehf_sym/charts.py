@@ -203,6 +203,11 @@ class _Elimination:
             result = rows.xreplace({x: value}).applyfunc(expand)
             result[i, j] = result[j, i] = new
             return result
+        if i == j and not entry.free_symbols:
+            raise ArgumentError(
+                f"base cannot be normalized: a pivot of its precision matrix is {entry}, for all "
+                "values of its parameters"
+            )
         if i == j:
             raise ArgumentError(
                 f"base is Gaussian only where 0 < {entry}, which is not implied by what is "

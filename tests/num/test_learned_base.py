@@ -271,6 +271,8 @@ STARTS = {
     "negative": ({A: -1}, r"base_parameters\[a\] was -1.*positive"),
     "zero": ({A: 0}, r"base_parameters\[a\] was 0.*positive"),
     "no number": ({A: "2"}, r"base_parameters\[a\] was '2'.*finite number"),
+    "a formula": ({A: B}, "finite number"),
+    "complex": ({A: 2j}, "finite number"),
     "not finite": ({A: math.inf}, "finite number"),
 }
 
@@ -280,6 +282,17 @@ def test_wrong_starts_are_refused(case):
     start, words = STARTS[case]
     with pytest.raises(es.ArgumentError, match=words):
         model(round_gaussian(), ROTATION, base_parameters=start)
+
+
+def test_what_determines_a_parameter_is_said():
+    base = family(2)
+    entry = next(x for x in base.space.parameters if x.name == "P2_2")
+    with pytest.raises(es.ArgumentError, match=r"invariance makes it P1_1; free are P1_1, P1_3"):
+        model(base, ROTATION, base_parameters={entry: 2})
+
+
+def test_a_start_may_be_exact():
+    assert model(round_gaussian(), base_parameters={A: sp.Rational(1, 2)}).base_parameters[A] == 0.5
 
 
 def test_a_start_that_is_no_density_is_refused():

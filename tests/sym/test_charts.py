@@ -104,12 +104,18 @@ def test_a_pivot_of_unknown_sign_becomes_a_coordinate():
     [
         lambda q, p: -(K**2) * q**2 - p**2,  # 0 at K = 0
         lambda q, p: -(q**2) - p**2 - sp.sin(K) * p**2 * 2,
-        lambda q, p: q**2 - K * p**2,
     ],
 )
 def test_what_cannot_be_solved_is_refused(formula):
     space, q, p = plane(K)
     with pytest.raises(es.ArgumentError, match="Gaussian only where 0 <"):
+        chart_of(gaussian(space, formula(q, p)))
+
+
+@pytest.mark.parametrize("formula", [lambda q, p: -A * (q - p) ** 2, lambda q, p: q**2 - A * p**2])
+def test_a_density_that_does_not_fall_off_is_refused(formula):
+    space, q, p = plane(A)
+    with pytest.raises(es.ArgumentError, match=r"cannot be normalized: a pivot .* is (0|-2)"):
         chart_of(gaussian(space, formula(q, p)))
 
 
