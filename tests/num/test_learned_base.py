@@ -164,6 +164,16 @@ def test_gradient_of_the_whole_lagrangian(constraint_on):
         assert (ends[0] - ends[1]) / 2e-6 == pytest.approx(gradient[-1][k], abs=1e-6)
 
 
+def test_the_marginal_has_mass_one_after_learning():
+    """∫ p(x) dx by the trapezoid rule, each p(x) by quadrature: ln Z followed the parameters."""
+    x = np.random.default_rng(9).normal(0.5, 0.7, (300, 1))
+    flow = model(family(1, mean=True)).fit(x, iterations=80, learning_rate=0.02, progress=False)
+    assert max(abs(value) for value in flow.weights[-1]) > 0.2
+    grid = np.linspace(-9, 9, 361)
+    values = flow.likelihood(grid[:, np.newaxis], method="quadrature").values
+    assert np.trapezoid(np.exp(values), grid) == pytest.approx(1, abs=1e-4)
+
+
 def fitted_base(base, x, **options):
     """Learn with a flow that is the identity: p(q) is the base's own marginal."""
     flow = model(base, step_size=1e-9, **options)

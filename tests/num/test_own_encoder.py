@@ -70,6 +70,14 @@ def test_its_elbo_reaches_the_truth_where_the_family_holds_it():
     np.testing.assert_allclose(flow.elbo(X), expected, atol=1e-6)
 
 
+def test_importance_weights_of_it_agree_with_quadrature():
+    flow = model(Linear(2)).fit(X, iterations=20, progress=False)
+    drawn = flow.likelihood(X[:5], n_samples=2000)
+    exact = flow.likelihood(X[:5], method="quadrature")
+    errors = np.hypot(drawn.standard_errors, 1e-3)
+    assert (np.abs(drawn.values - exact.values) < 5 * errors).all()
+
+
 def test_the_word_own_is_no_encoder():
     with pytest.raises(es.ArgumentError, match="should be the encoder itself"):
         model("own")
