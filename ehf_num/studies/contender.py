@@ -89,6 +89,8 @@ class Learned:
         Of training.
     parameters : int
         Number of weights.
+    by_quadrature : callable or None
+        Points to ln p of each by a second route, where `log_prob` is an estimate and d ≤ 2.
     """
 
     log_prob: Callable[[Floats, int], Floats]
@@ -97,6 +99,7 @@ class Learned:
     stop_reason: str
     seconds: float
     parameters: int
+    by_quadrature: Callable[[Floats], Floats] | None = None
 
 
 class Contender(Protocol):

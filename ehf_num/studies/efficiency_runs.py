@@ -20,6 +20,7 @@ from ehf_num.studies.problems import PROBLEMS
 from ehf_num.studies.zuko_flows import ZukoContender
 
 _DATA_SEED, _TEST_SEED = 1_000, 20_190_913
+_CONFIRMED_POINTS = 200
 
 BUDGETS = {
     "quick": Budget(iterations=300, patience=300, test_points=500, draws=32),
@@ -69,7 +70,12 @@ class Run:
         points = problem.target.sample(self.size, rng=_DATA_SEED + self.seed)
         learned = self.contender.learn(problem, Split.of(points), self.budget, self.seed)
         test = problem.target.sample(self.budget.test_points, rng=_TEST_SEED)
-        excess = problem.target.log_prob(test) - learned.log_prob(test, self.budget.draws)
+        scores = learned.log_prob(test, self.budget.draws)
+        excess = problem.target.log_prob(test) - scores
+        gap = None
+        if learned.by_quadrature is not None:
+            some = test[:_CONFIRMED_POINTS]
+            gap = float(np.mean(learned.by_quadrature(some) - scores[: len(some)]))
         return {
             "kl": float(excess.mean()),
             "kl_error": float(excess.std(ddof=1) / np.sqrt(len(excess))),
@@ -78,4 +84,5 @@ class Run:
             "stop_reason": learned.stop_reason,
             "seconds": learned.seconds,
             "parameters": learned.parameters,
+            "quadrature_gap": gap,
         }

@@ -65,6 +65,9 @@ class HamiltonianContender:
         def log_prob(x: Floats, draws: int) -> Floats:
             return flow.log_prob(x, n_samples=draws).astype(np.float64)
 
+        def by_quadrature(x: Floats) -> Floats:
+            return flow.likelihood(x, method="quadrature").values.astype(np.float64)
+
         return Learned(
             log_prob=log_prob,
             iterations=result.iterations,
@@ -72,4 +75,5 @@ class HamiltonianContender:
             stop_reason=result.stop_reason,
             seconds=result.seconds,
             parameters=sum(array.size for array in flow.weights),
+            by_quadrature=by_quadrature if flow.dim <= 2 else None,
         )

@@ -117,6 +117,16 @@ def test_contenders_of_one_seed_see_the_same_points_and_others_do_not():
     assert first == again != other
 
 
+def test_importance_weights_are_confirmed_by_quadrature():
+    """Untrained weights: the two routes to ln p agree within the noise of the draws."""
+    ours = HamiltonianContender("exact", hidden=(8,))
+    budget = replace(TINY, iterations=1, test_points=60, draws=8_000)
+    gap = Run("rings", 20, ours, 0, budget).run()["quadrature_gap"]
+    assert 0 < abs(gap) < 0.02
+    assert Run("shells", 20, ours, 0, TINY).run()["quadrature_gap"] is None
+    assert Run("rings", 20, Shifted(0.1), 0, TINY).run()["quadrature_gap"] is None
+
+
 # Ours and the peers
 
 
@@ -268,6 +278,15 @@ def test_tables_hold_means_spreads_and_gaps():
     assert "| rings | 1,000 | 0.050 | - |" in lines
     assert "- spline on rings, N = 1000, seed 0: Error" in lines
     text = as_text(FINDINGS)
+    assert "is -0.0010 to +0.0030" in as_text(
+        replace(
+            FINDINGS,
+            rows=tuple(
+                replace(row, quadrature_gap=gap)
+                for row, gap in zip(FINDINGS.rows, (-0.001, 0.003, None, None, 0.002), strict=True)
+            ),
+        )
+    )
     for word in ("a note", "-2.5975", "failed: spline", "5 of 5 runs stopped early"):
         assert word in text
 
