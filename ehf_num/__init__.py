@@ -8,7 +8,8 @@ from ehf_num.action import NumericalAction, finite_action
 from ehf_num.adam import Adam, AdamSettings
 from ehf_num.archive import ModelFileError
 from ehf_num.datasets import modes_on_circle, rings, shells
-from ehf_num.diagnostics import Check, Diagnosis, diagnose
+from ehf_num.diagnosis import Check, Diagnosis
+from ehf_num.diagnostics import diagnose
 from ehf_num.encoder import Encoder, GaussianEncoder
 from ehf_num.encoder_checks import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.estimate import LikelihoodEstimate, LikelihoodWarning

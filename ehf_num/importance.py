@@ -18,7 +18,7 @@ from ehf_num.parallel import one_blas_thread
 from ehf_num.workspace import Array
 
 _TAIL = 0.2  # the library fits the tail of a fifth of the draws, or of fewer,
-_FEWEST_FOR_K = 25  # and of five at least
+FEWEST_FOR_K = 25  # and of five at least
 _EQUAL = 1e4  # times the precision: log weights no farther apart are equal to rounding
 _DEEPEST = -700.0  # nats below the largest weight: e**-700 is the least that a double holds
 
@@ -131,7 +131,7 @@ def pareto_shape(weights: Array) -> float:
     """
     from arviz_stats.base import array_stats  # here: it brings scipy.stats
 
-    if len(weights) < _FEWEST_FOR_K:
+    if len(weights) < FEWEST_FOR_K:
         return float("nan")
     largest = weights.max()
     if not np.isfinite(largest):

@@ -24,6 +24,7 @@ from ehf_num.base import Sampler
 from ehf_num.bounds import Bound
 from ehf_num.data import training_data
 from ehf_num.density import FlowDensity
+from ehf_num.diagnosis import Diagnosis
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.multipliers import MultiplierSettings
@@ -260,6 +261,19 @@ class EquivariantHamiltonianFlow(FlowDensity):
             self._objective, self._parameters, data.moved(move), settings, self._rng, self.seed
         )
         return self
+
+    def diagnose(
+        self,
+        x: Any,
+        *,
+        epsilon: float | None = None,
+        n_samples: int = 1024,
+        rng: int | np.random.Generator = 0,
+    ) -> Diagnosis:
+        """Measure what this model keeps, on points (n, d) held out; see `ehf_num.diagnose`."""
+        from ehf_num.diagnostics import diagnose
+
+        return diagnose(self, x, epsilon=epsilon, n_samples=n_samples, rng=rng)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one .npz file, no pickle; `ehf_num.load` reads it.

@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ehf_num.diagnostics import Diagnosis
+from ehf_num.diagnosis import Diagnosis
 from ehf_num.plot_arguments import axes_or_new
 from ehf_num.plot_curves import OKABE_ITO
 
 _SMALLEST = 1e-12  # a value of zero is drawn here
+_BEYOND = 10.0  # times the largest: where values that are not finite are drawn
 
 
 def plot_diagnosis(
     diagnosis: Diagnosis, ax: Axes | None = None, *, title: str = "Diagnosis"
 ) -> Axes:
-    """Draw each check's value in units of its threshold: left of 1 passes.
+    """Draw each check's value in units of its threshold, and write it: left of 1 passes.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def plot_diagnosis(
     Examples
     --------
     >>> import matplotlib.pyplot as plt
-    >>> from ehf_num.diagnostics import Check
+    >>> from ehf_num.diagnosis import Check
     >>> ax = plot_diagnosis(Diagnosis((Check("reversibility", 1e-12, 1e-8),)))
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['reversibility']
@@ -40,12 +41,25 @@ def plot_diagnosis(
     ax = axes_or_new(ax)
     checks = diagnosis.checks[::-1]
     ratios = np.maximum([check.value / check.threshold for check in checks], _SMALLEST)
+    finite = ratios[np.isfinite(ratios)]
+    largest = float(max(finite.max(initial=1.0), 1.0)) * _BEYOND
+    ratios = np.where(np.isfinite(ratios), ratios, largest)
     colors = [OKABE_ITO[0] if check.passed else OKABE_ITO[1] for check in checks]
     ax.scatter(ratios, range(len(checks)), c=colors, zorder=3)
+    ax.hlines(range(len(checks)), 1.0, ratios, colors=colors, alpha=0.4)
     ax.axvline(1.0, color="#222222", linestyle=":")
     ax.set_xscale("log")
+    ax.set_xlim(right=largest * _BEYOND)
     ax.set_yticks(range(len(checks)), [check.name for check in checks])
+    for row, check in enumerate(checks):
+        unit = check.unit.split(";")[0]
+        text = f"{check.value:.2g}" + ("" if unit == "dimensionless" else f" {unit}")
+        ax.annotate(
+            text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize="small"
+        )
     ax.grid(axis="y", alpha=0.3)
     ax.set(xlabel="value / threshold [dimensionless]; dotted: the threshold", ylabel="check")
-    ax.set_title(title)
+    failed = sum(not check.passed for check in checks)
+    verdict = f"{failed} of {len(checks)} need a look" if failed else "every check passed"
+    ax.set_title(f"{title}: {verdict}")
     return ax

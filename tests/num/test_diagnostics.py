@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import diagnostics
+from ehf_num import diagnostics, group_checks
+from ehf_num.importance import log_mean, log_weights
 
 
 def radial(flow):
@@ -120,3 +121,117 @@ def test_a_flow_that_leaves_every_bound_says_so():
     q, p = space.q[0], space.p[0]
     with np.errstate(all="ignore"), pytest.raises(en.ActionError):
         en.finite_action(space, p * q**2 / sp.Integer(1), 2.0)(np.array([[1.0, 1.0]]))
+
+
+def exact_model(dim=2, **options):
+    options = {"encoder": "coupling", "hamiltonians": 2, "hidden": (12, 10), "rng": 0} | options
+    symmetry = es.groups.so(dim)
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(symmetry.space), symmetry, enforce="exact", **options
+    )
+    rng = np.random.default_rng(1)
+    for array in flow.weights:
+        array += (0.1 * rng.standard_normal(array.shape)).astype(array.dtype)
+    return flow
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_exact_models_keep_what_they_promise(dim):
+    flow = exact_model(dim)
+    diagnosis = flow.diagnose(flow.sample(64, rng=2), n_samples=64)
+    for k in range(1, dim * (dim - 1) // 2 + 1):
+        assert diagnosis[f"equivariance of the map, g{k}"].value < 1e-10
+        assert diagnosis[f"equivariance of the map on data, g{k}"].value < 1e-10
+        assert diagnosis[f"ELBO gap of moved data, g{k}"].value < 1e-9
+        assert diagnosis[f"ln p of moved data, g{k}"].value < 1e-9
+        for place in ("base", "data"):
+            check = diagnosis[f"mean {{g{k},H}}², {place} states"]
+            assert check.value < check.threshold == pytest.approx(1e-20)
+    assert diagnosis.remarks == ()
+
+
+@pytest.mark.parametrize("encoder", ["coupling", "gaussian"])
+def test_ln_p_of_a_thousand_moved_points_is_the_same_within_its_error(encoder):
+    """With the noise moved, draw by draw; with independent noise and any encoder, within errors."""
+    flow = exact_model(encoder=encoder, hidden=(8,), hamiltonians=1)
+    x = flow.sample(1000, rng=4)
+    turn = Rotation.from_euler("z", 0.7).as_matrix()[:2, :2].T
+    noise, other = np.random.default_rng(0).standard_normal((2, 1000, 64, 2))
+    moved_noise = noise @ turn if encoder == "coupling" else other
+    before = log_weights(flow.objective, flow.weights, x, noise)
+    after = log_weights(flow.objective, flow.weights, x @ turn, moved_noise)
+    pairs = np.array([(*log_mean(a), *log_mean(b)) for a, b in zip(before, after, strict=True)])
+    difference, error = pairs[:, 2] - pairs[:, 0], np.hypot(pairs[:, 1], pairs[:, 3])
+    if encoder == "coupling":
+        assert (np.abs(difference) < pairs[:, 1]).all()
+        assert np.abs(difference).max() < 1e-9
+    else:
+        assert 0.6 < np.mean((difference / error) ** 2) < 1.7
+
+
+def test_a_density_that_is_not_invariant_is_caught():
+    flow = make("so2")
+    flow.weights[3][0] *= 20
+    check = flow.diagnose(flow.sample(128, rng=0), n_samples=4096)["ln p of moved data, g1"]
+    assert not check.passed
+    assert check.unit.startswith("nats")
+
+
+def test_ln_p_of_moved_data_is_what_the_likelihoods_say():
+    flow = make("so2")
+    x = flow.sample(100, rng=0)
+    turn = Rotation.from_euler("z", 1.0).as_matrix()[:2, :2].T
+    exact = [flow.likelihood(y, method="quadrature").values for y in (x, x @ turn)]
+    expected = np.sqrt(np.mean((exact[1] - exact[0]) ** 2))
+    value = flow.diagnose(x, n_samples=4096)["ln p of moved data, g1"].value
+    assert value == pytest.approx(expected, rel=0.1)
+
+
+def test_generators_whose_orbits_run_away_are_tried_near_the_identity():
+    """g = (a² q² + p²)/2 moves along ellipses: whether they are closed is not asked."""
+    space = es.PhaseSpace(1)
+    (q,), (p,) = space.q, space.p
+    base = es.BaseDensity(space, log_density=-(4 * q**2 + p**2) / 2)
+    symmetry = es.LieAlgebra(space, [(4 * q**2 + p**2) / 2])
+    flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(4,), rng=0)
+    (remark, silent) = flow.diagnose(draw(flow)[0]).remarks
+    assert "ε = 0.1 was taken" in remark
+    assert "does not move q by itself" in silent
+    assert len(flow.diagnose(draw(flow)[0], epsilon=1.0).remarks) == 1
+
+
+def test_a_finite_element_that_does_not_exist_is_remarked(monkeypatch):
+    def blows_up(space, generator, epsilon):
+        def move(states):
+            raise en.ActionError("blows up")
+
+        return move
+
+    monkeypatch.setattr(group_checks, "finite_action", blows_up)
+    flow = make("so2")
+    diagnosis = flow.diagnose(draw(flow)[0])
+    assert "g1: exp(ε{·, g}) does not exist on all states for ε = 0.00313" in diagnosis.remarks[0]
+    assert "was not measured" in str(diagnosis)
+    assert "was not measured" in diagnosis._repr_html_()
+    assert not any("equivariance" in check.name for check in diagnosis.checks)
+
+
+def test_heavy_tails_fail_their_checks():
+    flow = make("so2")
+    for weight in flow.objective.layout.encoder_weights(flow.weights):
+        weight[:] = 0
+    flow.objective.layout.encoder_weights(flow.weights)[-1][:] = -3  # σ = 0.08
+    diagnosis = flow.diagnose(draw(flow)[0])
+    (share,) = (check for check in diagnosis.checks if "k̂" in check.name)
+    assert not share.passed
+    assert share.value > 0.5
+    assert not diagnosis["standard error of ln p"].passed
+
+
+def test_normalized_brackets_are_compared_with_what_kappa_bounds():
+    flow = make("so2", normalized_bracket=True)
+    value = flow.diagnose(draw(flow)[0], rng=5)["mean {g1,H}², base states"].value
+    states = flow.objective.base.sample(512, np.random.default_rng(5))
+    g, X = flow.objective.gradients(states)[:, 0], flow.flow.fields(states)[:, 0]
+    cosine = np.sum(g * X, axis=1) / np.linalg.norm(g, axis=1) / np.linalg.norm(X, axis=1)
+    assert value == pytest.approx(np.mean(cosine**2), rel=1e-4)
