@@ -144,10 +144,8 @@ class EncoderProbe:
     def mass_fault(self) -> str | None:
         """Integrate a narrow density φ over p, as noise sees it: ∫ φ(p) |det ∂p/∂noise| = 1.
 
-        It counts how often p is reached; by quadrature, for d at most 2.
+        It counts how often p is reached; by quadrature, so for d at most 2.
         """
-        if self.dim > 2:
-            return None
         weights = self._moved()
         side = np.linspace(-8, 8, 4001 if self.dim == 1 else 401)
         noise = np.stack(np.meshgrid(*[side] * self.dim), axis=-1).reshape(-1, self.dim)

@@ -122,7 +122,8 @@ def chart_of(base: BaseDensity, positive: Iterable[Expr] = ()) -> Chart:
         elimination.run(precision.as_mutable())
     chart = elimination.chart()
     replaced = dict(zip(parameters, chart.values, strict=True))
-    assumed = [x for x in parameters if sign_of(x) > 0 and replaced[x] != x and x not in diagonal]
+    solved = [x for x in parameters if replaced[x] != x and x not in diagonal]
+    assumed = [sign_of(x) * x for x in solved if sign_of(x)]
     for condition in (*positive, *assumed):
         if not factor(cancel(condition.xreplace(replaced))).is_positive:
             raise ArgumentError(

@@ -134,6 +134,14 @@ def test_an_assumption_that_solving_breaks_is_refused():
         chart_of(gaussian(space, -(5 - A) * q**2 / 2 - p**2))
 
 
+def test_so_is_a_negative_one():
+    n = sp.Symbol("n", negative=True)
+    space, q, p = plane(n)
+    assert chart_of(gaussian(space, (n + 3) * q**2 / 2 - p**2)).values[0].is_negative
+    with pytest.raises(es.ArgumentError, match="0 < -n,"):
+        chart_of(gaussian(space, -(n + 5) * q**2 / 2 - p**2))
+
+
 def test_a_parameter_without_a_sign_is_solved_for_first():
     space, q, p = plane(A, M)
     chart = chart_of(gaussian(space, -(A + M) * q**2 / 2 - p**2))
