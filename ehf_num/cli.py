@@ -20,6 +20,7 @@ from ehf_sym.errors import ArgumentError, EHFError
 
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
+_AUGMENT: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 _ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
 
 
@@ -95,6 +96,9 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--enforce", choices=("penalty", "exact", "none"))
     parser.add_argument("--encoder", choices=("gaussian", "coupling"), default="gaussian")
     parser.add_argument("--kappa", type=float, default=1e-3)
+    parser.add_argument("--constraint-on", choices=("base", "data", "both"), default="base")
+    parser.add_argument("--split-bracket", action="store_true", help="penalize {g,K} and {g,U}")
+    parser.add_argument("--normalized-bracket", action="store_true")
     parser.add_argument("--hamiltonians", type=int, default=1)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--step-size", type=float, default=0.5)
@@ -103,6 +107,13 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iterations", type=int, default=15_000)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--schedule", choices=("constant", "cosine"), default="constant")
+    parser.add_argument("--warmup", type=int, default=0, help="iterations to the full rate")
+    parser.add_argument("--objective", choices=("elbo", "importance"), default="elbo")
+    parser.add_argument("--draws", type=int, default=1, help="momenta drawn for each point")
+    parser.add_argument(
+        "--augment", choices=tuple(_AUGMENT), default="auto", help="random group elements"
+    )
     parser.add_argument("--validation", type=float, help="share of the points to hold out")
     parser.add_argument("--patience", type=int, help="records without improvement before stopping")
     _add_run_options(parser)
@@ -192,6 +203,9 @@ def _fit(options: argparse.Namespace) -> int:
         symmetry,
         enforce=options.enforce or ("penalty" if symmetry else "none"),
         kappa=options.kappa,
+        constraint_on=options.constraint_on,
+        split_bracket=options.split_bracket,
+        normalized_bracket=options.normalized_bracket,
         encoder=options.encoder,
         hamiltonians=options.hamiltonians,
         steps=options.steps,
@@ -209,6 +223,10 @@ def _fit(options: argparse.Namespace) -> int:
         iterations=options.iterations,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        schedule=en.LearningRateSchedule(options.schedule, options.warmup),
+        objective=options.objective,
+        draws=options.draws,
+        augment=_AUGMENT[options.augment],
         validation=options.validation,
         patience=options.patience,
         progress=_progress(options),

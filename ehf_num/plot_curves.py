@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ehf_num.plot_arguments import Floats, axes_or_new, real_array
+from ehf_num.result import TrainingResult
 from ehf_sym.errors import ArgumentError
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -125,6 +126,61 @@ def plot_trace(
     if log and (columns > 0).any():
         ax.set_yscale("log", nonpositive="mask")
     return _finish(ax, ylabel, title)
+
+
+def plot_constraint(result: TrainingResult, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw the mean squared brackets that training bounded, with κ.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        Of a run with ``enforce="penalty"``.
+    ax : matplotlib Axes, optional
+    **options
+        Of `plot_trace`.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ArgumentError
+        If nothing was penalized.
+
+    Examples
+    --------
+    >>> import ehf_sym as es, ehf_num as en, matplotlib.pyplot as plt
+    >>> symmetry = es.groups.so(2)
+    >>> base = es.StandardNormal(symmetry.space)
+    >>> flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(4,), rng=0)
+    >>> flow = flow.fit(en.rings().sample(9, rng=0), iterations=3, progress=False)
+    >>> [line.get_label() for line in plot_constraint(flow.result_).lines]
+    ['{g1,H}² base', 'κ']
+    >>> plt.close("all")
+    """
+    values = _penalized(result, "squared_brackets")
+    labels, kappa = result.constraints or None, result.kappa
+    options = {"title": "Constraint", "threshold": kappa, "labels": labels} | options
+    return plot_trace(result.history.iteration, values, ax, **options)
+
+
+def plot_multipliers(result: TrainingResult, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw the multipliers λ; the parameters are those of `plot_constraint`."""
+    values = _penalized(result, "multipliers")
+    words = {"ylabel": "λ [dimensionless]", "title": "Multipliers"}
+    options = words | {"labels": result.constraints or None} | options
+    return plot_trace(result.history.iteration, values, ax, **options)
+
+
+def _penalized(result: TrainingResult, name: str) -> Floats:
+    """Return columns of the history, if there are any."""
+    if not isinstance(result, TrainingResult):
+        raise ArgumentError(f"result was {type(result).__name__}; it should be a TrainingResult")
+    values: Floats = getattr(result.history, name)
+    if not values.shape[1]:
+        raise ArgumentError("result is of a run that penalized nothing; it has no such curves")
+    return values
 
 
 def _series(pair: Any, name: str) -> tuple[Floats, Floats]:

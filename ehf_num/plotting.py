@@ -25,15 +25,23 @@ from ehf_num.plot_arguments import (
     square_around,
 )
 from ehf_num.plot_checks import plot_diagnosis
-from ehf_num.plot_curves import OKABE_ITO, plot_learning_curves, plot_trace
+from ehf_num.plot_curves import (
+    OKABE_ITO,
+    plot_constraint,
+    plot_learning_curves,
+    plot_multipliers,
+    plot_trace,
+)
 from ehf_sym.errors import ArgumentError
 
 __all__ = [
     "OKABE_ITO",
+    "plot_constraint",
     "plot_density",
     "plot_diagnosis",
     "plot_field",
     "plot_learning_curves",
+    "plot_multipliers",
     "plot_samples",
     "plot_trace",
     "plot_vector_field",

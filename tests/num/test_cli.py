@@ -121,6 +121,24 @@ def test_bad_input_ends_with_status_three(arguments, capsys, tmp_path, monkeypat
     assert "Traceback" not in captured.err
 
 
+def test_fit_takes_the_options_of_training(tmp_path, capsys):
+    points, model = tmp_path / "x.csv", tmp_path / "m.npz"
+    en.write_points(points, en.rings().sample(30, rng=0))
+    options = ["--constraint-on", "both", "--split-bracket", "--normalized-bracket"]
+    options += ["--schedule", "cosine", "--warmup", "1", "--objective", "importance"]
+    options += ["--draws", "2", "--augment", "yes"]
+    assert run("fit", points, "--generator", ROTATION, "--out", model, *QUICK, *options) == 0
+    flow = en.load(model)
+    settings = flow.settings
+    assert (settings.constraint_on, settings.split_bracket) == ("both", True)
+    assert settings.normalized_bracket
+    assert flow.result_.augmented
+    assert len(flow.result_.constraints) == 4
+    wrong = ["--warmup", "-1"]
+    assert run("fit", points, "--generator", ROTATION, "--out", model, *QUICK, *wrong) == 3
+    assert "warmup" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz"])
 def test_fit_then_sample(suffix, tmp_path, capsys):
     points, model, out = (tmp_path / name for name in ("x" + suffix, "m.npz", "s" + suffix))

@@ -10,10 +10,12 @@ from scipy.stats import gaussian_kde
 import ehf_num as en
 from ehf_num import plotting
 from ehf_num.plotting import (
+    plot_constraint,
     plot_density,
     plot_diagnosis,
     plot_field,
     plot_learning_curves,
+    plot_multipliers,
     plot_samples,
     plot_trace,
     plot_vector_field,
@@ -29,6 +31,13 @@ DIAGNOSIS = en.Diagnosis(
 )
 
 
+def run(columns: int = 2) -> en.TrainingResult:
+    squares = 10.0 ** -np.arange(5 * columns).reshape(5, columns)
+    history = en.History(ITERATIONS, VALUES, squares, 1 / squares, VALUES)
+    names = ("{g1,H}² base", "{g1,H}² data")[:columns]
+    return en.TrainingResult(history, "iterations", 50, 1.0, 0, {}, None, names, 1e-3)
+
+
 def bump(q: np.ndarray) -> np.ndarray:
     return np.asarray(-8 * ((q - [2.0, -1.0]) ** 2).sum(axis=1))
 
@@ -40,6 +49,8 @@ def swirl(q: np.ndarray) -> np.ndarray:
 CALLS = {
     "learning curves": lambda ax: plot_learning_curves({"a": (ITERATIONS, VALUES)}, ax, truth=-2.5),
     "diagnosis": lambda ax: plot_diagnosis(DIAGNOSIS, ax),
+    "constraint": lambda ax: plot_constraint(run(), ax),
+    "multipliers": lambda ax: plot_multipliers(run(), ax),
     "trace": lambda ax: plot_trace(ITERATIONS, -VALUES, ax, threshold=1e-3),
     "density": lambda ax: plot_density(bump, ax, resolution=20),
     "kernel density": lambda ax: plot_density(SAMPLES, ax, resolution=20),
@@ -294,3 +305,27 @@ def test_diagnosis_is_drawn_against_its_thresholds():
     assert not np.array_equal(colors[1], colors[0])
     assert np.array_equal(colors[0], colors[2])
     plt.close(ax.figure)
+
+
+def test_curves_of_a_constraint_are_its_columns_with_kappa():
+    result = run()
+    drawn = {line.get_label(): line for line in plot_constraint(result).lines}
+    assert list(drawn) == ["{g1,H}² base", "{g1,H}² data", "κ"]
+    assert set(drawn["κ"].get_ydata()) == {1e-3}
+    for k, name in enumerate(result.constraints):
+        np.testing.assert_array_equal(drawn[name].get_xdata(), ITERATIONS)
+        np.testing.assert_array_equal(
+            drawn[name].get_ydata(), result.history.squared_brackets[:, k]
+        )
+    lines = plot_multipliers(result, title="λ").lines
+    for k, line in enumerate(lines):
+        np.testing.assert_array_equal(line.get_ydata(), result.history.multipliers[:, k])
+    assert [line.get_label() for line in lines] == list(result.constraints)
+
+
+@pytest.mark.parametrize("draw", [plot_constraint, plot_multipliers])
+def test_runs_without_a_constraint_have_no_such_curves(draw):
+    with pytest.raises(ArgumentError, match="penalized nothing"):
+        draw(run(0))
+    with pytest.raises(ArgumentError, match="TrainingResult"):
+        draw([1.0])
