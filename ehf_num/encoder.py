@@ -13,6 +13,7 @@ import numpy as np
 from ehf_num.fused import fuse
 from ehf_num.networks import Weights, init_relu, relu_network_reference, sigmoid, softplus
 from ehf_num.relu_network import relu_kernel, relu_network
+from ehf_num.tape import part
 from ehf_num.workspace import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -76,7 +77,7 @@ class GaussianEncoder:
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
         drawn = _draw(q, noise, *weights)
-        return drawn[:, :-1], drawn[:, -1]
+        return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −noise/σ at the p drawn from the noise: (n, d)."""
@@ -128,7 +129,7 @@ class _GaussianRows:
 
 def _log_density(log_scale: Any, noise: Any) -> Any:
     """Evaluate ln N(μ + σ noise; μ, σ²)."""
-    return -anp.sum(log_scale + 0.5 * noise**2, axis=1) - noise.shape[1] * _HALF_LOG_2PI
+    return -(log_scale + 0.5 * noise * noise).sum(axis=1) - noise.shape[1] * _HALF_LOG_2PI
 
 
 def _reference(q: Any, noise: Any, *weights: Any) -> Any:

@@ -28,6 +28,7 @@ from ehf_num.native import takes
 from ehf_num.native_rows import NativeChain
 from ehf_num.networks import energy_gradient_reference
 from ehf_num.reversal import report_reversal
+from ehf_num.tape import part
 from ehf_num.workspace import Array
 
 _ROWS_A_PRODUCT = 512  # rows whose weights' products are taken at once while states are rebuilt
@@ -244,7 +245,7 @@ def leapfrog_chain(chain: Chain) -> Callable[..., tuple[Any, Any]]:
 
     def flow(q: Any, p: Any, probes: Any, *weights: Any) -> tuple[Any, Any]:
         rows = fused(q, p, probes, *weights)
-        fields = anp.reshape(rows[len(q) :], (len(probes), chain.hamiltonians, probes.shape[1]))
-        return rows[: len(q)], fields
+        states, fields = part(rows, np.s_[: len(q)]), part(rows, np.s_[len(q) :])
+        return states, anp.reshape(fields, (len(probes), chain.hamiltonians, probes.shape[1]))
 
     return flow

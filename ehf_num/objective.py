@@ -16,6 +16,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.extend import defvjp, primitive
 
 from ehf_num.base import NumericBase
 from ehf_num.constraint import Constraint, brackets_with
@@ -97,8 +98,7 @@ class Objective:
         """
         p, log_h = self.encoder.draw(self.layout.encoder_weights(arrays), x, noise)
         log_joint, squares = self.joint_and_squares(arrays, x, p, base_states)
-        elbo = anp.reshape(_mean(log_joint - log_h), (1,))
-        return anp.concatenate([elbo, *squares])
+        return anp.concatenate([_mean_difference(log_joint, log_h), *squares])
 
     def joint_and_squares(
         self, arrays: Sequence[Any], x: Array, p: Any, base_states: Array | None
@@ -123,9 +123,23 @@ class Objective:
         return self.gradients(states)
 
 
-def _mean(values: Any) -> Any:
-    """Average over the batch: autograd's own mean turns float32 cotangents into float64."""
-    return anp.sum(values, axis=0) * (1 / len(values))
+@primitive  # type: ignore[untyped-decorator]
+def _mean_difference(a: Array, b: Array) -> Array:
+    """Average a − b over the batch, as one node: (n,) twice to (1,)."""
+    result: Array = np.mean(a - b, keepdims=True)
+    return result
+
+
+def _shared(sign: int, like: Array) -> Any:
+    weights = np.full(len(like), sign / len(like), like.dtype)
+    return lambda bar: bar * weights
+
+
+defvjp(
+    _mean_difference,
+    lambda _answer, a, b: _shared(1, b),
+    lambda _answer, a, b: _shared(-1, b),
+)
 
 
 def _no_states(q: Any) -> Array:
