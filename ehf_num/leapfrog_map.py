@@ -24,8 +24,8 @@ import numpy as np
 
 from ehf_num.energy_gradient import Evaluations, PreparedNetwork
 from ehf_num.fused import Kernel, Weights, fuse
-from ehf_num.native import takes
-from ehf_num.native_rows import NativeChain
+from ehf_num.native import energy_shape, takes
+from ehf_num.native_rows import NativeChain, evaluations
 from ehf_num.networks import energy_gradient_reference
 from ehf_num.reversal import report_reversal
 from ehf_num.tape import part
@@ -70,13 +70,20 @@ def kept_bytes(weights: Sequence[Any], chain: Chain, rows: int, probes: int) -> 
     kicks = (chain.steps + 1) * rows + probes
     drifts = chain.steps * rows + probes
     size = len(weights) // (2 * chain.hamiltonians)
+    itemsize: int = weights[0].dtype.itemsize
+    if takes(weights[:size], 2 * chain.hamiltonians):
+        sizes = energy_shape(weights[:size]).sizes()
+        return (
+            sizes.kept
+            * itemsize
+            * evaluations(sizes, chain.hamiltonians, chain.steps, rows, probes)
+        )
     numbers = 0
     for network, start in enumerate(range(0, len(weights), size)):
         matrices = weights[start : start + size - 1 : 2]
         a_row = sum(2 * w.shape[0] + 1 + 3 * w.shape[1] for w in matrices)
         a_row -= matrices[-1].shape[1]  # the top layer's slopes are its products
         numbers += a_row * (kicks if network % 2 else drifts)
-    itemsize: int = weights[0].dtype.itemsize
     return numbers * itemsize
 
 

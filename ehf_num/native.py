@@ -132,12 +132,12 @@ class Shape:
         return Sizes(*getattr(kernels, f"{self.kind}_sizes")(*self.arguments))
 
 
-def energy_shape(weights: tuple[Array, ...]) -> Shape:
+def energy_shape(weights: Sequence[Any]) -> Shape:
     """Describe the soft-plus network of W_1, b_1, …, W_L, b_L, w."""
     return Shape("energy", weights[0].dtype == np.float64, tuple(map(len, weights[::2])))
 
 
-def relu_shape(weights: tuple[Array, ...]) -> Shape:
+def relu_shape(weights: Sequence[Any]) -> Shape:
     """Describe the relu network of W_1, b_1, …."""
     widths = (*map(len, weights[::2]), weights[-1].shape[0])
     return Shape("relu", weights[0].dtype == np.float64, widths)

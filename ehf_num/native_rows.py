@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ehf_num.native import Packed, energy_shape, kernels, relu_shape
+from ehf_num.native import Packed, Sizes, energy_shape, kernels, relu_shape
 from ehf_num.reversal import report_reversal
 from ehf_num.workspace import Array, Workspace
 
@@ -91,15 +91,20 @@ class NativeChain(Packed):
         networks = 2 * hamiltonians
         shape = energy_shape(weights[: len(weights) // networks])
         super().__init__(shape, weights, networks)
-        self.hamiltonians, self.parts, self.rebuild = hamiltonians, 2 * steps + 1, rebuild
+        self.hamiltonians, self.steps, self.rebuild = hamiltonians, steps, rebuild
         self.arguments = (*shape.arguments, networks, steps, dt)
         self.forward = kernels.chain_forward  # type: ignore[union-attr]
         self.pull_back = kernels.chain_pull_back  # type: ignore[union-attr]
-        self.multiply_adds = 2.0 * shape.products * self.parts * hamiltonians
+        self.multiply_adds = 2.0 * shape.products * (2 * steps + 1) * hamiltonians
 
     def share(self, *, keep: bool) -> NativeChainRows:
         """Begin with some rows."""
         return NativeChainRows(self, keep=keep and not self.rebuild)
+
+
+def evaluations(sizes: Sizes, hamiltonians: int, steps: int, rows: int, probes: int) -> int:
+    """Count what a chain keeps: evaluations of a tile, states' and probes'."""
+    return hamiltonians * ((2 * steps + 1) * sizes.tiles(rows) + 2 * sizes.tiles(probes))
 
 
 class NativeChainRows(Workspace):
@@ -115,10 +120,9 @@ class NativeChainRows(Workspace):
         self._start, state = (q, p), np.concatenate([q, p], axis=1, dtype=dtype)
         self._end, self._probes = state, np.ascontiguousarray(probes, dtype)
         fields = np.empty((len(probes) * chain.hamiltonians, state.shape[1]), dtype)
-        evaluations = chain.hamiltonians * (
-            chain.parts * sizes.tiles(len(q)) + 2 * sizes.tiles(len(probes))
-        )
-        blocks = evaluations if self._keep else 1
+        blocks = 1
+        if self._keep:
+            blocks = evaluations(sizes, chain.hamiltonians, chain.steps, len(q), len(probes))
         self._kept = self.empty((blocks * sizes.kept,), dtype)
         scratch = Workspace()  # holds what it lends until the call is over
         work = scratch.empty((sizes.work,), dtype)
