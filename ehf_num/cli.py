@@ -1,6 +1,7 @@
-"""The command line: ehf check | fit | sample | reproduce.
+"""The command line: ehf check | fit | sample | score | diagnose | reproduce.
 
-Exit status of ``ehf check``: 0 proved, 1 refuted, 2 undecided. Of every command: 3 bad input.
+Exit status of ``ehf check``: 0 proved, 1 refuted, 2 undecided; of ``ehf diagnose``: 0 if every
+check passed, else 1. Of every command: 3 bad input.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sympy import Symbol
 from sympy.core.facts import InconsistentAssumptions
 
 import ehf_sym as es
+from ehf_num.judge import add_diagnose, add_score
 from ehf_num.reproduce import add_experiments
 from ehf_sym.errors import ArgumentError, EHFError
 
@@ -49,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="prove or refute {g, π} = 0"))
     _add_fit(commands.add_parser("fit", help="learn a density from points"))
     _add_sample(commands.add_parser("sample", help="draw points from a saved model"))
+    add_score(commands.add_parser("score", help="estimate ln p(x) of points, with errors"))
+    add_diagnose(commands.add_parser("diagnose", help="measure what a saved model keeps"))
     add_experiments(commands.add_parser("reproduce", help="run an experiment"))
     return parser
 

@@ -1,6 +1,7 @@
 """The command line as a user types it: outputs and exit statuses."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -205,3 +206,52 @@ def test_fit_knows_the_catalogue(tmp_path, capsys):
     assert "L_12 = " in capsys.readouterr().out
     assert run("fit", points, "--group", "so(3)", "--out", model, *QUICK) == 3
     assert "so(3) acts on 3 positions; there are 2" in capsys.readouterr().err
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    points, model = tmp_path / "x.csv", tmp_path / "model.npz"
+    en.write_points(points, en.rings().sample(40, rng=0))
+    assert run("fit", points, "--generator", ROTATION, "--out", model, *QUICK) == 0
+    return model, points
+
+
+@pytest.mark.parametrize("options", [["--n-samples", "64"], ["--method", "quadrature"]])
+def test_score_writes_what_the_model_says(fitted, options, tmp_path, capsys):
+    model, points = fitted
+    capsys.readouterr()
+    out = tmp_path / "scores.csv"
+    assert run("score", model, points, *options, "--out", out) == 0
+    shown = capsys.readouterr()
+    method = "quadrature" if "quadrature" in options else "importance"
+    names = {} if method == "quadrature" else {"n_samples": 64}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimate = en.load(model).likelihood(en.read_points(points), method=method, **names)
+    assert shown.out.strip() == str(estimate)
+    assert [line[5:] for line in shown.err.splitlines()] == [str(w.message) for w in caught]
+    table = np.genfromtxt(out, delimiter=",", names=True)
+    np.testing.assert_array_equal(table["log_prob"], estimate.values)
+    np.testing.assert_array_equal(table["standard_error"], estimate.standard_errors)
+    np.testing.assert_array_equal(table["draws"], estimate.draws)
+
+
+def test_score_and_diagnose_refuse_bad_input(fitted, tmp_path, capsys):
+    model, points = fitted
+    assert run("score", model, points, "--out", tmp_path / "scores.npy") == 3
+    assert "should end in .csv" in capsys.readouterr().err
+    assert run("score", model, points, "--standard-error", "-1") == 3
+    assert "standard_error" in capsys.readouterr().err
+    assert run("diagnose", model, points, "--n-samples", "3") == 3
+    assert "n_samples" in capsys.readouterr().err
+
+
+def test_diagnose_prints_draws_and_ends_with_the_verdict(fitted, tmp_path, capsys):
+    model, points = fitted
+    capsys.readouterr()
+    picture = tmp_path / "diagnosis.png"
+    status = run("diagnose", model, points, "--n-samples", "64", "--plot", picture)
+    diagnosis = en.load(model).diagnose(en.read_points(points), n_samples=64)
+    assert capsys.readouterr().out.strip() == str(diagnosis)
+    assert status == (0 if diagnosis.passed else 1)
+    assert picture.read_bytes().startswith(b"\x89PNG")

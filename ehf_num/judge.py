@@ -1,0 +1,107 @@
+"""The commands `ehf score` and `ehf diagnose`: how likely points are, and what a model keeps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ehf_num.diagnosis import Diagnosis
+    from ehf_num.estimate import LikelihoodEstimate
+
+
+def add_score(parser: argparse.ArgumentParser) -> None:
+    """Add what `ehf score` takes."""
+    _add_model_and_points(parser)
+    parser.add_argument(
+        "--method", choices=("importance", "quadrature"), default="importance", help="for ln p(x)"
+    )
+    parser.add_argument("--n-samples", type=int, help="draws a point (default: 1024)")
+    parser.add_argument("--standard-error", type=float, help="wanted of each point, nats")
+    parser.add_argument("--max-samples", type=int, default=65_536, help="draws a point at most")
+    parser.add_argument("--out", type=Path, help="a .csv file: ln p, its error, k̂, draws")
+    parser.set_defaults(command=_score)
+
+
+def add_diagnose(parser: argparse.ArgumentParser) -> None:
+    """Add what `ehf diagnose` takes."""
+    _add_model_and_points(parser)
+    parser.add_argument("--epsilon", type=float, help="group parameter of finite transformations")
+    parser.add_argument("--n-samples", type=int, default=1024, help="draws for each ln p")
+    parser.add_argument("--plot", type=Path, help="a picture: .png, .pdf or .svg")
+    parser.set_defaults(command=_diagnose)
+
+
+def _add_model_and_points(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path)
+    parser.add_argument("points", type=Path, help=".csv, .npy or .npz, one point a row; held out")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _score(options: argparse.Namespace) -> int:
+    import ehf_num as en
+    from ehf_num.atomic import check_target
+
+    if options.out is not None:
+        if options.out.suffix != ".csv":
+            raise en.DataFileError(f"--out was {options.out}; it should end in .csv")
+        check_target(options.out)
+    model, x = en.load(options.model), en.read_points(options.points)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", en.LikelihoodWarning)
+        estimate = model.likelihood(
+            x,
+            method=options.method,
+            n_samples=options.n_samples,
+            standard_error=options.standard_error,
+            max_samples=options.max_samples,
+            rng=options.seed,
+        )
+    for warning in caught:
+        print(f"ehf: {warning.message}", file=sys.stderr)
+    print(estimate)
+    if options.out is not None:
+        _write(options.out, estimate)
+    return 0
+
+
+def _write(path: Path, estimate: LikelihoodEstimate) -> None:
+    """Write one line a point, numbers so that they read back as they were."""
+    from ehf_num.atomic import atomic_write
+
+    columns = (estimate.values, estimate.standard_errors, estimate.pareto_k)
+    lines = ["log_prob,standard_error,pareto_k,draws"]
+    for *numbers, draws in zip(*columns, estimate.draws, strict=True):
+        lines.append(",".join([*(repr(float(number)) for number in numbers), str(draws)]))
+    with atomic_write(path) as handle:
+        handle.write(("\n".join(lines) + "\n").encode())
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    import ehf_num as en
+    from ehf_num.atomic import check_target
+
+    if options.plot is not None:
+        check_target(options.plot)
+    model, x = en.load(options.model), en.read_points(options.points)
+    diagnosis = model.diagnose(
+        x, epsilon=options.epsilon, n_samples=options.n_samples, rng=options.seed
+    )
+    print(diagnosis)
+    if options.plot is not None:
+        _draw(diagnosis, options.plot)
+    return 0 if diagnosis.passed else 1
+
+
+def _draw(diagnosis: Diagnosis, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    from ehf_num.plotting import plot_diagnosis
+
+    figure, ax = plt.subplots(figsize=(9, 1.5 + 0.28 * len(diagnosis.checks)))
+    plot_diagnosis(diagnosis, ax)
+    figure.savefig(path, bbox_inches="tight")
+    plt.close(figure)
