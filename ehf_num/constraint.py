@@ -145,24 +145,25 @@ def mean_squared_brackets(
     array([0.98])
     """
     halves, slopes = _in_parts(fields, parts), _in_parts(gradients, parts)
-    brackets = np.einsum("nkpi,njpi->njkp", slopes, halves)
+    brackets = np.einsum("nki,nji->njk", slopes, halves)
     ratios = brackets / _scale(halves, slopes) if normalized else brackets
-    result: Array = np.einsum("njkp,njkp->kp", brackets, ratios).ravel()
-    result /= brackets.shape[0] * brackets.shape[1]
-    return result
+    shape = (parts, -1, brackets.shape[2])
+    result: Array = np.einsum("pnk,pnk->kp", brackets.reshape(shape), ratios.reshape(shape))
+    result /= fields.shape[0] * fields.shape[1]
+    return result.ravel()
 
 
 def _in_parts(rows: Any, parts: int) -> Any:
-    """Cut vectors (n, m, 2d) into (n, m, parts, 2d / parts)."""
-    return anp.reshape(rows, (*rows.shape[:2], parts, -1))
+    """Cut vectors (n, m, 2d) into rows of their own: (n · parts, m, 2d / parts), part by part."""
+    return rows if parts == 1 else anp.concatenate(anp.split(rows, parts, axis=2))
 
 
 def _squared_lengths(vectors: Any) -> Any:
-    return anp.einsum("nmpi,nmpi->nmp", vectors, vectors)
+    return anp.einsum("nmi,nmi->nm", vectors, vectors)
 
 
 def _scale(halves: Any, slopes: Any) -> Any:
-    """Evaluate |∂g|² |X_H|², kept off zero: (n, J, K, parts)."""
+    """Evaluate |∂g|² |X_H|², kept off zero: (n, J, K)."""
     return _squared_lengths(slopes)[:, None] * _squared_lengths(halves)[:, :, None] + _FLOOR
 
 
@@ -171,15 +172,18 @@ def _mean_squared_brackets_vjp(
 ) -> Any:
     def vjp(cotangent: Any) -> Any:
         halves, slopes = _in_parts(fields, parts), _in_parts(gradients, parts)
-        ratios = anp.einsum("nkpi,njpi->njkp", slopes, halves)
-        factors = anp.reshape(cotangent, (-1, parts)) * (2 / (ratios.shape[0] * ratios.shape[1]))
+        ratios = anp.einsum("nki,nji->njk", slopes, halves)
+        factors = cotangent * (2 / (fields.shape[0] * fields.shape[1]))
+        if parts > 1:  # one for each part of each generator; rows go part by part
+            by_part = anp.reshape(factors, (-1, 1, parts)).T
+            factors = anp.repeat(by_part, fields.shape[0], axis=0)
         if normalized:
             ratios = ratios / _scale(halves, slopes)
-        bars = anp.einsum("njkp,nkpi->njpi", ratios * factors, slopes)
+        bars = anp.einsum("njk,nki->nji", ratios * factors, slopes)
         if normalized:
             shrinking = ratios**2 * factors * _squared_lengths(slopes)[:, None]
             bars = bars - anp.sum(shrinking, axis=2)[..., None] * halves
-        return anp.reshape(bars, fields.shape)
+        return bars if parts == 1 else anp.concatenate(anp.split(bars, parts), axis=2)
 
     return vjp
 
