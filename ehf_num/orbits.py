@@ -4,8 +4,8 @@ Two kinds of groups are known. Commuting generators whose actions have proved pe
 times in [0, T_k) give a uniform element. Rotations of which the matrix algebra A is known
 (`ehf_sym.rotation_group`): a normal random matrix in A has a law that no orthogonal matrix in A
 changes, so the orthogonal factor of its polar decomposition is uniform among them; what falls into
-another component, where −1 is an eigenvalue, is drawn again; for SU(n) the phase of the
-determinant is then taken out.
+another component, where −1 is an eigenvalue, changes its sign or is drawn again; for SU(n) the
+phase of the determinant is then taken out.
 """
 
 from __future__ import annotations
@@ -211,12 +211,21 @@ def _orthogonal_matrices(basis: Array) -> Callable[[int, np.random.Generator], A
         normal = np.einsum("nk,kij->nij", rng.standard_normal((n, len(basis))), basis)
         left, _, right = np.linalg.svd(normal + still)
         matrices: Array = left @ right
-        again = np.linalg.det(matrices + np.eye(size)) < _OTHER_COMPONENT
-        if again.any():
-            matrices[again] = draw(int(np.count_nonzero(again)), rng)
+        wrong = _elsewhere(matrices)
+        if wrong.any():  # minus is in the identity component where an odd dimension is moved
+            matrices[wrong] = 2 * still - matrices[wrong]
+            wrong = _elsewhere(matrices)
+        if wrong.any():
+            matrices[wrong] = draw(int(np.count_nonzero(wrong)), rng)
         return matrices
 
     return draw
+
+
+def _elsewhere(matrices: Array) -> Array:
+    """Which orthogonal matrices are outside the identity component: those with eigenvalue −1."""
+    wrong: Array = np.linalg.det(matrices + np.eye(matrices.shape[1])) < _OTHER_COMPONENT
+    return wrong
 
 
 def _unit_determinant(phase: Array) -> Callable[[Array], Array]:
