@@ -82,6 +82,10 @@ class TrainingResult:
         κ; None where nothing was penalized.
     augmented : bool
         Whether minibatches were moved by random group elements.
+    objective : str
+        Which bound was raised, "elbo" or "importance".
+    draws : int
+        Momenta drawn for each point in each iteration.
     """
 
     history: History
@@ -94,12 +98,15 @@ class TrainingResult:
     constraints: tuple[str, ...] = ()
     kappa: float | None = None
     augmented: bool = False
+    objective: str = "elbo"
+    draws: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "constraints", tuple(self.constraints))  # a file has lists
 
     def __str__(self) -> str:
-        last = f", ELBO {self.history.elbo[-1]:.3f} nats" if len(self.history) else ""
+        name = "ELBO" if self.objective == "elbo" else f"bound of {self.draws} draws"
+        last = f", {name} {self.history.elbo[-1]:.3f} nats" if len(self.history) else ""
         return (
             f"{self.iterations} iterations in {self.seconds:.1f} s, "
             f"stopped by {self.stop_reason}{last}"

@@ -140,7 +140,8 @@ def _loop(run: _Run, on_record: Callable[[_Run], None]) -> str:
 def _show(bar: Any) -> Callable[[_Run], None]:
     def show(run: _Run) -> None:
         _, elbo, squares, multipliers, held_out = run.rows[-1]
-        figures = {"ELBO": f"{elbo:.3f}"}
+        elbo_alone = run.settings.bound.objective == "elbo"
+        figures = {"ELBO" if elbo_alone else "bound": f"{elbo:.3f}"}
         if len(squares):
             figures |= {"{g,H}²": f"{max(squares):.1e}", "λ": f"{max(multipliers):.1e}"}
         if np.isfinite(held_out):
@@ -202,6 +203,8 @@ def train(
         versions=versions(),
         reversal_error=reversals.largest,
         augmented=data.augmented,
+        objective=settings.bound.objective,
+        draws=settings.bound.draws,
         constraints=() if objective.constraint is None else objective.constraint.names,
         kappa=None if objective.constraint is None else settings.multipliers.kappa,
     )

@@ -1,7 +1,9 @@
 """The bounds that training raises: their values, and gradients without bias and with less noise."""
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+import sympy as sp
 from models import make
 from scipy import stats
 from scipy.special import logsumexp
@@ -99,6 +101,51 @@ def test_theta_has_the_plain_gradient_exactly():
 
     slope = (value(1e-6) - value(-1e-6)) / 2e-6
     assert -flat_gradient(flow, bound, x, noise) @ direction == pytest.approx(slope, rel=1e-6)
+
+
+def test_learned_base_parameters_have_the_plain_gradient_too():
+    space = es.PhaseSpace(2, parameters=sp.symbols("a b", positive=True))
+    (a, b), (q1, q2), (p1, p2) = space.parameters, space.q, space.p
+    base = es.BaseDensity(space, log_density=-(a * (q1**2 + q2**2) + b * (p1**2 + p2**2)) / 2)
+    flow = en.EquivariantHamiltonianFlow(base, es.groups.so(2), hidden=(6,), rng=0)
+    bound, arrays = Bound("importance", 4), flow.weights
+    x, noise = inputs(flow, bound, 5, np.random.default_rng(0))
+    _, bars = bound.step(flow.objective, arrays, x, noise, None, np.empty(0))
+    *others, learned = arrays
+    assert learned.size == 2
+    for k in range(2):
+        values = []
+        for step in (1e-6, -1e-6):
+            moved = learned.copy()
+            moved[k] += step
+            values.append(bound.mean(flow.objective, [*others, moved], x, noise))
+        assert -bars[-1][k] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-6)
+
+
+class Shifted:
+    """A user's own encoder without a score: N(w q, 1)."""
+
+    def init(self, rng, dtype):
+        return [np.full(1, 0.2, dtype)]
+
+    def draw(self, weights, q, noise):
+        log_h = -anp.sum(0.5 * noise**2, axis=1) - np.log(2 * np.pi)
+        return weights[0] * q + noise, log_h
+
+
+def test_a_users_own_encoder_trains_by_the_importance_weighted_bound():
+    symmetry = es.groups.so(2)
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(symmetry.space), symmetry, encoder=Shifted(), hidden=(6,), rng=0
+    )
+    start = float(flow.weights[-1][0])
+    x = en.rings().sample(30, rng=0)
+    flow.fit(x, iterations=30, objective="importance", draws=3, learning_rate=1e-2, progress=False)
+    assert flow.result_.stop_reason == "iterations"
+    assert abs(float(flow.weights[-1][0]) - start) > 1e-3
+    noise = np.random.default_rng(0).standard_normal((5, 2))
+    score = encoder_score(Shifted(), [np.array([0.2])], np.ones((5, 2)), noise)
+    np.testing.assert_allclose(score, -noise, rtol=1e-12)
 
 
 def test_the_encoders_gradient_has_less_noise_than_the_plain_one():
@@ -212,6 +259,7 @@ def test_training_by_each_bound(objective):
     )  # fmt: skip
     assert flow.elbo(x).mean() > before
     assert np.isfinite(flow.result_.history.validation_elbo).all()
+    assert (flow.result_.objective, flow.result_.draws) == (objective, 4)
     assert all(w.dtype == np.float32 for w in flow.weights)
     _, bars = Bound(objective, 2).step(
         flow.objective, flow.weights, *np.ones((2, 4, 2), "f4"), np.ones((3, 4), "f4"), np.ones(1)

@@ -65,7 +65,7 @@ def test_a_file_from_before_an_option_was_there_is_read_with_its_default(saved):
     def older(header):
         for name in ("constraint_on", "split_bracket", "normalized_bracket"):
             del header["settings"][name]
-        for name in ("constraints", "kappa"):
+        for name in ("constraints", "kappa", "augmented", "objective", "draws"):
             del header["result"][name]
 
     rewrite(saved, older)
