@@ -201,7 +201,7 @@ def _remarks(findings: Findings) -> list[str]:
     if gaps:
         remarks.append(
             "quadrature over p confirms ours for d = 2: minus the importance-weighted mean on some "
-            f"test points it is {min(gaps):+.4f} to {max(gaps):+.4f}"
+            f"test points it is {min(gaps):+.3f} to {max(gaps):+.3f} nats, run by run"
         )
     if odd:
         names = ", ".join(f"{r.contender} on {r.target}, N = {r.size}, seed {r.seed}" for r in odd)

@@ -295,7 +295,7 @@ def test_tables_hold_means_spreads_and_gaps():
     assert "| rings | 1,000 | 0.050 | - |" in lines
     assert "- spline on rings, N = 1000, seed 0: Error" in lines
     text = as_text(FINDINGS)
-    assert "is -0.0010 to +0.0030" in as_text(
+    assert "is -0.001 to +0.003" in as_text(
         replace(
             FINDINGS,
             rows=tuple(
