@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from ehf_num.atomic import atomic_write
 from ehf_num.experiments.common import aligned, mean_and_spread
 
-# Label, colour, line style and marker of each contender; a pair shares its colour.
+# Label, colour, line style and marker of each contender; a pair shares its
+# colour, and the one with rotated data has hollow markers.
 _STYLES = {
     "exact": ("ours, exact", "tab:blue", "-", "o"),
     "penalty": ("ours, penalty", "tab:green", "-", "s"),
@@ -234,6 +235,7 @@ def _panel(ax: Axes, findings: Findings, target: str) -> None:
             color=color,
             linestyle=line,
             marker=marker,
+            markerfacecolor=color if line == "-" else "white",
             label=label,
         )
         ax.fill_between(
@@ -243,5 +245,8 @@ def _panel(ax: Axes, findings: Findings, target: str) -> None:
     ax.set_xticks(findings.sizes_of(target))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda kl, _: f"{kl:g}"))
+    plain, (low, high) = FuncFormatter(lambda kl, _: f"{kl:g}"), ax.get_ylim()
+    ax.yaxis.set_major_formatter(plain)
+    # Powers of ten are enough where the axis has a few.
+    ax.yaxis.set_minor_formatter(plain if high < 10 * low else NullFormatter())
     ax.grid(alpha=0.3, which="both", linewidth=0.5)
