@@ -85,9 +85,9 @@ def test_energy_gradient(dtype, widths, rows):
 @pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_relu_network(dtype, widths, rows):
-    weights = init_relu((*widths, 3), np.random.default_rng(1), dtype)
-    weights = disturbed(weights)
-    assert_same(relu_network, drawn([(rows, widths[0])], dtype) + weights)
+    for outputs in (3, 64):  # 64: whole vectors on every machine
+        weights = disturbed(init_relu((*widths, outputs), np.random.default_rng(1), dtype))
+        assert_same(relu_network, drawn([(rows, widths[0])], dtype) + weights)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -139,6 +139,12 @@ def test_what_is_not_finite_stays_so(dtype):
     assert np.isnan(gradient[1]).all()
     relu = relu_network(x, *init_relu((2, 8, 1), np.random.default_rng(4), dtype))
     assert np.isnan(relu[1]).all()
+
+
+def test_a_nan_that_carries_bits_stays_nan():
+    """The exponential shifts the low bits of what it is given into the exponent."""
+    x = np.array([[0x7FF8000000000008]], np.uint64).view(np.float64)
+    assert np.isnan(energy_gradient(x, np.ones((1, 1)), np.zeros(1), np.ones((1, 1)))).all()
 
 
 def test_a_row_does_not_depend_on_its_neighbours():
