@@ -83,16 +83,18 @@ def part(array: Array, index: Any) -> Array:
 
 
 @primitive  # type: ignore[untyped-decorator]
-def _placed(piece: Array, index: Any, shape: tuple[int, ...]) -> Array:
-    whole = np.zeros(shape, piece.dtype)
+def _placed(piece: Array, index: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    whole = np.zeros(shape, dtype)
     whole[index] = piece
     return whole
 
 
-defvjp(
-    part, lambda _answer, array, index: lambda bar: _placed(bar, index, array.shape), argnums=(0,)
-)
-defvjp(_placed, lambda _answer, _piece, index, _shape: lambda bar: part(bar, index), argnums=(0,))
+def _part_vjp(_answer: Any, array: Any, index: Any) -> Any:
+    return lambda bar: _placed(bar, index, array.shape, array.dtype)
+
+
+defvjp(part, _part_vjp, argnums=(0,))
+defvjp(_placed, lambda _answer, _piece, index, *_: lambda bar: part(bar, index), argnums=(0,))
 
 
 def _backward(cotangent: Array, end: VJPNode, roots: Sequence[VJPNode]) -> dict[VJPNode, Array]:
