@@ -8,8 +8,8 @@ from typing import Any
 
 import autograd.numpy as anp
 
-from ehf_num.hamiltonian import NetworkHamiltonian, Separable, vector_field
-from ehf_num.integrators import Integrator, Leapfrog
+from ehf_num.hamiltonian import Separable, vector_field
+from ehf_num.integrators import Integrator, Leapfrog, chained
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +51,7 @@ class HamiltonianFlow:
     def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Pull data states back, and evaluate every Hamiltonian's vector field elsewhere.
 
-        For network Hamiltonians under leapfrog, all of it is one tape node, and the fields share
-        the products of each map's first kick and drift.
+        For network Hamiltonians under leapfrog, all of it is one tape node.
 
         Parameters
         ----------
@@ -68,11 +67,10 @@ class HamiltonianFlow:
         fields : ndarray, shape (m, number of Hamiltonians, 2d)
             X_H, that of H_1 first.
         """
-        networks = [h for h in self.hamiltonians if isinstance(h, NetworkHamiltonian)]
-        if isinstance(self.integrator, Leapfrog) and len(networks) == len(self.hamiltonians):
-            dt = -self.integrator.step_size
-            states, fields = self.integrator.chain(networks[::-1], q, p, probes, dt=dt)
-            return states, fields[:, ::-1] if len(networks) > 1 else fields
+        if isinstance(self.integrator, Leapfrog) and chained(self.hamiltonians) is not None:
+            dt, last_first = -self.integrator.step_size, self.hamiltonians[::-1]
+            states, fields = self.integrator.chain(last_first, q, p, probes, dt=dt)
+            return states, fields[:, ::-1] if len(last_first) > 1 else fields
         return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
 
     def fields(self, states: Any) -> Any:

@@ -15,7 +15,10 @@ import numpy as np
 
 from ehf_num.checks import one_of, positive_integer, positive_number
 from ehf_num.hamiltonian import NetworkHamiltonian, Separable
+from ehf_num.invariant_energy import FeatureHamiltonian
 from ehf_num.leapfrog_map import Chain, kept_bytes, leapfrog_chain, schedule
+from ehf_num.native import takes
+from ehf_num.quadratic import Quadratics
 from ehf_sym.errors import EHFError
 
 MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
@@ -93,7 +96,7 @@ class Leapfrog:
         return self._flow(hamiltonian, q, p, -self.step_size)
 
     def _flow(self, hamiltonian: Separable, q: Any, p: Any, dt: float) -> tuple[Any, Any]:
-        if isinstance(hamiltonian, NetworkHamiltonian):
+        if chained([hamiltonian]) is not None:
             states, _ = self.chain([hamiltonian], q, p, dt=dt)
             return states[:, : q.shape[1]], states[:, q.shape[1] :]
         for is_kick, factor in schedule(self.steps, dt):
@@ -105,7 +108,7 @@ class Leapfrog:
 
     def chain(
         self,
-        hamiltonians: Sequence[NetworkHamiltonian],
+        hamiltonians: Sequence[Any],
         q: Any,
         p: Any,
         probes: Any = None,
@@ -114,19 +117,46 @@ class Leapfrog:
     ) -> tuple[Any, Any]:
         """Take q, p (n, d) through the map of each Hamiltonian in turn, as one tape node.
 
-        Returns the states (n, 2d), and the vector fields of all Hamiltonians at the probes (m, 2d):
-        (m, len(hamiltonians), 2d).
+        The Hamiltonians are such as `chained` finds. Returns the states (n, 2d), and the vector
+        fields of all Hamiltonians at the probes (m, 2d): (m, len(hamiltonians), 2d).
         """
+        features = chained(hamiltonians)
+        if features is None:
+            raise EHFError("hamiltonians are not networks that one chain takes; see `chained`")
         if probes is None:
             probes = np.empty((0, 2 * q.shape[1]), q.dtype)
         weights = [
             array for h in hamiltonians for array in (*h.kinetic_weights, *h.potential_weights)
         ]
-        chain = Chain(self.steps, dt, len(hamiltonians), rebuild=self.reversible is True)
+        rebuild = self.reversible is True
+        chain = Chain(self.steps, dt, len(hamiltonians), rebuild, features)
         if self.reversible == "auto":
             rebuild = kept_bytes(weights, chain, len(q), len(probes)) > MOST_KEPT
             chain = replace(chain, rebuild=rebuild)
         return leapfrog_chain(chain)(q, p, probes, *weights)
+
+
+def chained(
+    hamiltonians: Sequence[Any],
+) -> tuple[Quadratics, Quadratics] | tuple[None, None] | None:
+    """Find what every K and every U is a network of: (None, None) for p and q themselves.
+
+    None where one chain cannot hold the Hamiltonians: some are no networks, or networks of
+    functions that are not quadratic, or of such without the kernels in C.
+    """
+    if all(isinstance(h, NetworkHamiltonian) for h in hamiltonians):
+        return (None, None)
+    first = hamiltonians[0]
+    if not all(
+        isinstance(h, FeatureHamiltonian) and (h.of_p, h.of_q) == (first.of_p, first.of_q)
+        for h in hamiltonians
+    ):
+        return None
+    of_p, of_q = first.of_p.quadratics, first.of_q.quadratics
+    if of_p is None or of_q is None:
+        return None
+    in_c = takes(first.kinetic_weights, 2 * len(hamiltonians), (of_p, of_q))
+    return (of_p, of_q) if in_c else None
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,26 @@
 """Energies that are networks of invariants: {g, H} = 0 whatever the weights.
 
-K(p) = network(J(p)) has the gradient (∂J/∂p)ᵀ ∂network: the invariants and their Jacobian come
-through the bridge, exact, and the network's own gradient is the fused kernel's.
+K(p) = network(J(p)) has the gradient (∂J/∂p)ᵀ ∂network. Invariants of degree two at the most go
+into the kernels in C as matrices; others, and their Jacobian, come through the bridge, exact, and
+the network's own gradient is the fused kernel's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import autograd.numpy as anp
 import sympy as sp
 
 from ehf_num.energy_gradient import energy_gradient
-from ehf_num.networks import Weights, energy
+from ehf_num.fused import fuse
+from ehf_num.native import takes
+from ehf_num.native_rows import NativeNetwork
+from ehf_num.networks import Weights, energy, energy_gradient_reference
+from ehf_num.quadratic import Quadratics, quadratics
 from ehf_num.taped import on_tape
 from ehf_sym import Invariants, to_numpy
 from ehf_sym.bridge import NumpyFormula
@@ -32,11 +38,22 @@ class Features:
         The same, differentiable.
     jacobian : callable
         (n, d) to (n, m, d), differentiable.
+    quadratics : Quadratics or None
+        The same functions as matrices, where they are of degree two at the most.
     """
 
     formula: NumpyFormula
     values: Callable[[Any], Any]
     jacobian: Callable[[Any], Any]
+    quadratics: Quadratics | None
+
+    @cached_property
+    def fused(self) -> Callable[..., Any]:
+        """(x, *weights) to the gradient of an energy network of these functions, in C."""
+        return fuse(
+            lambda weights: NativeNetwork("energy", weights, self.quadratics),
+            partial(feature_gradient_reference, self.quadratics),
+        )
 
     @property
     def count(self) -> int:
@@ -62,7 +79,8 @@ def invariant_features(invariants: Invariants, variables: Sequence[sp.Symbol]) -
         for f, degree in zip(invariants.generators, invariants.degrees, strict=True)
     ]
     formula = to_numpy(formulas, variables)
-    return Features(formula, on_tape(formula), on_tape(formula.gradient))
+    found = quadratics(formula.expressions, variables)
+    return Features(formula, on_tape(formula), on_tape(formula.gradient), found)
 
 
 def tempered(invariant: sp.Expr, degree: int) -> sp.Expr:
@@ -108,6 +126,16 @@ class FeatureHamiltonian:
         return _gradient(q, self.of_q, self.potential_weights)
 
 
+def feature_gradient_reference(features: Quadratics | None, x: Any, *weights: Any) -> Any:
+    """Evaluate ∂energy/∂x of a network of quadratic functions, or of x itself, on the tape."""
+    if features is None:
+        return energy_gradient_reference(x, *weights)
+    slopes = energy_gradient_reference(features.values(x), *weights)
+    return anp.sum(anp.expand_dims(slopes, 2) * features.jacobian(x), axis=1)
+
+
 def _gradient(x: Any, features: Features, weights: Weights) -> Any:
+    if features.quadratics is not None and takes(weights, features=[features.quadratics]):
+        return features.fused(x, *weights)
     slopes = energy_gradient(features.values(x), *weights)
     return anp.sum(anp.expand_dims(slopes, 2) * features.jacobian(x), axis=1)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import autograd.numpy as anp
@@ -24,12 +24,14 @@ import numpy as np
 
 from ehf_num.energy_gradient import Evaluations, PreparedNetwork
 from ehf_num.fused import Kernel, Weights, fuse
-from ehf_num.native import energy_shape, takes
-from ehf_num.native_rows import NativeChain, evaluations
-from ehf_num.networks import energy_gradient_reference
+from ehf_num.invariant_energy import feature_gradient_reference
+from ehf_num.native import takes
+from ehf_num.native_rows import NativeChain, evaluations, pair_shapes, pair_sizes
+from ehf_num.quadratic import Quadratics
 from ehf_num.reversal import report_reversal
 from ehf_num.tape import part
 from ehf_num.workspace import Array
+from ehf_sym.errors import EHFError
 
 _ROWS_A_PRODUCT = 512  # rows whose weights' products are taken at once while states are rebuilt
 
@@ -57,12 +59,21 @@ class Chain:
         How many.
     rebuild : bool
         Whether the backward pass rebuilds states instead of keeping what the forward pass found.
+    features : tuple of Quadratics or None, two of them
+        What every K and every U is a network of, which the kernels in C alone know; None: p and q.
     """
 
     steps: int
     dt: float
     hamiltonians: int
     rebuild: bool
+    features: tuple[Quadratics, Quadratics] | tuple[None, None] = (None, None)
+
+    def in_c(self, weights: Sequence[Any]) -> bool:
+        """Whether the kernels in C take it with such weights."""
+        networks = 2 * self.hamiltonians
+        features = [functions for functions in self.features if functions is not None]
+        return takes(weights[: len(weights) // networks], networks, features)
 
 
 def kept_bytes(weights: Sequence[Any], chain: Chain, rows: int, probes: int) -> int:
@@ -71,8 +82,8 @@ def kept_bytes(weights: Sequence[Any], chain: Chain, rows: int, probes: int) -> 
     drifts = chain.steps * rows + probes
     size = len(weights) // (2 * chain.hamiltonians)
     itemsize: int = weights[0].dtype.itemsize
-    if takes(weights[:size], 2 * chain.hamiltonians):
-        sizes = energy_shape(weights[:size]).sizes()
+    if chain.in_c(weights):
+        sizes = pair_sizes(pair_shapes(weights, 2 * chain.hamiltonians, chain.features))
         return (
             sizes.kept
             * itemsize
@@ -206,16 +217,16 @@ def _reference(chain: Chain) -> Callable[..., Any]:
 
     def reference(q: Any, p: Any, probes: Any, *weights: Any) -> Any:
         size = len(weights) // (2 * chain.hamiltonians)
-        dim, fields = q.shape[1], []
+        dim, fields, (of_p, of_q) = q.shape[1], [], chain.features
         for start in range(0, len(weights), 2 * size):
             kinetic, potential = weights[start : start + size], weights[start + size :][:size]
             for is_kick, factor in schedule(chain.steps, chain.dt):
                 if is_kick:
-                    p = p + factor * energy_gradient_reference(q, *potential)
+                    p = p + factor * feature_gradient_reference(of_q, q, *potential)
                 else:
-                    q = q + factor * energy_gradient_reference(p, *kinetic)
-            velocity = energy_gradient_reference(probes[:, dim:], *kinetic)
-            force = -energy_gradient_reference(probes[:, :dim], *potential)
+                    q = q + factor * feature_gradient_reference(of_p, p, *kinetic)
+            velocity = feature_gradient_reference(of_p, probes[:, dim:], *kinetic)
+            force = -feature_gradient_reference(of_q, probes[:, :dim], *potential)
             fields.append(anp.concatenate([velocity, force], axis=1))
         of_probes = anp.reshape(anp.stack(fields, axis=1), (-1, 2 * dim))
         return anp.concatenate([anp.concatenate([q, p], axis=1), of_probes])
@@ -224,13 +235,16 @@ def _reference(chain: Chain) -> Callable[..., Any]:
 
 
 def _kernel(chain: Chain, weights: Weights) -> Kernel:
-    networks = 2 * chain.hamiltonians
-    if takes(weights[: len(weights) // networks], networks):
-        return NativeChain(chain.steps, chain.dt, chain.hamiltonians, chain.rebuild, weights)
+    if chain.in_c(weights):
+        return NativeChain(
+            chain.steps, chain.dt, chain.hamiltonians, chain.rebuild, weights, chain.features
+        )
+    if chain.features != (None, None):
+        raise EHFError("a chain with features has no kernel in NumPy")  # see integrators.chained
     return ChainKernel(chain, weights)
 
 
-@cache
+@lru_cache(64)  # not without end: each model has features of its own
 def leapfrog_chain(chain: Chain) -> Callable[..., tuple[Any, Any]]:
     """Return f(q, p, probes, *weights) → (states, fields) of a chain.
 

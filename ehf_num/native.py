@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ehf_num.quadratic import Quadratics
 from ehf_num.workspace import Array, Workspace
 
 try:
@@ -52,11 +53,12 @@ def instructions() -> str:
     return str(kernels.instructions) if kernels is not None and _State.enabled else "numpy"
 
 
-def takes(arrays: Sequence[Array], networks: int = 1) -> bool:
+def takes(arrays: Sequence[Array], networks: int = 1, features: Sequence[Quadratics] = ()) -> bool:
     """Whether the kernels in C take so many networks, with weights like those of this one."""
     return (
         kernels is not None
         and _State.enabled
+        and all(functions.dim <= kernels.MAX_FEATURED for functions in features)
         and networks <= kernels.MAX_NETWORKS
         and len(arrays) // 2 <= kernels.MAX_LAYERS
         and arrays[0].dtype in _DTYPES
@@ -104,12 +106,15 @@ class Shape:
     is_double : bool
         float64, else float32.
     widths : tuple of int
-        Of x and of each layer's output; an energy's last layer, of one unit, is left out.
+        Of the input and of each layer's output; an energy's last layer, of one unit, is left out.
+    featured : int
+        How many variables the inputs are `Quadratics` of; 0: the inputs are x itself.
     """
 
     kind: str
     is_double: bool
     widths: tuple[int, ...]
+    featured: int = 0
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -119,12 +124,23 @@ class Shape:
     @property
     def arguments(self) -> tuple[bool, tuple[int, ...]]:
         """What every call begins with."""
-        return self.is_double, self.widths
+        return self.is_double, self.of_network
+
+    @property
+    def of_network(self) -> tuple[int, ...]:
+        """What stands for one network."""
+        return self.featured, *self.widths
+
+    @property
+    def dim(self) -> int:
+        """Width of x."""
+        return self.featured or self.widths[0]
 
     @property
     def products(self) -> int:
         """Multiply-adds of a row on its way through all layers."""
-        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.widths))
+        products = sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.widths))
+        return products + self.widths[0] * self.featured**2
 
     @cache  # noqa: B019  # as few as there are models
     def sizes(self) -> Sizes:
@@ -132,9 +148,10 @@ class Shape:
         return Sizes(*getattr(kernels, f"{self.kind}_sizes")(*self.arguments))
 
 
-def energy_shape(weights: Sequence[Any]) -> Shape:
-    """Describe the soft-plus network of W_1, b_1, …, W_L, b_L, w."""
-    return Shape("energy", weights[0].dtype == np.float64, tuple(map(len, weights[::2])))
+def energy_shape(weights: Sequence[Any], features: Quadratics | None = None) -> Shape:
+    """Describe the soft-plus network of W_1, b_1, …, W_L, b_L, w, of x or of functions of it."""
+    featured = 0 if features is None else features.dim
+    return Shape("energy", weights[0].dtype == np.float64, tuple(map(len, weights[::2])), featured)
 
 
 def relu_shape(weights: Sequence[Any]) -> Shape:
@@ -144,31 +161,43 @@ def relu_shape(weights: Sequence[Any]) -> Shape:
 
 
 class Packed(Workspace):
-    """Weights of networks of one shape, in the order of the products.
+    """Weights of networks, in the order of the products.
 
     Parameters
     ----------
-    shape : Shape
-        Of each.
+    shapes : sequence of Shape
+        Of the first networks; those after them have the same again.
     weights : sequence of ndarray
         Those of one network after those of another.
+    features : sequence of Quadratics or None
+        What the inputs of each shape are; None: x itself.
     networks : int
         How many.
     """
 
-    def __init__(self, shape: Shape, weights: tuple[Array, ...], networks: int = 1) -> None:
+    def __init__(
+        self,
+        shapes: Sequence[Shape],
+        weights: tuple[Array, ...],
+        features: Sequence[Quadratics | None],
+        networks: int = 1,
+    ) -> None:
         super().__init__()
-        self.shape, self.sizes = shape, shape.sizes()
+        self.dtype = shapes[0].dtype
         self.weights = tuple(map(np.ascontiguousarray, weights))
-        self.packed = self.empty((networks * self.sizes.packed,), shape.dtype)
-        fill = getattr(kernels, f"{shape.kind}_fill")
-        each = len(weights) // networks
-        for number, array in enumerate(self.packed.reshape(networks, self.sizes.packed)):
-            fill(*shape.arguments, self.weights[number * each : (number + 1) * each], array)
+        constants = [() if f is None else f.arrays(self.dtype) for f in features]
+        rounds, each = networks // len(shapes), len(weights) // networks
+        sizes = [shape.sizes().packed for shape in shapes] * rounds
+        self.packed = self.empty((sum(sizes),), self.dtype)
+        fill, end = getattr(kernels, f"{shapes[0].kind}_fill"), 0
+        for number, size in enumerate(sizes):
+            kind, start, end = number % len(shapes), end, end + size
+            own = self.weights[number * each : (number + 1) * each] + constants[kind]
+            fill(*shapes[kind].arguments, own, self.packed[start:end])
 
     def weight_bars(self) -> tuple[Array, list[Array]]:
         """Return an array for the weights' cotangents, and its parts in their shapes."""
-        flat = np.empty(sum(w.size for w in self.weights), self.shape.dtype)
+        flat = np.empty(sum(w.size for w in self.weights), self.dtype)
         parts, start = [], 0
         for w in self.weights:
             parts.append(flat[start : start + w.size].reshape(w.shape))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from ehf_num.native import Packed, Sizes, energy_shape, kernels, relu_shape
+from ehf_num.native import Packed, Shape, Sizes, energy_shape, kernels, relu_shape
+from ehf_num.quadratic import Quadratics
 from ehf_num.reversal import report_reversal
 from ehf_num.workspace import Array, Workspace
 
@@ -18,13 +22,17 @@ class NativeNetwork(Packed):
         "energy": x to ∂energy/∂x; "relu": x to the value.
     weights : tuple of ndarray
         Its weights.
+    features : Quadratics or None
+        What an energy's inputs are; None: x itself.
     """
 
-    def __init__(self, kind: str, weights: tuple[Array, ...]) -> None:
-        shape = energy_shape(weights) if kind == "energy" else relu_shape(weights)
-        super().__init__(shape, weights)
-        widths = shape.widths
-        self.outputs = widths[0] if kind == "energy" else widths[-1]
+    def __init__(
+        self, kind: str, weights: tuple[Array, ...], features: Quadratics | None = None
+    ) -> None:
+        shape = energy_shape(weights, features) if kind == "energy" else relu_shape(weights)
+        super().__init__([shape], weights, [features])
+        self.shape, self.sizes = shape, shape.sizes()
+        self.outputs = shape.dim if kind == "energy" else shape.widths[-1]
         self.forward = getattr(kernels, f"{kind}_forward")
         self.pull_back = getattr(kernels, f"{kind}_pull_back")
         self.multiply_adds = (2.0 if kind == "energy" else 1.0) * shape.products
@@ -59,7 +67,7 @@ class NativeNetworkRows(Workspace):
         """Turn a cotangent (r, m) into those of x and of each weight."""
         network, sizes, scratch = self._network, self._network.sizes, Workspace()
         dtype = network.shape.dtype
-        x_bar = np.empty((len(cotangent), network.shape.widths[0]), dtype)
+        x_bar = np.empty((len(cotangent), network.shape.dim), dtype)
         flat, parts = network.weight_bars()
         network.pull_back(
             *network.shape.arguments,
@@ -83,23 +91,65 @@ class NativeChain(Packed):
         As `leapfrog_map.Chain` has them.
     weights : tuple of ndarray
         Of all networks.
+    features : tuple of Quadratics or None, two of them
+        What every K and every U is a network of; None: p and q themselves.
     """
 
     def __init__(
-        self, steps: int, dt: float, hamiltonians: int, rebuild: bool, weights: tuple[Array, ...]
+        self,
+        steps: int,
+        dt: float,
+        hamiltonians: int,
+        rebuild: bool,
+        weights: tuple[Array, ...],
+        features: tuple[Quadratics, Quadratics] | tuple[None, None] = (None, None),
     ) -> None:
         networks = 2 * hamiltonians
-        shape = energy_shape(weights[: len(weights) // networks])
-        super().__init__(shape, weights, networks)
+        shapes = pair_shapes(weights, networks, features)
+        super().__init__(shapes, weights, features, networks)
         self.hamiltonians, self.steps, self.rebuild = hamiltonians, steps, rebuild
-        self.arguments = (*shape.arguments, networks, steps, dt)
+        self.sizes = pair_sizes(shapes)
+        self.arguments = (
+            shapes[0].is_double,
+            shapes[0].of_network,
+            shapes[1].of_network,
+            networks,
+            steps,
+            dt,
+        )
         self.forward = kernels.chain_forward  # type: ignore[union-attr]
         self.pull_back = kernels.chain_pull_back  # type: ignore[union-attr]
-        self.multiply_adds = 2.0 * shape.products * (2 * steps + 1) * hamiltonians
+        products = shapes[0].products * steps + shapes[1].products * (steps + 1)
+        self.multiply_adds = 2.0 * products * hamiltonians
 
     def share(self, *, keep: bool) -> NativeChainRows:
         """Begin with some rows."""
         return NativeChainRows(self, keep=keep and not self.rebuild)
+
+
+def pair_shapes(
+    weights: Sequence[Any],
+    networks: int,
+    features: tuple[Quadratics, Quadratics] | tuple[None, None],
+) -> tuple[Shape, Shape]:
+    """Describe K_1 and U_1, which all that follow are like."""
+    each = len(weights) // networks
+    return (
+        energy_shape(weights[:each], features[0]),
+        energy_shape(weights[each : 2 * each], features[1]),
+    )
+
+
+def pair_sizes(shapes: tuple[Shape, Shape]) -> Sizes:
+    """Add up what K and U take each, and find the larger of what they take by turns."""
+    kinetic, potential = (shape.sizes() for shape in shapes)
+    return Sizes(
+        packed=kinetic.packed + potential.packed,
+        kept=max(kinetic.kept, potential.kept),
+        work=max(kinetic.work, potential.work),
+        bars=kinetic.bars + potential.bars,
+        tile=kinetic.tile,
+    )
 
 
 def evaluations(sizes: Sizes, hamiltonians: int, steps: int, rows: int, probes: int) -> int:
@@ -116,7 +166,7 @@ class NativeChainRows(Workspace):
 
     def forward(self, q: Array, p: Array, probes: Array) -> tuple[Array, Array]:
         """Map q, p (r, d) to states (r, 2d); and (r', 2d) probes to X_H of every H at them."""
-        chain, sizes, dtype = self._chain, self._chain.sizes, self._chain.shape.dtype
+        chain, sizes, dtype = self._chain, self._chain.sizes, self._chain.dtype
         self._start, state = (q, p), np.concatenate([q, p], axis=1, dtype=dtype)
         self._end, self._probes = state, np.ascontiguousarray(probes, dtype)
         fields = np.empty((len(probes) * chain.hamiltonians, state.shape[1]), dtype)
@@ -141,7 +191,7 @@ class NativeChainRows(Workspace):
     def pull_back(self, state_bar: Array, field_bars: Array) -> tuple[list[Array], list[Array]]:
         """Turn cotangents of both outputs into those of q, p, probes and weights."""
         chain, sizes, scratch = self._chain, self._chain.sizes, Workspace()
-        dtype = chain.shape.dtype
+        dtype = chain.dtype
         # The kernel works in place: on copies.
         state = self._end if self._keep else self._end.copy()
         bars, probe_bars = np.array(state_bar, dtype, order="C"), np.zeros_like(self._probes)
@@ -157,7 +207,7 @@ class NativeChainRows(Workspace):
             scratch.empty((sizes.work,), dtype),
             bars,
             probe_bars,
-            scratch.empty((sizes.bars * len(chain.packed) // sizes.packed,), dtype),
+            scratch.empty((sizes.bars * chain.hamiltonians,), dtype),
             flat,
         )
         if not self._keep:

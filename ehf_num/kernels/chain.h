@@ -33,9 +33,9 @@ INLINE void NAME(chain_part)(const NAME(chain) *chain, long rows, REAL *state, l
                              REAL direction, REAL *block) {
     const int kick = part % 2 == 0;
     const NAME(energy) *net = chain->nets + NET(index, kick);
-    const long d = net->width[0];
+    const long d = net->of->dim;
     NAME(gather)(rows, d, state + FIXED(kick), 2 * d, 1, block);
-    NAME(energy_evaluate)(net, rows, block, chain->work);
+    NAME(gradient_evaluate)(net, rows, block, chain->work);
     NAME(scatter)(rows, d, chain->work, direction * NAME(factor)(chain, part),
                   state + MOVED(kick), 2 * d);
 }
@@ -43,7 +43,7 @@ INLINE void NAME(chain_part)(const NAME(chain) *chain, long rows, REAL *state, l
 /* Move states (n, 2d) where they lie. A step of 0 keeps nothing: one block serves all. */
 static TARGET void NAME(chain_forward)(const NAME(chain) *chain, long n, REAL *states, REAL *kept,
                                        long step) {
-    const long d = chain->nets[0].width[0];
+    const long d = chain->nets[0].of->dim;
     for (long start = 0; start < n; start += TILE) {
         const long rows = n - start < TILE ? n - start : TILE;
         for (long index = 0; index < chain->hamiltonians; index++)
@@ -57,7 +57,7 @@ static TARGET void NAME(chain_forward)(const NAME(chain) *chain, long n, REAL *s
    taken back to the start; one block serves all. */
 static TARGET void NAME(chain_pull_back)(const NAME(chain) *chain, long n, REAL *states, REAL *kept,
                                          long step, REAL *state_bars) {
-    const long d = chain->nets[0].width[0], parts = chain->hamiltonians * chain->parts;
+    const long d = chain->nets[0].of->dim, parts = chain->hamiltonians * chain->parts;
     REAL *cotangent = chain->work + TILE * d, *x_bar = cotangent + TILE * d;
     for (long start = 0; start < n; start += TILE) {
         const long rows = n - start < TILE ? n - start : TILE;
@@ -68,7 +68,7 @@ static TARGET void NAME(chain_pull_back)(const NAME(chain) *chain, long n, REAL 
             REAL *block = kept + (start / TILE * parts + number) * step;
             if (!step) NAME(chain_part)(chain, rows, states + 2 * d * start, index, part, -1, block);
             NAME(gather)(rows, d, bar + MOVED(kick), 2 * d, NAME(factor)(chain, part), cotangent);
-            NAME(energy_pull_back)(chain->nets + NET(index, kick), rows, block, cotangent, x_bar,
+            NAME(gradient_pull_back)(chain->nets + NET(index, kick), rows, block, cotangent, x_bar,
                                    chain->bars + NET(index, kick));
             NAME(scatter)(rows, d, x_bar, 1, bar + FIXED(kick), 2 * d);
         }
@@ -78,14 +78,14 @@ static TARGET void NAME(chain_pull_back)(const NAME(chain) *chain, long n, REAL 
 /* Evaluate X_H = (∂K/∂p, -∂U/∂q) of every H at probes (n, 2d): fields (n, H, 2d). */
 static TARGET void NAME(fields_forward)(const NAME(chain) *chain, long n, const REAL *probes,
                                         REAL *fields, REAL *kept, long step) {
-    const long d = chain->nets[0].width[0], pitch = 2 * d * chain->hamiltonians;
+    const long d = chain->nets[0].of->dim, pitch = 2 * d * chain->hamiltonians;
     for (long start = 0; start < n; start += TILE) {
         const long rows = n - start < TILE ? n - start : TILE;
         for (long index = 0; index < chain->hamiltonians; index++)
             for (int kick = 0; kick < 2; kick++, kept += step) {
                 REAL *to = fields + start * pitch + index * 2 * d + MOVED(kick);
                 NAME(gather)(rows, d, probes + 2 * d * start + FIXED(kick), 2 * d, 1, kept);
-                NAME(energy_evaluate)(chain->nets + NET(index, kick), rows, kept, chain->work);
+                NAME(gradient_evaluate)(chain->nets + NET(index, kick), rows, kept, chain->work);
                 for (long i = 0; i < rows; i++)
                     for (long j = 0; j < d; j++)
                         to[i * pitch + j] = kick ? -chain->work[i * d + j] : chain->work[i * d + j];
@@ -98,7 +98,7 @@ static TARGET void NAME(fields_forward)(const NAME(chain) *chain, long n, const 
 static TARGET void NAME(fields_pull_back)(const NAME(chain) *chain, long n, const REAL *probes,
                                           const REAL *field_bars, REAL *kept, long step,
                                           REAL *probe_bars) {
-    const long d = chain->nets[0].width[0], pitch = 2 * d * chain->hamiltonians;
+    const long d = chain->nets[0].of->dim, pitch = 2 * d * chain->hamiltonians;
     REAL *cotangent = chain->work + TILE * d, *x_bar = probe_bars ? cotangent + TILE * d : 0;
     for (long start = 0; start < n; start += TILE) {
         const long rows = n - start < TILE ? n - start : TILE;
@@ -107,11 +107,11 @@ static TARGET void NAME(fields_pull_back)(const NAME(chain) *chain, long n, cons
                 const NAME(energy) *net = chain->nets + NET(index, kick);
                 if (!step) {
                     NAME(gather)(rows, d, probes + 2 * d * start + FIXED(kick), 2 * d, 1, kept);
-                    NAME(energy_evaluate)(net, rows, kept, chain->work);
+                    NAME(gradient_evaluate)(net, rows, kept, chain->work);
                 }
                 NAME(gather)(rows, d, field_bars + start * pitch + index * 2 * d + MOVED(kick),
                              pitch, kick ? -1 : 1, cotangent);
-                NAME(energy_pull_back)(net, rows, kept, cotangent, x_bar,
+                NAME(gradient_pull_back)(net, rows, kept, cotangent, x_bar,
                                        chain->bars + NET(index, kick));
                 if (x_bar)
                     NAME(scatter)(rows, d, x_bar, 1, probe_bars + 2 * d * start + FIXED(kick), 2 * d);

@@ -1,116 +1,105 @@
 /* The kernels as functions of untyped arrays, and their table. Sizes were checked by the caller. */
 
-static void NAME(energy_sizes)(const long *width, long layers, sizes *of) {
-    NAME(energy) net = {0};
-    NAME(energy_bind)(&net, width, layers, 0, 0);
-    *of = (sizes){.packed = NAME(energy_packed)(width, layers), .kept = NAME(energy_kept)(&net),
-                  .work = NAME(energy_work)(&net) + 3 * TILE * width[0], .tile = TILE,
-                  .bars = NAME(energy_bars_size)(width, layers)};
+static void NAME(energy_sizes)(const shape *of, sizes *to) {
+    *to = (sizes){.packed = NAME(energy_packed)(of), .kept = NAME(gradient_kept)(of),
+                  .work = NAME(gradient_work)(of) + 3 * TILE * of->dim,
+                  .bars = NAME(energy_bars_size)(of), .tile = TILE};
 }
 
-static void NAME(energy_fill)(const long *width, long layers, const void *const *weights,
-                              void *packed) {
+static void NAME(energy_fill)(const shape *of, const void *const *weights, void *packed) {
     NAME(energy) net = {0};
-    NAME(energy_bind)(&net, width, layers, (const REAL *const *)weights, packed);
+    NAME(energy_bind)(&net, of, (const REAL *const *)weights, packed);
 }
 
-/* Bind the networks of a chain, and their cotangents, which start from zero, where there are any. */
-static void NAME(bind_chain)(const chain_call *call, NAME(energy) *nets, NAME(energy_bars) *bars) {
-    const long numbers = NAME(energy_bars_size)(call->width, call->layers) * call->networks;
-    REAL *packed = (REAL *)call->packed, *work = call->work, *sums = call->bars;
-    for (long i = 0; sums && i < numbers; i++) sums[i] = 0;
-    for (long i = 0; i < call->networks; i++) {
-        packed = NAME(energy_bind)(nets + i, call->width, call->layers, 0, packed);
-        nets[i].work = work + 3 * TILE * call->width[0];
-        if (sums) sums = NAME(energy_open_bars)(bars + i, nets + i, sums);
+/* Bind the networks of a chain, and their cotangents, which start from zero, where there are any.
+   Returns the numbers in the larger block of the two kinds of network. */
+static long NAME(bind_chain)(const call *of, NAME(energy) *nets, NAME(energy_bars) *bars) {
+    REAL *packed = (REAL *)of->packed, *work = of->work, *sums = of->bars;
+    long kept = 0;
+    for (long i = 0; i < of->networks; i++) {
+        const shape *each = of->shapes + i % 2;
+        packed = NAME(energy_bind)(nets + i, each, 0, packed);
+        nets[i].work = work + 3 * TILE * each->dim;
+        if (sums) sums = NAME(energy_bind_bars)(bars + i, each, sums);
+        if (NAME(gradient_kept)(each) > kept) kept = NAME(gradient_kept)(each);
     }
+    for (REAL *sum = of->bars; sum && sum < sums; sum++) *sum = 0;
+    return kept;
 }
 
-static void NAME(chain_evaluate)(const chain_call *call) {
+static void NAME(chain_evaluate)(const call *of) {
     NAME(energy) nets[MAX_NETWORKS];
-    NAME(bind_chain)(call, nets, 0);
-    const NAME(chain) chain = {call->networks / 2, call->parts, call->dt, nets, 0, call->work};
-    const long step = call->keep ? NAME(energy_kept)(nets) : 0;
-    NAME(chain_forward)(&chain, call->rows, call->states, call->kept, step);
-    REAL *rest = (REAL *)call->kept + step * chain.hamiltonians * chain.parts *
-                                          ((call->rows + TILE - 1) / TILE);
-    NAME(fields_forward)(&chain, call->probe_rows, call->probes, call->fields, rest, step);
+    const long kept = NAME(bind_chain)(of, nets, 0), step = of->keep ? kept : 0;
+    const NAME(chain) chain = {of->networks / 2, of->parts, of->dt, nets, 0, of->work};
+    NAME(chain_forward)(&chain, of->rows, of->states, of->kept, step);
+    REAL *rest = (REAL *)of->kept + step * chain.hamiltonians * chain.parts *
+                                        ((of->rows + TILE - 1) / TILE);
+    NAME(fields_forward)(&chain, of->probe_rows, of->probes, of->fields, rest, step);
 }
 
-static void NAME(chain_differentiate)(const chain_call *call) {
+static void NAME(chain_differentiate)(const call *of) {
     NAME(energy) nets[MAX_NETWORKS];
     NAME(energy_bars) bars[MAX_NETWORKS];
-    NAME(bind_chain)(call, nets, bars);
-    const NAME(chain) chain = {call->networks / 2, call->parts, call->dt, nets, bars, call->work};
-    const long step = call->keep ? NAME(energy_kept)(nets) : 0;
-    NAME(chain_pull_back)(&chain, call->rows, call->states, call->kept, step, call->state_bars);
-    REAL *rest = (REAL *)call->kept + step * chain.hamiltonians * chain.parts *
-                                          ((call->rows + TILE - 1) / TILE);
-    NAME(fields_pull_back)(&chain, call->probe_rows, call->probes, call->fields, rest, step,
-                           call->probe_bars);
-    REAL *to = call->weight_bars;
-    for (long i = 0; i < call->networks; i++) to = NAME(energy_write_bars)(nets + i, bars + i, to);
+    const long kept = NAME(bind_chain)(of, nets, bars), step = of->keep ? kept : 0;
+    const NAME(chain) chain = {of->networks / 2, of->parts, of->dt, nets, bars, of->work};
+    NAME(chain_pull_back)(&chain, of->rows, of->states, of->kept, step, of->state_bars);
+    REAL *rest = (REAL *)of->kept + step * chain.hamiltonians * chain.parts *
+                                        ((of->rows + TILE - 1) / TILE);
+    NAME(fields_pull_back)(&chain, of->probe_rows, of->probes, of->fields, rest, step,
+                           of->probe_bars);
+    REAL *to = of->weight_bars;
+    for (long i = 0; i < of->networks; i++) to = NAME(energy_write_bars)(nets + i, bars + i, to);
 }
 
-static void NAME(energy_run)(const chain_call *call) {
+static void NAME(energy_run)(const call *of) {
     NAME(energy) net = {0};
-    NAME(bind_chain)(call, &net, 0);
-    NAME(energy_forward)(&net, call->rows, call->states, call->fields, call->kept,
-                         call->keep ? NAME(energy_kept)(&net) : 0);
+    const long kept = NAME(bind_chain)(of, &net, 0);
+    NAME(gradient_forward)(&net, of->rows, of->states, of->fields, of->kept, of->keep ? kept : 0);
 }
 
-static void NAME(energy_differentiate)(const chain_call *call) {
+static void NAME(energy_differentiate)(const call *of) {
     NAME(energy) net = {0};
     NAME(energy_bars) bars;
-    NAME(bind_chain)(call, &net, &bars);
-    const REAL *kept = call->kept, *cotangent = call->fields;
-    REAL *out = call->state_bars;
-    for (long start = 0; start < call->rows; start += TILE, kept += NAME(energy_kept)(&net)) {
-        const long rows = call->rows - start < TILE ? call->rows - start : TILE;
-        const long here = start * call->width[0];
-        NAME(energy_pull_back)(&net, rows, kept, cotangent + here, out + here, &bars);
+    const long step = NAME(bind_chain)(of, &net, &bars), d = of->shapes->dim;
+    const REAL *kept = of->kept, *cotangent = of->fields;
+    REAL *out = of->state_bars;
+    for (long start = 0; start < of->rows; start += TILE, kept += step) {
+        const long rows = of->rows - start < TILE ? of->rows - start : TILE;
+        NAME(gradient_pull_back)(&net, rows, kept, cotangent + start * d, out + start * d, &bars);
     }
-    NAME(energy_write_bars)(&net, &bars, call->weight_bars);
+    NAME(energy_write_bars)(&net, &bars, of->weight_bars);
 }
 
-static void NAME(relu_sizes)(const long *width, long layers, sizes *of) {
-    NAME(relu) net = {0};
-    NAME(relu_bind)(&net, width, layers, 0, 0);
-    *of = (sizes){.packed = NAME(relu_packed)(width, layers), .kept = NAME(relu_kept)(&net),
-                  .work = NAME(relu_work)(&net), .tile = TILE, .bars = 0};
-    for (long l = 0; l < layers; l++) of->bars += (width[l] + 1) * PADDED(width[l + 1]);
+static void NAME(relu_sizes)(const shape *of, sizes *to) {
+    *to = (sizes){.packed = NAME(layers_packed)(of), .kept = NAME(relu_kept)(of),
+                  .work = NAME(relu_work)(of), .bars = NAME(layer_bars_size)(of), .tile = TILE};
 }
 
-static void NAME(relu_fill)(const long *width, long layers, const void *const *weights,
-                            void *packed) {
-    NAME(relu) net = {0};
-    NAME(relu_bind)(&net, width, layers, (const REAL *const *)weights, packed);
+static void NAME(relu_fill)(const shape *of, const void *const *weights, void *packed) {
+    NAME(layers) layers;
+    NAME(bind_layers)(&layers, of, (const REAL *const *)weights, 0, packed);
 }
 
-static void NAME(relu_run)(const chain_call *call) {
-    NAME(relu) net = {0};
-    NAME(relu_bind)(&net, call->width, call->layers, 0, (REAL *)call->packed);
-    net.work = call->work;
-    NAME(relu_forward)(&net, call->rows, call->states, call->fields, call->kept,
-                       call->keep ? NAME(relu_kept)(&net) : 0);
+static NAME(relu) NAME(bind_relu)(const call *of) {
+    NAME(relu) net = {.of = of->shapes, .work = of->work};
+    NAME(bind_layers)(&net.layers, of->shapes, 0, 0, (REAL *)of->packed);
+    return net;
 }
 
-static void NAME(relu_differentiate)(const chain_call *call) {
-    NAME(relu) net = {0};
-    NAME(relu_bind)(&net, call->width, call->layers, 0, (REAL *)call->packed);
-    net.work = call->work;
-    REAL *bars[2 * MAX_LAYERS], *sums = call->bars, *to = call->weight_bars;
-    for (long l = 0; l < call->layers; l++) {
-        bars[2 * l] = sums, sums += call->width[l] * PADDED(call->width[l + 1]);
-        bars[2 * l + 1] = sums, sums += PADDED(call->width[l + 1]);
-    }
-    for (REAL *sum = call->bars; sum < sums; sum++) *sum = 0;
-    NAME(relu_pull_back)(&net, call->rows, call->kept, NAME(relu_kept)(&net), call->fields,
-                         call->state_bars, bars);
-    for (long l = 0; l < call->layers; l++)
-        for (long k = 0; k <= call->width[l]; k++)
-            for (long j = 0; j < call->width[l + 1]; j++)
-                *to++ = bars[2 * l][k * PADDED(call->width[l + 1]) + j];
+static void NAME(relu_run)(const call *of) {
+    const NAME(relu) net = NAME(bind_relu)(of);
+    NAME(relu_forward)(&net, of->rows, of->states, of->fields, of->kept,
+                       of->keep ? NAME(relu_kept)(of->shapes) : 0);
+}
+
+static void NAME(relu_differentiate)(const call *of) {
+    const NAME(relu) net = NAME(bind_relu)(of);
+    NAME(layer_bars) bars;
+    REAL *const end = NAME(bind_layer_bars)(&bars, of->shapes, of->bars);
+    for (REAL *sum = of->bars; sum < end; sum++) *sum = 0;
+    NAME(relu_pull_back)(&net, of->rows, of->kept, NAME(relu_kept)(of->shapes), of->fields,
+                         of->state_bars, &bars);
+    NAME(write_layer_bars)(&bars, of->shapes, 0, of->weight_bars);
 }
 
 /* Algorithm 1 of Kingma & Ba, arXiv:1412.6980, with the moments over 1 - beta; adam.py has it. */

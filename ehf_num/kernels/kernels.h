@@ -6,6 +6,8 @@
 
 #include "energy.h"
 
+#include "features.h"
+
 #include "chain.h"
 
 #include "relu.h"

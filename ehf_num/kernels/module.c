@@ -10,29 +10,37 @@
 
 #define MAX_LAYERS 8
 #define MAX_NETWORKS 64
+#define MAX_FEATURED 4096 /* coordinates that features may be of: dim³ must not overflow */
 
 typedef struct { long packed, kept, work, bars, tile; } sizes;
 
+/* A network: of dim numbers, or of so many quadratic functions of them; width[0] is its inputs. */
 typedef struct {
-    long width[MAX_LAYERS + 1], layers, networks, parts, rows, probe_rows;
+    long dim, width[MAX_LAYERS + 1], layers;
+    int featured;
+} shape;
+
+typedef struct {
+    shape shapes[2]; /* of every K and every U */
+    long networks, parts, rows, probe_rows;
     double dt;
     int keep;
     const void *packed;
     void *states, *probes, *fields, *kept, *work, *state_bars, *probe_bars, *bars, *weight_bars;
-} chain_call;
+} call;
 
 typedef struct {
     size_t real;
-    void (*energy_sizes)(const long *, long, sizes *);
-    void (*energy_fill)(const long *, long, const void *const *, void *);
-    void (*chain_evaluate)(const chain_call *);
-    void (*chain_differentiate)(const chain_call *);
-    void (*energy_evaluate)(const chain_call *);
-    void (*energy_differentiate)(const chain_call *);
-    void (*relu_sizes)(const long *, long, sizes *);
-    void (*relu_fill)(const long *, long, const void *const *, void *);
-    void (*relu_evaluate)(const chain_call *);
-    void (*relu_differentiate)(const chain_call *);
+    void (*energy_sizes)(const shape *, sizes *);
+    void (*energy_fill)(const shape *, const void *const *, void *);
+    void (*chain_evaluate)(const call *);
+    void (*chain_differentiate)(const call *);
+    void (*energy_evaluate)(const call *);
+    void (*energy_differentiate)(const call *);
+    void (*relu_sizes)(const shape *, sizes *);
+    void (*relu_fill)(const shape *, const void *const *, void *);
+    void (*relu_evaluate)(const call *);
+    void (*relu_differentiate)(const call *);
     void (*adam)(long, void *, const void *, void *, void *, const double *);
 } kernels;
 
@@ -55,54 +63,9 @@ typedef struct {
 
 static const kernels *of_float = &plain_float_table, *of_double = &plain_double_table;
 
-/* ---- arguments ---- */
+#include "arguments.h"
 
 static const kernels *table_of(int is_double) { return is_double ? of_double : of_float; }
-
-/* Read (is_double, widths) into a call; widths are those of x and of every layer's output. */
-static int read_widths(PyObject *widths, long *width, long *layers) {
-    const Py_ssize_t count = PyTuple_Size(widths);
-    if (count < 2 || count > MAX_LAYERS + 1) {
-        if (!PyErr_Occurred())
-            PyErr_Format(PyExc_ValueError, "widths: %zd given, 2 to %d are possible", count,
-                         MAX_LAYERS + 1);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        width[i] = PyLong_AsLong(PyTuple_GetItem(widths, i));
-        if (width[i] < 1 || width[i] > 1 << 20) {
-            if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "widths: 1 to 2^20 each");
-            return -1;
-        }
-    }
-    *layers = (long)count - 1;
-    return 0;
-}
-
-/* The buffers of one call, let go of together. */
-typedef struct {
-    Py_buffer views[3 * MAX_LAYERS + 8];
-    int count;
-} buffers;
-
-static void release(buffers *held) {
-    while (held->count) PyBuffer_Release(&held->views[--held->count]);
-}
-
-/* Borrow an array of so many numbers (at least, where more may be lent; -1: any). */
-static void *borrow(buffers *held, PyObject *array, const char *name, int writable, size_t real,
-                    long numbers, int exactly) {
-    Py_buffer *view = &held->views[held->count];
-    if (PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)))
-        return 0;
-    held->count++;
-    const size_t need = (size_t)(numbers < 0 ? 0 : numbers) * real, have = (size_t)view->len;
-    if (exactly ? have != need : have < need || have % real) {
-        PyErr_Format(PyExc_ValueError, "%s: %zu bytes given, %zu needed", name, have, need);
-        return 0;
-    }
-    return view->buf ? view->buf : (void *)held; /* an empty array may have no memory */
-}
 
 static PyObject *sizes_as_tuple(const sizes *of) {
     return Py_BuildValue("(lllll)", of->packed, of->kept, of->work, of->bars, of->tile);
@@ -111,46 +74,53 @@ static PyObject *sizes_as_tuple(const sizes *of) {
 static PyObject *measure(PyObject *args, int relu) {
     int is_double;
     PyObject *widths;
-    long width[MAX_LAYERS + 1], layers;
+    shape network;
     if (!PyArg_ParseTuple(args, "pO!", &is_double, &PyTuple_Type, &widths) ||
-        read_widths(widths, width, &layers))
+        read_shape(widths, relu, &network))
         return 0;
     sizes of;
     const kernels *table = table_of(is_double);
-    (relu ? table->relu_sizes : table->energy_sizes)(width, layers, &of);
+    (relu ? table->relu_sizes : table->energy_sizes)(&network, &of);
     return sizes_as_tuple(&of);
 }
 
 static PyObject *energy_sizes(PyObject *self, PyObject *args) { return measure(args, 0); }
 static PyObject *relu_sizes(PyObject *self, PyObject *args) { return measure(args, 1); }
 
-/* (is_double, widths, weights, packed): weights is a sequence of arrays, of one network. */
+/* (is_double, widths, weights, packed): weights is a sequence of arrays, of one network; A and b of
+   its features come last. */
 static PyObject *fill(PyObject *args, int relu) {
     int is_double;
     PyObject *widths, *weights, *packed;
-    long width[MAX_LAYERS + 1], layers;
+    shape network;
     if (!PyArg_ParseTuple(args, "pO!O!O", &is_double, &PyTuple_Type, &widths, &PyTuple_Type,
                           &weights, &packed) ||
-        read_widths(widths, width, &layers))
+        read_shape(widths, relu, &network))
         return 0;
-    if (PyTuple_Size(weights) != 2 * layers + !relu)
+    const long layers = network.layers, inputs = network.width[0];
+    const long count = 2 * layers + !relu + (relu || !network.featured ? 0 : 2);
+    if (PyTuple_Size(weights) != count)
         return PyErr_Format(PyExc_ValueError, "weights: %zd given for %ld layers",
                             PyTuple_Size(weights), layers);
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
     sizes of;
-    (relu ? table->relu_sizes : table->energy_sizes)(width, layers, &of);
+    (relu ? table->relu_sizes : table->energy_sizes)(&network, &of);
     buffers held = {.count = 0};
-    const void *arrays[2 * MAX_LAYERS + 1];
+    const void *arrays[2 * MAX_LAYERS + 3];
     void *to = borrow(&held, packed, "packed", 1, real, of.packed, 1);
-    for (long i = 0; to && i < PyTuple_Size(weights); i++) {
-        const long fan_out = i == 2 * layers ? 1 : width[i / 2 + 1];
-        const long fan_in = i == 2 * layers ? width[layers] : i % 2 ? 1 : width[i / 2];
-        arrays[i] = borrow(&held, PyTuple_GetItem(weights, i), "weights", 0, real,
-                           fan_in * fan_out, 1);
+    for (long i = 0; to && i < count; i++) {
+        long numbers;
+        if (i < 2 * layers)
+            numbers = network.width[i / 2 + 1] * (i % 2 ? 1 : network.width[i / 2]);
+        else if (i == 2 * layers)
+            numbers = network.width[layers];
+        else
+            numbers = inputs * network.dim * (i == 2 * layers + 1 ? network.dim : 1);
+        arrays[i] = borrow(&held, PyTuple_GetItem(weights, i), "weights", 0, real, numbers, 1);
         if (!arrays[i]) to = 0;
     }
-    if (to) (relu ? table->relu_fill : table->energy_fill)(width, layers, arrays, to);
+    if (to) (relu ? table->relu_fill : table->energy_fill)(&network, arrays, to);
     release(&held);
     if (!to) return 0;
     Py_RETURN_NONE;
@@ -159,65 +129,65 @@ static PyObject *fill(PyObject *args, int relu) {
 static PyObject *energy_fill(PyObject *self, PyObject *args) { return fill(args, 0); }
 static PyObject *relu_fill(PyObject *self, PyObject *args) { return fill(args, 1); }
 
-/* Count rows of an array that was borrowed last. */
-static long rows_of(const buffers *held, size_t real, long width) {
-    return (long)((size_t)held->views[held->count - 1].len / real) / width;
-}
-
-static long tiles(long rows, long tile) { return (rows + tile - 1) / tile; }
-
-/* (is_double, widths, networks, steps, dt, keep, packed, states, probes, fields, kept, work), and
-   for the pullback (…, state_bars, probe_bars, bars, weight_bars). */
+/* (is_double, widths of K, widths of U, networks, steps, dt, keep, packed, states, probes, fields,
+   kept, work), and for the pullback (…, state_bars, probe_bars, bars, weight_bars). */
 static PyObject *run_chain(PyObject *args, int backward) {
     int is_double;
     long steps;
-    PyObject *widths, *packed, *states, *probes, *fields, *kept, *work;
+    PyObject *widths[2], *packed, *states, *probes, *fields, *kept, *work;
     PyObject *state_bars = 0, *probe_bars = 0, *bars = 0, *weight_bars = 0;
-    chain_call call = {.keep = 0};
-    if (!PyArg_ParseTuple(args, backward ? "pO!lldpOOOOOOOOOO" : "pO!lldpOOOOOO", &is_double,
-                          &PyTuple_Type, &widths, &call.networks, &steps, &call.dt, &call.keep,
-                          &packed, &states, &probes, &fields, &kept, &work, &state_bars, &probe_bars,
-                          &bars, &weight_bars) ||
-        read_widths(widths, call.width, &call.layers))
+    call run = {.keep = 0};
+    if (!PyArg_ParseTuple(args, backward ? "pO!O!lldpOOOOOOOOOO" : "pO!O!lldpOOOOOO", &is_double,
+                          &PyTuple_Type, widths, &PyTuple_Type, widths + 1, &run.networks, &steps,
+                          &run.dt, &run.keep, &packed, &states, &probes, &fields, &kept, &work,
+                          &state_bars, &probe_bars, &bars, &weight_bars) ||
+        read_shape(widths[0], 0, run.shapes) || read_shape(widths[1], 0, run.shapes + 1))
         return 0;
-    if (steps < 1 || call.networks < 2 || call.networks > MAX_NETWORKS || call.networks % 2)
-        return PyErr_Format(PyExc_ValueError, "%ld steps, %ld networks", steps, call.networks);
-    call.parts = 2 * steps + 1;
+    if (run.shapes[0].dim != run.shapes[1].dim)
+        return PyErr_Format(PyExc_ValueError, "widths: K is of %ld coordinates, U of %ld",
+                            run.shapes[0].dim, run.shapes[1].dim);
+    if (steps < 1 || steps > 1 << 20 || run.networks < 2 || run.networks > MAX_NETWORKS ||
+        run.networks % 2)
+        return PyErr_Format(PyExc_ValueError, "%ld steps, %ld networks", steps, run.networks);
+    run.parts = 2 * steps + 1;
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
-    const long wide = 2 * call.width[0];
-    sizes of;
-    table->energy_sizes(call.width, call.layers, &of);
+    const long wide = 2 * run.shapes[0].dim, pairs = run.networks / 2;
+    sizes of[2];
+    for (int i = 0; i < 2; i++) table->energy_sizes(run.shapes + i, of + i);
+    const long one_kept = of[0].kept > of[1].kept ? of[0].kept : of[1].kept;
+    const long most_work = of[0].work > of[1].work ? of[0].work : of[1].work;
     buffers held = {.count = 0};
     PyObject *result = 0;
-    if (!(call.packed = borrow(&held, packed, "packed", 0, real, of.packed * call.networks, 1)) ||
-        !(call.states = borrow(&held, states, "states", 1, real, -1, 0)))
+    if (!(run.packed = borrow(&held, packed, "packed", 0, real,
+                              (of[0].packed + of[1].packed) * pairs, 1)) ||
+        !(run.states = borrow(&held, states, "states", 1, real, -1, 0)))
         goto end;
-    call.rows = rows_of(&held, real, wide);
-    if (!(call.probes = borrow(&held, probes, "probes", 0, real, -1, 0))) goto end;
-    call.probe_rows = rows_of(&held, real, wide);
-    const long evaluations = call.networks * tiles(call.probe_rows, of.tile) +
-                             call.networks / 2 * call.parts * tiles(call.rows, of.tile);
-    const long outputs = call.probe_rows * call.networks / 2 * wide;
-    if (!(call.fields = borrow(&held, fields, "fields", !backward, real, outputs, 1)) ||
-        !(call.kept = borrow(&held, kept, "kept", 1, real, of.kept * (call.keep ? evaluations : 1),
-                             0)) ||
-        !(call.work = borrow(&held, work, "work", 1, real, of.work, 0)))
+    if ((run.rows = rows_of(&held, "states", real, wide)) < 0) goto end;
+    if (!(run.probes = borrow(&held, probes, "probes", 0, real, -1, 0))) goto end;
+    if ((run.probe_rows = rows_of(&held, "probes", real, wide)) < 0) goto end;
+    const long evaluations = run.networks * tiles(run.probe_rows, of->tile) +
+                             pairs * run.parts * tiles(run.rows, of->tile);
+    const long outputs = run.probe_rows * pairs * wide;
+    if (!(run.fields = borrow(&held, fields, "fields", !backward, real, outputs, 1)) ||
+        !(run.kept = borrow(&held, kept, "kept", 1, real, one_kept * (run.keep ? evaluations : 1),
+                            0)) ||
+        !(run.work = borrow(&held, work, "work", 1, real, most_work, 0)))
         goto end;
     if (backward) {
-        long numbers = call.width[call.layers];
-        for (long l = 0; l < call.layers; l++) numbers += (call.width[l] + 1) * call.width[l + 1];
-        if (!(call.state_bars =
-                  borrow(&held, state_bars, "state_bars", 1, real, call.rows * wide, 1)) ||
-            !(call.probe_bars =
-                  borrow(&held, probe_bars, "probe_bars", 1, real, call.probe_rows * wide, 1)) ||
-            !(call.bars = borrow(&held, bars, "bars", 1, real, of.bars * call.networks, 0)) ||
-            !(call.weight_bars = borrow(&held, weight_bars, "weight_bars", 1, real,
-                                        numbers * call.networks, 1)))
+        const long numbers = weights_of(run.shapes, 0) + weights_of(run.shapes + 1, 0);
+        if (!(run.state_bars =
+                  borrow(&held, state_bars, "state_bars", 1, real, run.rows * wide, 1)) ||
+            !(run.probe_bars =
+                  borrow(&held, probe_bars, "probe_bars", 1, real, run.probe_rows * wide, 1)) ||
+            !(run.bars =
+                  borrow(&held, bars, "bars", 1, real, (of[0].bars + of[1].bars) * pairs, 0)) ||
+            !(run.weight_bars =
+                  borrow(&held, weight_bars, "weight_bars", 1, real, numbers * pairs, 1)))
             goto end;
     }
     Py_BEGIN_ALLOW_THREADS
-    (backward ? table->chain_differentiate : table->chain_evaluate)(&call);
+    (backward ? table->chain_differentiate : table->chain_evaluate)(&run);
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);
 end:
@@ -233,42 +203,42 @@ static PyObject *chain_pull_back(PyObject *self, PyObject *args) { return run_ch
 static PyObject *run_network(PyObject *args, int backward, int relu) {
     int is_double;
     PyObject *widths, *packed, *x = 0, *out, *kept, *work, *x_bars = 0, *bars = 0, *weight_bars = 0;
-    chain_call call = {.keep = 1, .networks = 1};
+    call run = {.keep = 1, .networks = 1};
     if (!(backward ? PyArg_ParseTuple(args, "pO!OOOOOOO", &is_double, &PyTuple_Type, &widths, &packed,
                                       &out, &kept, &work, &x_bars, &bars, &weight_bars)
                    : PyArg_ParseTuple(args, "pO!pOOOOO", &is_double, &PyTuple_Type, &widths,
-                                      &call.keep, &packed, &x, &out, &kept, &work)) ||
-        read_widths(widths, call.width, &call.layers))
+                                      &run.keep, &packed, &x, &out, &kept, &work)) ||
+        read_shape(widths, relu, run.shapes))
         return 0;
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
-    const long into = call.width[0], out_of = relu ? call.width[call.layers] : into;
+    const shape *network = run.shapes;
+    const long into = network->dim, out_of = relu ? network->width[network->layers] : into;
     sizes of;
-    (relu ? table->relu_sizes : table->energy_sizes)(call.width, call.layers, &of);
+    (relu ? table->relu_sizes : table->energy_sizes)(network, &of);
     buffers held = {.count = 0};
     PyObject *result = 0;
-    if (!(call.packed = borrow(&held, packed, "packed", 0, real, of.packed, 1)) ||
-        !(call.fields = borrow(&held, out, "out", !backward, real, -1, 0)))
+    if (!(run.packed = borrow(&held, packed, "packed", 0, real, of.packed, 1)) ||
+        !(run.fields = borrow(&held, out, "out", !backward, real, -1, 0)))
         goto end;
-    call.rows = rows_of(&held, real, out_of);
-    const long blocks = call.keep ? tiles(call.rows, of.tile) : 1;
-    if (!(call.kept = borrow(&held, kept, "kept", 1, real, of.kept * blocks, 0)) ||
-        !(call.work = borrow(&held, work, "work", 1, real, of.work, 0)))
+    if ((run.rows = rows_of(&held, "out", real, out_of)) < 0) goto end;
+    const long blocks = run.keep ? tiles(run.rows, of.tile) : 1;
+    if (!(run.kept = borrow(&held, kept, "kept", 1, real, of.kept * blocks, 0)) ||
+        !(run.work = borrow(&held, work, "work", 1, real, of.work, 0)))
         goto end;
-    if (!backward && !(call.states = borrow(&held, x, "x", 0, real, call.rows * into, 1))) goto end;
+    if (!backward && !(run.states = borrow(&held, x, "x", 0, real, run.rows * into, 1))) goto end;
     if (backward) {
-        long numbers = relu ? 0 : call.width[call.layers];
-        for (long l = 0; l < call.layers; l++) numbers += (call.width[l] + 1) * call.width[l + 1];
-        if (!(call.state_bars = borrow(&held, x_bars, "x_bars", 1, real, call.rows * into, 1)) ||
-            !(call.bars = borrow(&held, bars, "bars", 1, real, of.bars, 0)) ||
-            !(call.weight_bars = borrow(&held, weight_bars, "weight_bars", 1, real, numbers, 1)))
+        if (!(run.state_bars = borrow(&held, x_bars, "x_bars", 1, real, run.rows * into, 1)) ||
+            !(run.bars = borrow(&held, bars, "bars", 1, real, of.bars, 0)) ||
+            !(run.weight_bars = borrow(&held, weight_bars, "weight_bars", 1, real,
+                                       weights_of(network, relu), 1)))
             goto end;
     }
     Py_BEGIN_ALLOW_THREADS
     if (relu)
-        (backward ? table->relu_differentiate : table->relu_evaluate)(&call);
+        (backward ? table->relu_differentiate : table->relu_evaluate)(&run);
     else
-        (backward ? table->energy_differentiate : table->energy_evaluate)(&call);
+        (backward ? table->energy_differentiate : table->energy_evaluate)(&run);
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);
 end:
@@ -293,7 +263,7 @@ static PyObject *adam_step(PyObject *self, PyObject *args) {
     const size_t real = table->real;
     buffers held = {.count = 0};
     void *arrays[4] = {borrow(&held, theta, "theta", 1, real, -1, 0), 0, 0, 0};
-    const long n = arrays[0] ? rows_of(&held, real, 1) : 0;
+    const long n = arrays[0] ? rows_of(&held, "theta", real, 1) : 0;
     const int fine = arrays[0] && (arrays[1] = borrow(&held, gradient, "gradient", 0, real, n, 1)) &&
                      (arrays[2] = borrow(&held, first, "first", 1, real, n, 1)) &&
                      (arrays[3] = borrow(&held, second, "second", 1, real, n, 1));
@@ -334,6 +304,7 @@ PyMODINIT_FUNC PyInit__native(void) {
 #endif
     if (module && (PyModule_AddStringConstant(module, "instructions", instructions) ||
                    PyModule_AddIntConstant(module, "MAX_LAYERS", MAX_LAYERS) ||
+                   PyModule_AddIntConstant(module, "MAX_FEATURED", MAX_FEATURED) ||
                    PyModule_AddIntConstant(module, "MAX_NETWORKS", MAX_NETWORKS)))
         Py_CLEAR(module);
     return module;

@@ -105,3 +105,85 @@ static TARGET REAL *NAME(pack_row)(long n, const REAL *from, REAL *to) {
     for (long i = 0; i < PADDED(n); i++) to[i] = i < n ? from[i] : 0;
     return to + PADDED(n);
 }
+
+#define FOR_UNITS(rows, width)                                                                     \
+    for (long i = 0; i < (rows) * PITCH(width); i += PITCH(width))                                 \
+        for (long u = i; u < i + PADDED(width); u += VLEN)
+
+/* sums (PADDED(width)) += Σ of rows. */
+INLINE void NAME(add_rows)(long rows, long width, const REAL *from, REAL *sums) {
+    for (long u = 0; u < PADDED(width); u += VLEN) {
+        vec sum = NAME(load)(sums + u);
+        for (long i = 0; i < rows; i++) sum += NAME(load)(from + i * PITCH(width) + u);
+        NAME(store)(sums + u, sum);
+    }
+}
+
+/* ---- the layers of a network ---- */
+
+typedef struct {
+    const REAL *up[MAX_LAYERS], *down[MAX_LAYERS]; /* W_l and W_lᵀ, packed */
+    const REAL *bias[MAX_LAYERS];                  /* b_l */
+} NAME(layers);
+
+typedef struct {
+    REAL *sums[MAX_LAYERS], *bias[MAX_LAYERS]; /* cotangents of W_l and b_l, in panels */
+} NAME(layer_bars);
+
+static long NAME(layers_packed)(const shape *of) {
+    long numbers = 0;
+    for (long l = 0; l < of->layers; l++) {
+        const long fan_in = of->width[l], fan_out = of->width[l + 1];
+        numbers += (fan_in + 1) * PADDED(fan_out) + fan_out * PADDED(fan_in);
+    }
+    return numbers;
+}
+
+static long NAME(layer_bars_size)(const shape *of) {
+    long numbers = 0;
+    for (long l = 0; l < of->layers; l++) numbers += (of->width[l] + 1) * PADDED(of->width[l + 1]);
+    return numbers;
+}
+
+/* Bind packed layers, after filling them from W_1, b_1, … where those are given; the last W_lᵀ has
+   its rows scaled where there is a scale. Returns what follows them. */
+static TARGET REAL *NAME(bind_layers)(NAME(layers) *net, const shape *of,
+                                      const REAL *const *weights, const REAL *scale, REAL *to) {
+    for (long l = 0; l < of->layers; l++) {
+        const long fan_in = of->width[l], fan_out = of->width[l + 1];
+        REAL *const down = to + fan_in * PADDED(fan_out);
+        REAL *const bias = down + fan_out * PADDED(fan_in);
+        if (weights) {
+            NAME(pack)(fan_in, fan_out, weights[2 * l], fan_out, 1, 0, to);
+            NAME(pack)(fan_out, fan_in, weights[2 * l], 1, fan_out,
+                       l == of->layers - 1 ? scale : 0, down);
+            NAME(pack_row)(fan_out, weights[2 * l + 1], bias);
+        }
+        net->up[l] = to, net->down[l] = down, net->bias[l] = bias;
+        to = bias + PADDED(fan_out);
+    }
+    return to;
+}
+
+static TARGET REAL *NAME(bind_layer_bars)(NAME(layer_bars) *bars, const shape *of, REAL *from) {
+    for (long l = 0; l < of->layers; l++) {
+        const long fan_out = PADDED(of->width[l + 1]);
+        bars->sums[l] = from, bars->bias[l] = from + of->width[l] * fan_out;
+        from = bars->bias[l] + fan_out;
+    }
+    return from;
+}
+
+/* Write the cotangents of W_1, b_1, … in a row; those of the last layer times scale, if any. */
+static TARGET REAL *NAME(write_layer_bars)(const NAME(layer_bars) *bars, const shape *of,
+                                           const REAL *scale, REAL *to) {
+    for (long l = 0; l < of->layers; l++) {
+        const long fan_out = of->width[l + 1];
+        const REAL *factors = l == of->layers - 1 ? scale : 0;
+        for (long k = 0; k <= of->width[l]; k++) { /* b_l follows W_l in both places */
+            const REAL *from = bars->sums[l] + k * PADDED(fan_out);
+            for (long j = 0; j < fan_out; j++) *to++ = factors ? from[j] * factors[j] : from[j];
+        }
+    }
+    return to;
+}

@@ -179,11 +179,12 @@ def test_adam(dtype):
 
 
 def test_calls_with_wrong_sizes_are_refused():
-    packed_size, kept, work, _, _ = kernels.energy_sizes(True, (2, 8))
+    widths = (0, 2, 8)
+    packed_size, kept, work, _, _ = kernels.energy_sizes(True, widths)
     weights = tuple(init_energy((2, 8, 1), np.random.default_rng(7), "float64"))
     packed, x = np.empty(packed_size), np.zeros((5, 2))
-    kernels.energy_fill(True, (2, 8), weights, packed)
-    right = [True, (2, 8), False, packed, x, np.empty((5, 2)), np.empty(kept), np.empty(work)]
+    kernels.energy_fill(True, widths, weights, packed)
+    right = [True, widths, False, packed, x, np.empty((5, 2)), np.empty(kept), np.empty(work)]
     kernels.energy_forward(*right)
     for place in (3, 4, 5, 6, 7):
         wrong = list(right)
@@ -191,11 +192,14 @@ def test_calls_with_wrong_sizes_are_refused():
         with pytest.raises(ValueError, match="bytes given"):
             kernels.energy_forward(*wrong)
     with pytest.raises(ValueError, match="widths"):
-        kernels.energy_forward(True, (2,), *right[2:])
+        kernels.energy_forward(True, widths[:2], *right[2:])
+    for wrong_widths in ((0, 2, 0), (-1, 2, 8), (kernels.MAX_FEATURED + 1, 2, 8)):
+        with pytest.raises(ValueError, match="widths"):
+            kernels.energy_sizes(True, wrong_widths)
     with pytest.raises(ValueError, match="widths"):
-        kernels.energy_sizes(True, (2, 0))
+        kernels.relu_sizes(True, (2, 2, 8))  # a relu network has no features
     with pytest.raises(ValueError, match="weights"):
-        kernels.energy_fill(True, (2, 8), weights[:2], packed)
+        kernels.energy_fill(True, widths, weights[:2], packed)
     with pytest.raises((BufferError, ValueError), match="contiguous"):
         kernels.energy_forward(*right[:4], np.zeros((2, 5)).T, *right[5:])
     read_only = np.empty((5, 2))
@@ -203,7 +207,9 @@ def test_calls_with_wrong_sizes_are_refused():
     with pytest.raises((BufferError, ValueError)):
         kernels.energy_forward(*right[:5], read_only, *right[6:])
     with pytest.raises(ValueError, match="networks"):
-        kernels.chain_forward(True, (2, 8), 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5)
+        kernels.chain_forward(
+            True, widths, widths, 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5
+        )
 
 
 def test_the_environment_turns_them_off():
