@@ -224,7 +224,7 @@ class _LayerRows:
         after = self._before * self._growth
         after[:, : layer.shifts] += outputs[:, scales:]
         state[:, layer.moved] = after
-        total: Array = log_scale @ layer.scaled
+        total: Array = np.einsum("ns,s->n", log_scale, layer.scaled)
         return total
 
     def pull_back(
