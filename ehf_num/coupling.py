@@ -12,22 +12,23 @@ direction reaches is a vector of which the length alone is looked at and scaled.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.tracer import isbox
 
+from ehf_num.coupling_rows import HALF_LOG_2PI, LARGEST_LOG_SCALE, TINY, CouplingKernel
+from ehf_num.fused import fuse
 from ehf_num.momentum_frames import MomentumFrame
-from ehf_num.networks import Weights, init_relu
-from ehf_num.relu_network import relu_network
+from ehf_num.networks import Weights, init_relu, relu_network_reference
+from ehf_num.parallel import one_blas_thread, run_all, share_count, shares
+from ehf_num.tape import part
 from ehf_num.workspace import Array
-
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
-_LARGEST_LOG_SCALE = 3.0  # of one layer: exp does not run away
-_TINY = 1e-12  # under a root: its slope at zero is infinite
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,57 @@ class CouplingEncoder:
         return arrays
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
-        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
+        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats.
+
+        A derivative in q is there if the frame's formulas have one: a `MovingFrame` has none, and
+        raises ArgumentError for a q that is on the tape.
+        """
+        draw = self._reference if isbox(q) else self._fused
+        drawn = draw(q, noise, *weights)
+        return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
+
+    def score(self, weights: Weights, q: Array, noise: Array) -> Array:
+        """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d)."""
+        ready = self.kernel(weights)
+        count = share_count(len(q), ready.multiply_adds * len(q))
+
+        def of_rows(rows: slice) -> Array:
+            share = ready.share(keep=True)
+            share.forward(q[rows], noise[rows])
+            return share.score()
+
+        with one_blas_thread():
+            return np.concatenate(run_all([partial(of_rows, s) for s in shares(len(q), count)]))
+
+    def kernel(self, weights: Weights) -> CouplingKernel:
+        """Make weights ready for rows, which go through a draw and back without a tape."""
+        networks = [tuple(network) for network in self._networks(weights)]
+        return CouplingKernel(self.dim, self._compiled_frame, networks)
+
+    @cached_property
+    def _compiled_frame(self) -> MomentumFrame:
+        # Its formulas are compiled on first use: here, not by several threads at once.
+        self.frame.at(np.empty((0, self.dim)))
+        return self.frame
+
+    @cached_property
+    def _fused(self) -> Callable[..., Any]:
+        return fuse(self.kernel, self._reference, row_arguments=2)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What `fuse` returns does not pickle: a copy makes its own.
+        return CouplingEncoder, (self.dim, self.hidden, self.frame, self.layers)
+
+    def _reference(self, q: Any, noise: Any, *weights: Any) -> Any:
+        """Draw in plain autograd operations: p and ln h in one array (n, d + 1)."""
         features, directions = self.frame.at(q)
         components = _taken_apart(noise, directions)
-        log_h = -anp.sum(0.5 * noise**2, axis=1) - self.dim * _HALF_LOG_2PI
+        log_h = -anp.sum(0.5 * noise**2, axis=1) - self.dim * HALF_LOG_2PI
         for layer, network in enumerate(self._networks(weights)):
             components, log_scale = self._coupled(layer, network, features, components)
             log_h = log_h - log_scale
-        return _put_together(components, directions), log_h
+        p = _put_together(components, directions)
+        return anp.concatenate([p, log_h[:, np.newaxis]], axis=1)
 
     def _roles(self, layer: int) -> tuple[list[int], list[int]]:
         """Which columns a layer keeps and which it moves; the rest counts as one more odd one."""
@@ -118,10 +162,10 @@ class CouplingEncoder:
         rest_moves = rest is not None and layer % 2 == 1
         inputs = [features, *(columns[k] for k in kept)]
         if rest is not None and not rest_moves:
-            inputs.append(anp.sqrt(anp.sum(rest**2, axis=1, keepdims=True) + _TINY))
-        outputs = relu_network(anp.concatenate(inputs, axis=1), *network)
+            inputs.append(anp.sqrt(anp.sum(rest**2, axis=1, keepdims=True) + TINY))
+        outputs = relu_network_reference(anp.concatenate(inputs, axis=1), *network)
         scales = len(moved) + rest_moves
-        s = _LARGEST_LOG_SCALE * anp.tanh(outputs[:, :scales] * (1 / _LARGEST_LOG_SCALE))
+        s = LARGEST_LOG_SCALE * anp.tanh(outputs[:, :scales] * (1 / LARGEST_LOG_SCALE))
         growth = anp.exp(s)
         for place, k in enumerate(moved):
             shift = outputs[:, scales + place : scales + place + 1]

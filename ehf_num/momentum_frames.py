@@ -10,6 +10,8 @@ import numpy as np
 from ehf_num.workspace import Array
 from ehf_sym import NumpyFormula
 
+_CLOSE = 0.1  # the sine of an angle: rounding errors of a projection grow by one over it
+
 
 class MomentumFrame(Protocol):
     """Functions of q for the conditioner, and orthonormal directions at each q."""
@@ -97,9 +99,33 @@ class MovingFrame:
 
     def at(self, q: Array) -> tuple[Array, Array]:
         """Evaluate the invariants (n, k) and the directions (n, d, m)."""
-        columns = np.swapaxes(self.fields(q), 1, 2)
-        directions, triangle = np.linalg.qr(columns)
-        # Householder's signs depend on the coordinates; with a positive diagonal they do not.
-        diagonal = np.diagonal(triangle, axis1=1, axis2=2)
-        signs = np.where(diagonal < 0, -1, 1).astype(q.dtype)
-        return self.invariants(q), directions * signs[:, np.newaxis, :]
+        return self.invariants(q), np.swapaxes(_orthonormal(self.fields(q)), 1, 2)
+
+
+def _orthonormal(fields: Array) -> Array:
+    """Make m vectors at each of n points orthonormal, one after the other: (n, m, d)."""
+    rows = np.empty_like(fields)
+    before = np.sqrt(np.einsum("nmi,nmi->nm", fields, fields))
+    after = before.copy()
+    with np.errstate(divide="ignore", invalid="ignore"):  # such rows are done again below
+        for k in range(fields.shape[1]):
+            vector = fields[:, k]
+            if k:
+                along = np.einsum("nmi,ni->nm", rows[:, :k], vector)
+                vector = vector - np.einsum("nm,nmi->ni", along, rows[:, :k])
+                after[:, k] = np.sqrt(np.einsum("ni,ni->n", vector, vector))
+            np.divide(vector, after[:, k : k + 1], out=rows[:, k])
+    close = ~(after > _CLOSE * before).all(axis=1)
+    if close.any():
+        rows[close] = _by_reflections(fields[close])
+    return rows
+
+
+def _by_reflections(fields: Array) -> Array:
+    """Do the same slowly, and orthonormal for dependent vectors too."""
+    directions, triangle = np.linalg.qr(np.swapaxes(fields, 1, 2))
+    # Householder's signs depend on the coordinates; with a positive diagonal they do not.
+    diagonal = np.diagonal(triangle, axis1=1, axis2=2)
+    signs = np.where(diagonal < 0, -1, 1).astype(fields.dtype)
+    rows: Array = np.swapaxes(directions * signs[:, np.newaxis, :], 1, 2)
+    return rows
