@@ -97,6 +97,33 @@ class Constraint:
         parts = 2 if self.split else 1
         return mean_squared_brackets(fields, self.gradients(states), parts, self.normalized)
 
+    def squares_and_slopes(self, fields: Array, states: Array, rates: Array) -> tuple[Array, Array]:
+        """Evaluate `mean_squares`, and the slope of their sum, each times its rate, in the fields.
+
+        Parameters
+        ----------
+        fields : ndarray, shape (n J, 2d)
+            X_{H_j}, those at one state together.
+        states : ndarray, shape (n, 2d)
+            Where.
+        rates : ndarray, shape (K,) or, split, (2K,)
+            Factors.
+
+        Returns
+        -------
+        squares : ndarray, shape (K,) or, split, (2K,)
+            Zeros where there are no states.
+        slopes : ndarray, shape (n J, 2d)
+            By the fields.
+        """
+        if not len(states):
+            return np.zeros_like(rates), np.zeros_like(fields)
+        rest = self.gradients(states), 2 if self.split else 1, self.normalized
+        each = fields.reshape(len(states), -1, fields.shape[1])
+        squares = mean_squared_brackets(each, *rest)
+        slopes = _mean_squared_brackets_vjp(squares, each, *rest)(rates)
+        return squares, slopes.reshape(fields.shape)
+
 
 def brackets_with(gradients: Any, fields: Any) -> Any:
     """Evaluate {g_k, H} = ∂g_k/∂s · X_H.

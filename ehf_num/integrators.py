@@ -120,20 +120,27 @@ class Leapfrog:
         The Hamiltonians are such as `chained` finds. Returns the states (n, 2d), and the vector
         fields of all Hamiltonians at the probes (m, 2d): (m, len(hamiltonians), 2d).
         """
+        if probes is None:
+            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
+        chain, weights = self.plan(hamiltonians, len(q), len(probes), dt=dt)
+        return leapfrog_chain(chain)(q, p, probes, *weights)
+
+    def plan(
+        self, hamiltonians: Sequence[Any], rows: int, probes: int, *, dt: float
+    ) -> tuple[Chain, list[Any]]:
+        """Decide on the chain for so many rows, and put its weights in a row."""
         features = chained(hamiltonians)
         if features is None:
             raise EHFError("hamiltonians are not networks that one chain takes; see `chained`")
-        if probes is None:
-            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
         weights = [
             array for h in hamiltonians for array in (*h.kinetic_weights, *h.potential_weights)
         ]
         rebuild = self.reversible is True
         chain = Chain(self.steps, dt, len(hamiltonians), rebuild, features)
         if self.reversible == "auto":
-            rebuild = kept_bytes(weights, chain, len(q), len(probes)) > MOST_KEPT
+            rebuild = kept_bytes(weights, chain, rows, probes) > MOST_KEPT
             chain = replace(chain, rebuild=rebuild)
-        return leapfrog_chain(chain)(q, p, probes, *weights)
+        return chain, weights
 
 
 def chained(
