@@ -6,10 +6,9 @@ The loss always has the same pieces in the same order, and all of them know thei
     s → ln π and ∂ln π/∂s;    X_H → mean squared brackets and their slopes
     and back through the chain and the encoder.
 
-So a step is one task for each thread, and within it one block of rows after another, small enough
-for what is kept between the passes to stay in cache. Where a piece has no such form `direct_step`
-returns None, and the tape serves: an encoder without a `kernel`, a base with learned parameters,
-energies that one chain does not take.
+So a step is one task for each thread, and threads meet once. Where a piece has no such form
+`direct_step` returns None, and the tape serves: an encoder without a `kernel`, a base with learned
+parameters, energies that one chain does not take.
 """
 
 from __future__ import annotations
@@ -29,8 +28,6 @@ from ehf_num.leapfrog_map import chain_kernel
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread, run_all, share_count, shares
 from ehf_num.workspace import Array
-
-ROWS_PER_BLOCK = 256
 
 
 @dataclass
@@ -87,10 +84,14 @@ def direct_step(
     step = _Step(objective, encoder, chain, rates, draws, weighted, len(x), len(probes))
     work = (encoder.multiply_adds + chain.multiply_adds) * len(x)
     count = share_count(len(x) // draws, work)
-    rows = step.blocks(x, noise, probes, count)
+    cuts = zip(shares(len(x) // draws, count), shares(len(probes), count), strict=True)
+    tasks = []
+    for points, others in cuts:
+        rows = slice(points.start * draws, points.stop * draws)
+        tasks.append(partial(step.share, x[rows], noise[rows], probes[others]))
     with one_blas_thread():
-        first, *others = run_all([partial(step.share, blocks) for blocks in rows])
-    for other in others:
+        first, *rest = run_all(tasks)
+    for other in rest:
         first.add(other)
     size = len(first.chain) // hamiltonians
     last_first = range(len(first.chain) - size, -1, -size)
@@ -130,27 +131,8 @@ class _Step:
     count: int
     probe_count: int
 
-    def blocks(
-        self, x: Array, noise: Array, probes: Array, threads: int
-    ) -> list[list[tuple[Array, ...]]]:
-        """Cut rows for each thread, and those into blocks; the draws of a point stay together."""
-        points = len(x) // self.draws
-        blocks = max(1, -(-len(x) // (threads * ROWS_PER_BLOCK))) * threads
-        cut = [slice(s.start * self.draws, s.stop * self.draws) for s in shares(points, blocks)]
-        pieces: list[tuple[Array, ...]] = [
-            (x[rows], noise[rows], probes[others])
-            for rows, others in zip(cut, shares(len(probes), blocks), strict=True)
-        ]
-        return [pieces[rows] for rows in shares(blocks, threads)]
-
-    def share(self, blocks: Sequence[tuple[Array, ...]]) -> _Sums:
+    def share(self, x: Array, noise: Array, probes: Array) -> _Sums:
         """Do one thread's part."""
-        sums = self._block(*blocks[0])
-        for block in blocks[1:]:
-            sums.add(self._block(*block))
-        return sums
-
-    def _block(self, x: Array, noise: Array, probes: Array) -> _Sums:
         encoder, chain = self.encoder.share(keep=True), self.chain.share(keep=True)
         (drawn,) = encoder.forward(x, noise)
         p, log_h = drawn[:, :-1], drawn[:, -1]
