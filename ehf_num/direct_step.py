@@ -111,6 +111,7 @@ def _pieces(
         or not isinstance(objective.base, NumericBase)
         or not isinstance(integrator, Leapfrog)
         or chained(hamiltonians) is None
+        or not objective.compiled
     ):
         return None
     chain, weights = integrator.plan(hamiltonians[::-1], rows, probes, dt=-integrator.step_size)

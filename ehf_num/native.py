@@ -64,7 +64,7 @@ def takes(arrays: Sequence[Array], networks: int = 1, features: Sequence[Quadrat
         and dtypes <= _DTYPES
         and networks <= kernels.MAX_NETWORKS
         and len(arrays) // 2 <= kernels.MAX_LAYERS
-        and all(array.size for array in arrays)
+        and 0 not in [array.size for array in arrays]
         and all(functions.dim <= kernels.MAX_FEATURED for functions in features)
     )
 

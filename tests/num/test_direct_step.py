@@ -229,3 +229,18 @@ def test_the_reversal_error_is_reported():
 def test_log_mean_exp_does_not_overflow():
     table = np.array([[1000.0, 1000.0], [-1000.0, -1000.0]])
     np.testing.assert_allclose(log_mean_exp(table), [1000, -1000], rtol=1e-15)
+
+
+def test_formulas_are_compiled_before_threads_ask_for_them(monkeypatch):
+    """SymPy is not made for several threads, and a formula is compiled on its first use."""
+    flow, bound = make("so2"), Bound()
+    formulas = [flow.objective.base._with_gradient, flow.objective.constraint.gradients]
+    seen = []
+
+    def watched(tasks):
+        seen.extend("_compiled" in vars(formula) for formula in formulas)
+        return [task() for task in tasks]
+
+    monkeypatch.setattr(direct_step, "run_all", watched)
+    assert directly(flow, bound, inputs(flow, bound)) is not None
+    assert seen == [True, True]
