@@ -18,8 +18,8 @@ import sympy as sp
 from ehf_num.factors import Factor, tabulate
 from ehf_num.taped import on_tape
 from ehf_num.workspace import Array
-from ehf_sym import BaseDensity, Gaussian, PhaseSpace, to_numpy
-from ehf_sym.errors import ArgumentError
+from ehf_sym import BaseDensity, Gaussian, NumpyFormula, PhaseSpace, to_numpy
+from ehf_sym.errors import ArgumentError, EHFError
 
 Sampler = Callable[[int, np.random.Generator], Array]
 """Draws base states: (n, rng) to an array (n, 2d), positions before momenta."""
@@ -46,10 +46,25 @@ class NumericBase:
     route: str
     _formula: Callable[[Any], Any]
     _sampler: Sampler
+    _with_gradient: NumpyFormula | None = None
 
     def log_prob(self, state: Any) -> Any:
         """Evaluate ln π(s): (n, 2d) to (n,), nats. Differentiable on the tape."""
         return self._formula(state) - self.log_normalizer
+
+    def value_and_gradient(self, states: Array) -> Array:
+        """Evaluate ln π(s) and ∂ln π/∂s at once, off the tape: (n, 2d) to (n, 1 + 2d), nats.
+
+        Raises
+        ------
+        ehf_sym.EHFError
+            For a density with learned parameters, of which the tape alone knows the gradient.
+        """
+        if self._with_gradient is None:
+            raise EHFError("base has learned parameters: its gradient is on the tape alone")
+        result: Array = self._with_gradient(states)
+        result[:, 0] -= self.log_normalizer
+        return result
 
     def at(self, arrays: Sequence[Array]) -> NumericBase:
         """Return this density, which has no parameters."""
@@ -90,16 +105,19 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     ('gaussian', 3.675754)
     """
     space = base.space
-    formula = on_tape(to_numpy(base.log_density, space.coordinates))
+    bridged = to_numpy(base.log_density, space.coordinates)
+    formula = on_tape(bridged)
+    both = to_numpy([*bridged.expressions, *bridged.gradient.expressions], space.coordinates)
     given = None if base.log_normalizer is None else float(base.log_normalizer)
     gaussian = base.gaussian()
     if sampler is not None:
         constant = _constant(base, given)
-        return NumericBase(space.dim, constant, "sampler", formula, _checked(sampler, space))
+        return NumericBase(space.dim, constant, "sampler", formula, _checked(sampler, space), both)
     if gaussian is not None:
         if given is None:
             raise ArgumentError("base is Gaussian but has no log_normalizer")
-        return NumericBase(space.dim, given, "gaussian", formula, _gaussian_sampler(gaussian))
+        draws = _gaussian_sampler(gaussian)
+        return NumericBase(space.dim, given, "gaussian", formula, draws, both)
     factors = base.factors()
     if factors is None:
         raise ArgumentError(
@@ -111,7 +129,7 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     computed, draw = _factorized(factors, space)
     compare_constants(given, computed)
     constant = computed if given is None else given
-    return NumericBase(space.dim, constant, "factorized", formula, draw)
+    return NumericBase(space.dim, constant, "factorized", formula, draw, both)
 
 
 def _gaussian_sampler(gaussian: Gaussian) -> Sampler:

@@ -16,7 +16,6 @@ landing: it has no variance left where h is exact.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num import checks
+from ehf_num.direct_step import direct_step, log_mean_exp
 from ehf_num.encoder_score import encoder_score
 from ehf_num.objective import Objective
 from ehf_num.tape import make_vjp
@@ -68,7 +68,7 @@ class Bound:
         """Estimate the bound's mean over repeated points and noise, nats."""
         log_weights = objective.log_weights(arrays, x, noise)
         if self.objective == "importance":
-            log_weights = _log_mean_exp(log_weights.reshape(-1, self.draws))
+            log_weights = log_mean_exp(log_weights.reshape(-1, self.draws))
         return float(np.mean(log_weights, dtype=np.float64))
 
     def step(
@@ -79,8 +79,11 @@ class Bound:
         noise: Array,
         base_states: Array | None,
         multipliers: Array,
-    ) -> tuple[Array, list[Array]]:
-        """Evaluate the bound and the mean squares, and the Lagrangian's gradient.
+        out: Array,
+    ) -> Array:
+        """Evaluate the bound and the mean squares, and write the Lagrangian's gradient.
+
+        It is found without a tape where every piece of the loss allows that, see `direct_step`.
 
         Parameters
         ----------
@@ -94,15 +97,34 @@ class Bound:
             See `Objective.terms`.
         multipliers : ndarray, shape (C,)
             λ.
+        out : ndarray
+            Takes the gradient of −bound + Σ λ · squares, by one weight array after another; not
+            finite where that is not.
 
         Returns
         -------
-        terms : ndarray, shape (1 + C,)
+        ndarray, shape (1 + C,)
             The bound's mean, and the mean squares.
-        gradient : list of ndarray
-            Of −bound + Σ λ · squares, one for each weight array; not finite where that is not.
         """
         rates = multipliers.astype(x.dtype, copy=False)
+        inputs = objective, arrays, x, noise, base_states, rates
+        weighted = self.objective == "importance"
+        terms = direct_step(*inputs, out, draws=self.draws, weighted=weighted)
+        if terms is None:
+            terms, bars = self.on_tape(*inputs)
+            np.concatenate([bar.ravel() for bar in bars], out=out)
+        return terms
+
+    def on_tape(
+        self,
+        objective: Objective,
+        arrays: Sequence[Array],
+        x: Array,
+        noise: Array,
+        base_states: Array | None,
+        rates: Array,
+    ) -> tuple[Array, list[Array]]:
+        """Return terms and gradient by autograd: what `direct_step` is held against."""
         if self.objective == "importance":
             return self._doubly_reparametrized(objective, arrays, x, noise, base_states, rates)
         vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, x, noise, base_states), arrays)
@@ -132,7 +154,7 @@ class Bound:
         p, log_h = np.ascontiguousarray(draws[:, :-1]), draws[:, -1]
         pull_to_flow, values = make_vjp(joint, [*arrays, p])
         log_weights = (values[:count] - log_h).reshape(-1, self.draws)
-        log_means = _log_mean_exp(log_weights)
+        log_means = log_mean_exp(log_weights)
         # v over the number of points: each row's share in the gradient of the mean
         shares = np.exp(log_weights - log_means[:, np.newaxis]).ravel() / count
         *flow_bars, p_bars = pull_to_flow(np.concatenate([-shares, rates]))
@@ -144,11 +166,3 @@ class Bound:
         )
         terms = np.concatenate([np.mean(log_means, keepdims=True), values[count:]])
         return terms, [a + b for a, b in zip(flow_bars, encoder_bars, strict=True)]
-
-
-def _log_mean_exp(log_weights: Array) -> Array:
-    """Evaluate ln mean_k exp: (n, K) to (n,)."""
-    top = log_weights.max(axis=1)
-    sums = np.exp(log_weights - top[:, np.newaxis]).sum(axis=1)
-    result: Array = top + np.log(sums) - math.log(log_weights.shape[1])
-    return result

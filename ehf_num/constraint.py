@@ -97,6 +97,40 @@ class Constraint:
         parts = 2 if self.split else 1
         return mean_squared_brackets(fields, self.gradients(states), parts, self.normalized)
 
+    def squares_and_slopes(self, fields: Array, states: Array, rates: Array) -> tuple[Array, Array]:
+        """Evaluate `mean_squares`, and the slope of their sum, each times its rate, in the fields.
+
+        Parameters
+        ----------
+        fields : ndarray, shape (n J, 2d)
+            X_{H_j}, those at one state together.
+        states : ndarray, shape (n, 2d)
+            Where.
+        rates : ndarray, shape (K,) or, split, (2K,)
+            Factors.
+
+        Returns
+        -------
+        squares : ndarray, shape (K,) or, split, (2K,)
+            Zeros where there are no states.
+        slopes : ndarray, shape (n J, 2d)
+            By the fields.
+        """
+        if not len(states):
+            return np.zeros_like(rates), np.zeros_like(fields)
+        parts = 2 if self.split else 1
+        each = fields.reshape(len(states), -1, fields.shape[1])
+        halves, slopes = _in_parts(each, parts), _in_parts(self.gradients(states), parts)
+        brackets = ratios = np.einsum("nki,nji->njk", slopes, halves)
+        if self.normalized:
+            ratios = brackets / _scale(halves, slopes)
+        squares = _means(brackets, ratios, parts)
+        factors = _factors(rates, len(fields), len(states), parts)
+        bars = np.einsum("njk,nki->nji", ratios * factors, slopes)
+        if self.normalized:
+            bars -= _shrinking(ratios, factors, slopes) * halves
+        return squares, _put_together(bars, parts).reshape(fields.shape)
+
 
 def brackets_with(gradients: Any, fields: Any) -> Any:
     """Evaluate {g_k, H} = ∂g_k/∂s · X_H.
@@ -147,15 +181,40 @@ def mean_squared_brackets(
     halves, slopes = _in_parts(fields, parts), _in_parts(gradients, parts)
     brackets = np.einsum("nki,nji->njk", slopes, halves)
     ratios = brackets / _scale(halves, slopes) if normalized else brackets
+    return _means(brackets, ratios, parts)
+
+
+def _means(brackets: Array, ratios: Array, parts: int) -> Array:
+    """Average brackets · ratios over states and Hamiltonians: (n · parts, J, K) to (K · parts,)."""
     shape = (parts, -1, brackets.shape[2])
     result: Array = np.einsum("pnk,pnk->kp", brackets.reshape(shape), ratios.reshape(shape))
-    result /= fields.shape[0] * fields.shape[1]
+    result *= parts / (brackets.shape[0] * brackets.shape[1])
     return result.ravel()
 
 
 def _in_parts(rows: Any, parts: int) -> Any:
     """Cut vectors (n, m, 2d) into rows of their own: (n · parts, m, 2d / parts), part by part."""
     return rows if parts == 1 else anp.concatenate(anp.split(rows, parts, axis=2))
+
+
+def _put_together(rows: Any, parts: int) -> Any:
+    """Undo `_in_parts`."""
+    return rows if parts == 1 else anp.concatenate(anp.split(rows, parts), axis=2)
+
+
+def _factors(cotangent: Any, fields: int, states: int, parts: int) -> Any:
+    """Share cotangents of the means among so many fields: one for each part of each generator."""
+    factors = cotangent * (2 / fields)
+    if parts == 1:
+        return factors
+    by_part = anp.reshape(factors, (-1, 1, parts)).T
+    return anp.repeat(by_part, states, axis=0)  # rows go part by part
+
+
+def _shrinking(ratios: Any, factors: Any, slopes: Any) -> Any:
+    """Evaluate what |X_H|² below the bracket takes away: (n, J, 1)."""
+    terms = ratios**2 * factors * _squared_lengths(slopes)[:, None]
+    return anp.sum(terms, axis=2)[..., None]
 
 
 def _squared_lengths(vectors: Any) -> Any:
@@ -173,17 +232,14 @@ def _mean_squared_brackets_vjp(
     def vjp(cotangent: Any) -> Any:
         halves, slopes = _in_parts(fields, parts), _in_parts(gradients, parts)
         ratios = anp.einsum("nki,nji->njk", slopes, halves)
-        factors = cotangent * (2 / (fields.shape[0] * fields.shape[1]))
-        if parts > 1:  # one for each part of each generator; rows go part by part
-            by_part = anp.reshape(factors, (-1, 1, parts)).T
-            factors = anp.repeat(by_part, fields.shape[0], axis=0)
+        states, each = fields.shape[:2]
+        factors = _factors(cotangent, states * each, states, parts)
         if normalized:
             ratios = ratios / _scale(halves, slopes)
         bars = anp.einsum("njk,nki->nji", ratios * factors, slopes)
         if normalized:
-            shrinking = ratios**2 * factors * _squared_lengths(slopes)[:, None]
-            bars = bars - anp.sum(shrinking, axis=2)[..., None] * halves
-        return bars if parts == 1 else anp.concatenate(anp.split(bars, parts), axis=2)
+            bars = bars - _shrinking(ratios, factors, slopes) * halves
+        return _put_together(bars, parts)
 
     return vjp
 

@@ -79,6 +79,10 @@ class GaussianEncoder:
         drawn = _draw(q, noise, *weights)
         return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
 
+    def kernel(self, weights: tuple[Array, ...]) -> _GaussianKernel:
+        """Make weights ready for rows, which go through a draw and back without a tape."""
+        return _GaussianKernel(weights)
+
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −noise/σ at the p drawn from the noise: (n, d)."""
         before = relu_network(q, *weights[len(weights) // 2 :])
@@ -125,6 +129,11 @@ class _GaussianRows:
         (other,), scale_bars = self._scale.pull_back(scale_bar * sigmoid(self._before))
         noise_bar = p_bar / self._inverse - log_bar * self._noise
         return [q_bar + other, noise_bar], mean_bars + scale_bars
+
+    def score(self) -> Array:
+        """Evaluate ∂ ln h(p|q)/∂p at the momenta that `forward` drew: (r, d)."""
+        result: Array = -self._noise * self._inverse
+        return result
 
 
 def _log_density(log_scale: Any, noise: Any) -> Any:

@@ -17,11 +17,13 @@ from ehf_num.checks import one_of, positive_integer, positive_number
 from ehf_num.hamiltonian import NetworkHamiltonian, Separable
 from ehf_num.invariant_energy import FeatureHamiltonian
 from ehf_num.leapfrog_map import Chain, kept_bytes, leapfrog_chain, schedule
-from ehf_num.native import takes
+from ehf_num.native import instructions, takes
 from ehf_num.quadratic import Quadratics
 from ehf_sym.errors import EHFError
 
 MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
+
+_plans: dict[Any, Chain] = {}  # what was decided: the next step asks the same
 
 
 class Integrator(Protocol):
@@ -120,20 +122,34 @@ class Leapfrog:
         The Hamiltonians are such as `chained` finds. Returns the states (n, 2d), and the vector
         fields of all Hamiltonians at the probes (m, 2d): (m, len(hamiltonians), 2d).
         """
+        if probes is None:
+            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
+        chain, weights = self.plan(hamiltonians, len(q), len(probes), dt=dt)
+        return leapfrog_chain(chain)(q, p, probes, *weights)
+
+    def plan(
+        self, hamiltonians: Sequence[Any], rows: int, probes: int, *, dt: float
+    ) -> tuple[Chain, list[Any]]:
+        """Decide on the chain for so many rows, and put its weights in a row."""
         features = chained(hamiltonians)
         if features is None:
             raise EHFError("hamiltonians are not networks that one chain takes; see `chained`")
-        if probes is None:
-            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
         weights = [
             array for h in hamiltonians for array in (*h.kinetic_weights, *h.potential_weights)
         ]
-        rebuild = self.reversible is True
-        chain = Chain(self.steps, dt, len(hamiltonians), rebuild, features)
-        if self.reversible == "auto":
-            rebuild = kept_bytes(weights, chain, len(q), len(probes)) > MOST_KEPT
-            chain = replace(chain, rebuild=rebuild)
-        return leapfrog_chain(chain)(q, p, probes, *weights)
+        shapes = tuple([w.shape for w in weights])
+        sizes = shapes, weights[0].dtype, rows, probes, MOST_KEPT
+        key = self, features, sizes, dt, instructions()
+        chain = _plans.get(key)
+        if chain is None:
+            chain = Chain(self.steps, dt, len(hamiltonians), self.reversible is True, features)
+            if self.reversible == "auto":
+                rebuild = kept_bytes(weights, chain, rows, probes) > MOST_KEPT
+                chain = replace(chain, rebuild=rebuild)
+            if len(_plans) > 256:
+                _plans.clear()
+            _plans[key] = chain
+        return chain, weights
 
 
 def chained(

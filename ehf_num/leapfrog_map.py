@@ -234,7 +234,8 @@ def _reference(chain: Chain) -> Callable[..., Any]:
     return reference
 
 
-def _kernel(chain: Chain, weights: Weights) -> Kernel:
+def chain_kernel(chain: Chain, weights: Weights) -> Kernel:
+    """Make weights ready for rows, in C or in NumPy."""
     if chain.in_c(weights):
         return NativeChain(
             chain.steps, chain.dt, chain.hamiltonians, chain.rebuild, weights, chain.features
@@ -262,7 +263,7 @@ def leapfrog_chain(chain: Chain) -> Callable[..., tuple[Any, Any]]:
     >>> states.shape, fields.shape
     ((5, 4), (7, 2, 4))
     """
-    fused = fuse(partial(_kernel, chain), _reference(chain), row_arguments=3)
+    fused = fuse(partial(chain_kernel, chain), _reference(chain), row_arguments=3)
 
     def flow(q: Any, p: Any, probes: Any, *weights: Any) -> tuple[Any, Any]:
         rows = fused(q, p, probes, *weights)

@@ -7,11 +7,12 @@ without a C compiler too, and is slower then. ``EHF_NATIVE=0`` in the environmen
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
+from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +29,7 @@ except ImportError:  # no C compiler when the package was installed
 kernels: ModuleType | None = _compiled
 
 
-_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 class _State:
@@ -55,14 +56,16 @@ def instructions() -> str:
 
 def takes(arrays: Sequence[Array], networks: int = 1, features: Sequence[Quadratics] = ()) -> bool:
     """Whether the kernels in C take so many networks, with weights like those of this one."""
+    if kernels is None or not _State.enabled:
+        return False
+    dtypes = {array.dtype for array in arrays}
     return (
-        kernels is not None
-        and _State.enabled
-        and all(functions.dim <= kernels.MAX_FEATURED for functions in features)
+        len(dtypes) == 1
+        and dtypes <= _DTYPES
         and networks <= kernels.MAX_NETWORKS
         and len(arrays) // 2 <= kernels.MAX_LAYERS
-        and arrays[0].dtype in _DTYPES
-        and all(array.size and array.dtype == arrays[0].dtype for array in arrays)
+        and 0 not in [array.size for array in arrays]
+        and all(functions.dim <= kernels.MAX_FEATURED for functions in features)
     )
 
 
@@ -142,7 +145,7 @@ class Shape:
         products = sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.widths))
         return products + self.widths[0] * self.featured**2
 
-    @cache  # noqa: B019  # as few as there are models
+    @cached_property
     def sizes(self) -> Sizes:
         """Ask the kernels."""
         return Sizes(*getattr(kernels, f"{self.kind}_sizes")(*self.arguments))
@@ -151,13 +154,17 @@ class Shape:
 def energy_shape(weights: Sequence[Any], features: Quadratics | None = None) -> Shape:
     """Describe the soft-plus network of W_1, b_1, …, W_L, b_L, w, of x or of functions of it."""
     featured = 0 if features is None else features.dim
-    return Shape("energy", weights[0].dtype == np.float64, tuple(map(len, weights[::2])), featured)
+    widths = tuple([len(matrix) for matrix in weights[::2]])
+    return _shape("energy", weights[0].dtype == np.float64, widths, featured)
 
 
 def relu_shape(weights: Sequence[Any]) -> Shape:
     """Describe the relu network of W_1, b_1, …."""
     widths = (*map(len, weights[::2]), weights[-1].shape[0])
-    return Shape("relu", weights[0].dtype == np.float64, widths)
+    return _shape("relu", weights[0].dtype == np.float64, widths)
+
+
+_shape = lru_cache(256)(Shape)  # as many as there are kinds of networks: sizes are asked for once
 
 
 class Packed(Workspace):
@@ -187,7 +194,7 @@ class Packed(Workspace):
         self.weights = tuple(map(np.ascontiguousarray, weights))
         constants = [() if f is None else f.arrays(self.dtype) for f in features]
         rounds, each = networks // len(shapes), len(weights) // networks
-        sizes = [shape.sizes().packed for shape in shapes] * rounds
+        sizes = [shape.sizes.packed for shape in shapes] * rounds
         self.packed = self.empty((sum(sizes),), self.dtype)
         fill, end = getattr(kernels, f"{shapes[0].kind}_fill"), 0
         for number, size in enumerate(sizes):
@@ -197,9 +204,15 @@ class Packed(Workspace):
 
     def weight_bars(self) -> tuple[Array, list[Array]]:
         """Return an array for the weights' cotangents, and its parts in their shapes."""
-        flat = np.empty(sum(w.size for w in self.weights), self.dtype)
-        parts, start = [], 0
-        for w in self.weights:
-            parts.append(flat[start : start + w.size].reshape(w.shape))
-            start += w.size
-        return flat, parts
+        places, size = _places(tuple([w.shape for w in self.weights]))
+        flat = np.empty(size, self.dtype)
+        return flat, [flat[where].reshape(shape) for where, shape in places]
+
+
+@lru_cache(64)
+def _places(shapes: tuple[tuple[int, ...], ...]) -> tuple[list[tuple[slice, Any]], int]:
+    """Say where in one vector each array lies, and how long that is."""
+    ends = list(accumulate(map(math.prod, shapes), initial=0))
+    return [(slice(*two), shape) for two, shape in zip(pairwise(ends), shapes, strict=True)], ends[
+        -1
+    ]

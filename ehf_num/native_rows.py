@@ -31,7 +31,7 @@ class NativeNetwork(Packed):
     ) -> None:
         shape = energy_shape(weights, features) if kind == "energy" else relu_shape(weights)
         super().__init__([shape], weights, [features])
-        self.shape, self.sizes = shape, shape.sizes()
+        self.shape, self.sizes = shape, shape.sizes
         self.outputs = shape.dim if kind == "energy" else shape.widths[-1]
         self.forward = getattr(kernels, f"{kind}_forward")
         self.pull_back = getattr(kernels, f"{kind}_pull_back")
@@ -56,16 +56,15 @@ class NativeNetworkRows(Workspace):
         x, out = np.ascontiguousarray(x, dtype), np.empty((len(x), network.outputs), dtype)
         blocks = sizes.tiles(len(x)) if self._keep else 1
         self._kept = self.empty((blocks * sizes.kept,), dtype)
-        scratch = Workspace()  # holds what it lends until the call is over
-        work = scratch.empty((sizes.work,), dtype)
+        self._work = self.empty((sizes.work,), dtype)
         network.forward(
-            *network.shape.arguments, self._keep, network.packed, x, out, self._kept, work
+            *network.shape.arguments, self._keep, network.packed, x, out, self._kept, self._work
         )
         return (out,)
 
     def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
         """Turn a cotangent (r, m) into those of x and of each weight."""
-        network, sizes, scratch = self._network, self._network.sizes, Workspace()
+        network, sizes = self._network, self._network.sizes
         dtype = network.shape.dtype
         x_bar = np.empty((len(cotangent), network.shape.dim), dtype)
         flat, parts = network.weight_bars()
@@ -74,9 +73,9 @@ class NativeNetworkRows(Workspace):
             network.packed,
             np.ascontiguousarray(cotangent, dtype),
             self._kept,
-            scratch.empty((sizes.work,), dtype),
+            self._work,
             x_bar,
-            scratch.empty((sizes.bars,), dtype),
+            self.empty((sizes.bars,), dtype),
             flat,
         )
         return [x_bar], parts
@@ -142,7 +141,7 @@ def pair_shapes(
 
 def pair_sizes(shapes: tuple[Shape, Shape]) -> Sizes:
     """Add up what K and U take each, and find the larger of what they take by turns."""
-    kinetic, potential = (shape.sizes() for shape in shapes)
+    kinetic, potential = (shape.sizes for shape in shapes)
     return Sizes(
         packed=kinetic.packed + potential.packed,
         kept=max(kinetic.kept, potential.kept),
@@ -174,8 +173,7 @@ class NativeChainRows(Workspace):
         if self._keep:
             blocks = evaluations(sizes, chain.hamiltonians, chain.steps, len(q), len(probes))
         self._kept = self.empty((blocks * sizes.kept,), dtype)
-        scratch = Workspace()  # holds what it lends until the call is over
-        work = scratch.empty((sizes.work,), dtype)
+        self._work = self.empty((sizes.work,), dtype)
         chain.forward(
             *chain.arguments,
             self._keep,
@@ -184,13 +182,13 @@ class NativeChainRows(Workspace):
             self._probes,
             fields,
             self._kept,
-            work,
+            self._work,
         )
         return state, fields
 
     def pull_back(self, state_bar: Array, field_bars: Array) -> tuple[list[Array], list[Array]]:
         """Turn cotangents of both outputs into those of q, p, probes and weights."""
-        chain, sizes, scratch = self._chain, self._chain.sizes, Workspace()
+        chain, sizes = self._chain, self._chain.sizes
         dtype = chain.dtype
         # The kernel works in place: on copies.
         state = self._end if self._keep else self._end.copy()
@@ -204,10 +202,10 @@ class NativeChainRows(Workspace):
             self._probes,
             np.ascontiguousarray(field_bars, dtype),
             self._kept,
-            scratch.empty((sizes.work,), dtype),
+            self._work,
             bars,
             probe_bars,
-            scratch.empty((sizes.bars * chain.hamiltonians,), dtype),
+            self.empty((sizes.bars * chain.hamiltonians,), dtype),
             flat,
         )
         if not self._keep:

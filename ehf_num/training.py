@@ -71,16 +71,19 @@ class _Run:
             count = self.settings.batch_size if constraint.on_base else 0
             base = self.objective.base_at(self.parameters.arrays)
             base_states = base.sample(count, self.rng, self.dtype)
-        terms, bars = bound.step(
-            self.objective, self.parameters.arrays, x, noise, base_states, self.multipliers.values
+        terms = bound.step(
+            self.objective,
+            self.parameters.arrays,
+            x,
+            noise,
+            base_states,
+            self.multipliers.values,
+            self.gradient,
         )
-        if not np.isfinite(terms).all():
-            return False
-        gradient = np.concatenate([bar.ravel() for bar in bars], out=self.gradient)
-        if not np.isfinite(gradient).all():
+        if not (np.isfinite(terms).all() and np.isfinite(self.gradient).all()):
             return False
         np.copyto(self.previous, self.parameters.flat)
-        self.adam.step(self.parameters.flat, gradient, self.factors(self.iteration))
+        self.adam.step(self.parameters.flat, self.gradient, self.factors(self.iteration))
         self.multipliers.update(terms[1:])
         self.window.append(terms)
         self.iteration += 1

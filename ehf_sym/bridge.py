@@ -67,7 +67,8 @@ class NumpyFormula:
             If ``x`` is complex or not numeric, or its last axis has the wrong length.
         """
         points = _floating(x, len(self.variables))
-        columns = np.ascontiguousarray(np.moveaxis(points, -1, 0))
+        # moveaxis takes longer than a small batch of a short formula.
+        columns = np.ascontiguousarray(points.T if points.ndim == 2 else np.moveaxis(points, -1, 0))
         batch = points.shape[:-1]
         values = np.empty((*batch, len(self.expressions)), dtype=points.dtype)
         for k, value in enumerate(self._compiled(*columns)):

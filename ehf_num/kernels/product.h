@@ -91,14 +91,28 @@ static TARGET void NAME(multiply_narrow)(long rows, long K, long columns, const 
         }
 }
 
-/* Pack B (K, N), given by its strides, each column times `scale` where there is one. */
-static TARGET REAL *NAME(pack)(long K, long N, const REAL *B, long row, long column,
-                               const REAL *row_scale, REAL *to) {
-    for (long j = 0; j < PANELS(N) * WIDE; j += WIDE)
-        for (long k = 0; k < K; k++)
-            for (long c = j; c < j + WIDE; c++)
-                *to++ = c < N ? B[k * row + c * column] * (row_scale ? row_scale[k] : 1) : 0;
-    return to;
+/* Pack B (K, N), whose rows lie one after the other. */
+static TARGET void NAME(pack)(long K, long N, const REAL *B, REAL *to) {
+    for (long j = 0; j < PADDED(N); j += WIDE)
+        for (long k = 0; k < K; k++, to += WIDE) {
+            const long columns = N - j < WIDE ? N - j : WIDE;
+            for (long c = 0; c < columns; c++) to[c] = B[k * N + j + c];
+            for (long c = columns; c < WIDE; c++) to[c] = 0;
+        }
+}
+
+/* Pack the transpose (K, N) of B (N, K), each of its rows times a scale where there is one. */
+static TARGET void NAME(pack_transpose)(long K, long N, const REAL *B, const REAL *scale, REAL *to) {
+    for (long j = 0; j < PADDED(N); j += WIDE, to += K * WIDE)
+        for (long c = 0; c < WIDE; c++) {
+            const REAL *from = B + (j + c) * K;
+            if (j + c >= N)
+                for (long k = 0; k < K; k++) to[k * WIDE + c] = 0;
+            else if (scale)
+                for (long k = 0; k < K; k++) to[k * WIDE + c] = from[k] * scale[k];
+            else
+                for (long k = 0; k < K; k++) to[k * WIDE + c] = from[k];
+        }
 }
 
 static TARGET REAL *NAME(pack_row)(long n, const REAL *from, REAL *to) {
@@ -154,9 +168,9 @@ static TARGET REAL *NAME(bind_layers)(NAME(layers) *net, const shape *of,
         REAL *const down = to + fan_in * PADDED(fan_out);
         REAL *const bias = down + fan_out * PADDED(fan_in);
         if (weights) {
-            NAME(pack)(fan_in, fan_out, weights[2 * l], fan_out, 1, 0, to);
-            NAME(pack)(fan_out, fan_in, weights[2 * l], 1, fan_out,
-                       l == of->layers - 1 ? scale : 0, down);
+            NAME(pack)(fan_in, fan_out, weights[2 * l], to);
+            NAME(pack_transpose)(fan_out, fan_in, weights[2 * l],
+                                 l == of->layers - 1 ? scale : 0, down);
             NAME(pack_row)(fan_out, weights[2 * l + 1], bias);
         }
         net->up[l] = to, net->down[l] = down, net->bias[l] = bias;
@@ -182,7 +196,11 @@ static TARGET REAL *NAME(write_layer_bars)(const NAME(layer_bars) *bars, const s
         const REAL *factors = l == of->layers - 1 ? scale : 0;
         for (long k = 0; k <= of->width[l]; k++) { /* b_l follows W_l in both places */
             const REAL *from = bars->sums[l] + k * PADDED(fan_out);
-            for (long j = 0; j < fan_out; j++) *to++ = factors ? from[j] * factors[j] : from[j];
+            if (factors)
+                for (long j = 0; j < fan_out; j++) to[j] = from[j] * factors[j];
+            else
+                for (long j = 0; j < fan_out; j++) to[j] = from[j];
+            to += fan_out;
         }
     }
     return to;

@@ -13,9 +13,9 @@ import autograd.numpy as anp
 import numpy as np
 
 import ehf_num as en
+from ehf_num.bounds import Bound
 from ehf_num.networks import sigmoid, softplus
 from ehf_num.parallel import one_blas_thread
-from ehf_num.tape import make_vjp
 from tests.benchmarks.contender import Entry, flat
 from tests.benchmarks.loss import Operations, loss_and_terms
 from tests.benchmarks.problem import (
@@ -39,22 +39,27 @@ class Ours:
         self._inputs = problem.inputs
         self._theta = self._model._parameters.flat
         self._adam = en.Adam(self._theta.size, ADAM, self._theta.dtype)
-        self._cotangent = np.array([-1, MULTIPLIER], problem.dtype)
+        self._gradient = np.empty_like(self._theta)
+        self._multipliers = np.array([MULTIPLIER])
 
-    def _terms_and_gradient(self) -> tuple[Array, Array]:
-        vjp, terms = make_vjp(
-            lambda arrays: self._model.objective.terms(arrays, *self._inputs), self._model.weights
+    def _terms(self) -> Array:
+        return Bound().step(
+            self._model.objective,
+            self._model.weights,
+            *self._inputs,
+            self._multipliers,
+            self._gradient,
         )
-        return terms, flat(vjp(self._cotangent))
 
     def evaluate(self) -> Array:
         with one_blas_thread():
-            return flat(self._terms_and_gradient())
+            return flat([self._terms(), self._gradient])
 
     def advance(self, steps: int) -> None:
         with one_blas_thread():
             for _ in range(steps):
-                self._adam.step(self._theta, self._terms_and_gradient()[1])
+                self._terms()
+                self._adam.step(self._theta, self._gradient)
 
     def weights(self) -> Array:
         return self._theta.copy()

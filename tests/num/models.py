@@ -69,6 +69,14 @@ def draw(flow, n=16, seed=3):
     return np.random.default_rng(seed).standard_normal((2, n, flow.dim))
 
 
+def step(flow, bound, x, noise, base_states=None, multipliers=()):
+    """Terms and flat gradient of one step of training."""
+    gradient = np.full_like(flow._parameters.flat, np.nan)
+    rates = np.array(multipliers)
+    terms = bound.step(flow.objective, flow.weights, x, noise, base_states, rates, gradient)
+    return terms, gradient
+
+
 def check_gradient_of_the_elbo(flow, n=16):
     """Hold the gradient of the mean ELBO against central differences in three directions."""
     x, noise = draw(flow, n)

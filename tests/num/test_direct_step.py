@@ -1,0 +1,246 @@
+"""The step without a tape against the tape: terms and gradient, for every kind of model."""
+
+from __future__ import annotations
+
+import itertools
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import sympy as sp
+from models import CASES, make
+
+import ehf_num as en
+import ehf_sym as es
+from ehf_num import direct_step, native, parallel
+from ehf_num.bounds import Bound
+from ehf_num.direct_step import log_mean_exp
+
+TOLERANCE = {"float64": 1e-11, "float32": 2e-4}
+POINTS = 13
+
+
+@pytest.fixture(autouse=True)
+def _restored():
+    was = native.instructions() != "numpy"
+    yield
+    native.set_native(was)
+    parallel.set_threads(None)
+
+
+def inputs(flow, bound, points=POINTS, base_states=9):
+    """Points, noise, base states and λ: what training hands to a bound."""
+    dtype, rng = flow.weights[0].dtype, np.random.default_rng(3)
+    x = bound.repeat(rng.standard_normal((points, flow.dim)).astype(dtype))
+    noise = rng.standard_normal(x.shape).astype(dtype)
+    constraint = flow.objective.constraint
+    if constraint is None:
+        return x, noise, None, np.empty(0, dtype)
+    count = base_states if constraint.on_base else 0
+    states = rng.standard_normal((count, 2 * flow.dim)).astype(dtype)
+    return x, noise, states, rng.uniform(0.1, 2, len(constraint.names)).astype(dtype)
+
+
+def directly(flow, bound, arguments):
+    gradient = np.full_like(flow._parameters.flat, np.nan)
+    options = {"draws": bound.draws, "weighted": bound.objective == "importance"}
+    terms = direct_step.direct_step(flow.objective, flow.weights, *arguments, gradient, **options)
+    return None if terms is None else (terms, gradient)
+
+
+def assert_same_as_the_tape(flow, bound, **sizes):
+    arguments = inputs(flow, bound, **sizes)
+    terms, gradient = directly(flow, bound, arguments)
+    wanted, bars = bound.on_tape(flow.objective, flow.weights, *arguments)
+    dtype = flow.weights[0].dtype
+    assert terms.dtype == gradient.dtype == dtype
+    tolerance = TOLERANCE[dtype.name]
+    np.testing.assert_allclose(terms, wanted, rtol=tolerance, atol=tolerance)
+    start = 0
+    for array, bar in zip(flow.weights, bars, strict=True):
+        ours = gradient[start : start + array.size].reshape(array.shape)
+        scale = np.max(np.abs(bar), initial=1e-2)
+        np.testing.assert_allclose(ours, bar, rtol=0, atol=tolerance * scale)
+        start += array.size
+    assert start == len(gradient)
+
+
+BOUNDS = [
+    Bound(),
+    Bound("elbo", draws=3),
+    Bound("importance", draws=1),
+    Bound("importance", draws=4),
+]
+PENALTIES = [
+    {"constraint_on": on, "split_bracket": split, "normalized_bracket": normalized}
+    for on, split, normalized in itertools.product(
+        ("base", "data", "both"), (False, True), (False, True)
+    )
+]
+
+
+def has_a_kernel(flow):
+    return hasattr(flow.objective.encoder, "kernel")
+
+
+@pytest.mark.parametrize("in_c", [True, False])
+@pytest.mark.parametrize("bound", BOUNDS, ids=str)
+@pytest.mark.parametrize("encoder", ["gaussian", "coupling"])
+@pytest.mark.parametrize("hamiltonians", [1, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_all_cases_and_bounds(case, hamiltonians, encoder, bound, in_c):
+    native.set_native(in_c)
+    flow = make(case, hamiltonians=hamiltonians, encoder=encoder)
+    if not has_a_kernel(flow):
+        assert directly(flow, bound, inputs(flow, bound)) is None
+        return
+    assert_same_as_the_tape(flow, bound)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", PENALTIES, ids=lambda o: "-".join(map(str, o.values())))
+@pytest.mark.parametrize("case", ["so3", "oscillator"])
+def test_all_kinds_of_constraints(case, options, dtype):
+    flow = make(case, hamiltonians=2, dtype=dtype, **options)
+    assert_same_as_the_tape(flow, Bound())
+    assert_same_as_the_tape(flow, Bound("importance", draws=2))
+
+
+@pytest.mark.parametrize("reversible", [True, False])
+@pytest.mark.parametrize("enforce", ["penalty", "exact", "none"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_all_ways_to_enforce_and_to_remember(dtype, enforce, reversible):
+    flow = make("so3", enforce=enforce, dtype=dtype, reversible=reversible, steps=3)
+    for bound in BOUNDS:
+        if native.instructions() == "numpy" and enforce == "exact":
+            assert directly(flow, bound, inputs(flow, bound)) is None
+        else:
+            assert_same_as_the_tape(flow, bound)
+
+
+@pytest.mark.parametrize("points", [1, 2, 29])
+@pytest.mark.parametrize("base_states", [1, 50])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_any_cut_into_shares(points, base_states, threads, monkeypatch):
+    monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    parallel.set_threads(threads)
+    for bound in (Bound(), Bound("importance", draws=3)):
+        flow = make("so2", constraint_on="both", hamiltonians=2)
+        assert_same_as_the_tape(flow, bound, points=points, base_states=base_states)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_results_repeat_bit_for_bit(threads, monkeypatch):
+    monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    parallel.set_threads(threads)
+    flow, bound = make("so2", dtype="float32"), Bound()
+    arguments = inputs(flow, bound, points=60)
+    first, again = (directly(flow, bound, arguments) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class Own:
+    """A user's own encoder: N(w q, 1), known to the tape alone."""
+
+    def init(self, rng, dtype):
+        return [np.full(1, 0.2, dtype)]
+
+    def draw(self, weights, q, noise):
+        log_h = -anp.sum(0.5 * noise**2, axis=1) - np.log(2 * np.pi)
+        return weights[0] * q + noise, log_h
+
+
+def learned():
+    space = es.PhaseSpace(2, parameters=sp.symbols("a b", positive=True))
+    (a, b), (q1, q2), (p1, p2) = space.parameters, space.q, space.p
+    return es.BaseDensity(space, log_density=-(a * (q1**2 + q2**2) + b * (p1**2 + p2**2)) / 2)
+
+
+@pytest.mark.parametrize(
+    "base", [es.StandardNormal(es.PhaseSpace(2)), learned()], ids=["own", "learned"]
+)
+def test_what_the_tape_alone_knows_takes_the_tape(base):
+    encoder = "gaussian" if base.space.parameters else Own()
+    flow = en.EquivariantHamiltonianFlow(base, es.groups.so(2), encoder=encoder, hidden=(6,), rng=0)
+    for bound in (Bound(), Bound("importance", draws=2)):
+        *arguments, rates = inputs(flow, bound)
+        gradient = np.full_like(flow._parameters.flat, np.nan)
+        assert directly(flow, bound, (*arguments, rates)) is None
+        terms = bound.step(flow.objective, flow.weights, *arguments, rates, gradient)
+        wanted, bars = bound.on_tape(flow.objective, flow.weights, *arguments, rates)
+        np.testing.assert_array_equal(terms, wanted)
+        np.testing.assert_array_equal(gradient, np.concatenate([bar.ravel() for bar in bars]))
+
+
+def test_the_gradient_against_central_differences():
+    flow, bound = make("so2", constraint_on="base"), Bound()
+    x, noise, states, rates = inputs(flow, bound)
+    _, gradient = directly(flow, bound, (x, noise, states, rates))
+    flat, rng = flow._parameters.flat, np.random.default_rng(4)
+    start = flat.copy()
+    for _ in range(3):
+        direction, values = rng.standard_normal(flat.size), []
+        for sign in (1, -1):
+            flat[:] = start + sign * 1e-6 * direction
+            terms = flow.objective.terms(flow.weights, x, noise, states)
+            values.append(terms @ np.concatenate([[-1], rates]))
+        flat[:] = start
+        slope = (values[0] - values[1]) / 2e-6
+        assert gradient @ direction == pytest.approx(slope, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_of_base_densities_against_differences(case):
+    base = make(case).objective.base
+    states, step = np.random.default_rng(5).standard_normal((6, 2 * base.dim)), 1e-6
+    both = base.value_and_gradient(states)
+    np.testing.assert_allclose(both[:, 0], base.log_prob(states), rtol=1e-14)
+    for i in range(2 * base.dim):
+        moved = step * np.eye(2 * base.dim)[i]
+        slope = (base.log_prob(states + moved) - base.log_prob(states - moved)) / (2 * step)
+        np.testing.assert_allclose(both[:, 1 + i], slope, rtol=1e-7, atol=1e-8)
+
+
+def test_a_learned_base_says_that_it_has_no_such_gradient():
+    flow = en.EquivariantHamiltonianFlow(learned(), es.groups.so(2), hidden=(6,), rng=0)
+    base = flow.objective.base_at(flow.weights)
+    with pytest.raises(es.EHFError, match="on the tape alone"):
+        base.value_and_gradient(np.zeros((1, 4)))
+
+
+def test_training_by_the_tape_and_without_it_ends_alike(monkeypatch):
+    x, ends = en.rings().sample(200, rng=0), []
+    for direct in (True, False):
+        if not direct:
+            monkeypatch.setattr("ehf_num.bounds.direct_step", lambda *_, **__: None)
+        flow = make("so2")
+        flow.fit(x, iterations=40, batch_size=32, learning_rate=1e-3, progress=False)
+        ends.append(flow._parameters.flat.copy())
+    np.testing.assert_allclose(*ends, rtol=0, atol=1e-9)
+
+
+def test_the_reversal_error_is_reported():
+    flow = make("so2", reversible=True)
+    flow.fit(en.rings().sample(50, rng=0), iterations=3, progress=False)
+    assert 0 < flow.result_.reversal_error < 1e-12
+
+
+def test_log_mean_exp_does_not_overflow():
+    table = np.array([[1000.0, 1000.0], [-1000.0, -1000.0]])
+    np.testing.assert_allclose(log_mean_exp(table), [1000, -1000], rtol=1e-15)
+
+
+def test_formulas_are_compiled_before_threads_ask_for_them(monkeypatch):
+    """SymPy is not made for several threads, and a formula is compiled on its first use."""
+    flow, bound = make("so2"), Bound()
+    formulas = [flow.objective.base._with_gradient, flow.objective.constraint.gradients]
+    seen = []
+
+    def watched(tasks):
+        seen.extend("_compiled" in vars(formula) for formula in formulas)
+        return [task() for task in tasks]
+
+    monkeypatch.setattr(direct_step, "run_all", watched)
+    assert directly(flow, bound, inputs(flow, bound)) is not None
+    assert seen == [True, True]
