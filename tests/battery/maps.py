@@ -81,7 +81,7 @@ def _euler_is_not_symplectic(seed: int) -> None:
 
 def structure_cases(quick: bool) -> Iterator[Case]:
     count = 4 if quick else 80
-    for name, make in INTEGRATORS.items():
+    for name in INTEGRATORS:
         symplectic = name != "Euler"
         checks = (_reversible, _symplectic, _volume) if symplectic else (_reversible,)
         for check in checks:
