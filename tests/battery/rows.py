@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.battery import bridge, equivariance, maps, symbolic
+from tests.battery import bridge, equivariance, gradients, maps, symbolic
 from tests.battery.frame import Row
 
-_MODULES = (symbolic, bridge, maps, equivariance)
+_MODULES = (symbolic, bridge, maps, equivariance, gradients)
 ROWS: list[Row] = sorted((row for m in _MODULES for row in m.ROWS), key=lambda row: row.number)
