@@ -156,9 +156,7 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "chain, rebuilt": partial(_chain, True),
     "Gaussian encoder": partial(_encoder, "so2"),
     "coupling encoder": partial(_encoder, "so2", encoder="coupling"),
-    "coupling encoder, moving frame": partial(
-        _encoder, "so3", encoder="coupling", enforce="exact"
-    ),
+    "coupling encoder, moving frame": partial(_encoder, "so3", encoder="coupling", enforce="exact"),
     "increasing map": partial(_encoder, "oscillator", encoder="coupling"),
     "formula": _formula,
     "mean squared brackets": _brackets,

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from tests.battery import bridge, equivariance, gradients, maps, symbolic
+from tests.battery import (
+    bridge,
+    calibration,
+    densities,
+    equivariance,
+    gradients,
+    laws,
+    maps,
+    symbolic,
+    updates,
+)
 from tests.battery.frame import Row
 
-_MODULES = (symbolic, bridge, maps, equivariance, gradients)
+_MODULES = (
+    symbolic,
+    bridge,
+    maps,
+    equivariance,
+    gradients,
+    densities,
+    laws,
+    updates,
+    calibration,
+)
 ROWS: list[Row] = sorted((row for m in _MODULES for row in m.ROWS), key=lambda row: row.number)
