@@ -27,7 +27,7 @@ RIGHT, WRONG = 1e-5, 1e-6
 
 @dataclass(frozen=True)
 class Law:
-    """Samples of one number with the distribution function that they should have, and a near one."""
+    """Samples of one number, the distribution function that they should have, and a near one."""
 
     draw: Callable[[int, np.random.Generator], Any]
     cdf: Callable[[Any], Any]
