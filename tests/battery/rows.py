@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.battery import (
+    bad_input,
     bridge,
     calibration,
     densities,
@@ -16,6 +17,7 @@ from tests.battery import (
 from tests.battery.frame import Row
 
 _MODULES = (
+    bad_input,
     symbolic,
     bridge,
     maps,
