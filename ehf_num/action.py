@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ehf_num import checks
 from ehf_num.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, NumpyFormula, PhaseSpace, to_numpy
 from ehf_sym.errors import ActionError, ArgumentError
@@ -66,6 +67,8 @@ class NumericalAction:
 
         Raises
         ------
+        ArgumentError
+            If ``states`` is not finite, real and of that shape.
         ActionError
             If a state blows up or leaves the domain before ε.
         """
@@ -127,7 +130,7 @@ class NumericalAction:
 
     def _moved(self, states: Array, fraction: float) -> Array:
         """Move by a fraction of ε."""
-        points = np.asarray(states, np.float64)
+        points = checks.points(states, "states", 2 * self.action.space.dim, np.float64)
         if self._closed is not None:
             return self._closed(points, np.asarray(self.epsilon, np.float64) * fraction)
         return self._integrated(points, fraction, 1.0)

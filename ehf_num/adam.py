@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -48,8 +49,8 @@ class AdamSettings:
         positive_number(self.learning_rate, "learning_rate")
         positive_number(self.epsilon, "epsilon")
         for name in ("beta1", "beta2"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
                 raise ArgumentError(f"{name} was {value!r}; it should be in [0, 1)")
 
 
@@ -65,6 +66,11 @@ class Adam:
     dtype : dtype
         Of parameters and moments.
 
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If size or settings are not as described.
+
     Examples
     --------
     >>> import numpy as np
@@ -76,6 +82,14 @@ class Adam:
     """
 
     def __init__(self, size: int, settings: AdamSettings, dtype: object = np.float64) -> None:
+        checked: object = settings
+        if not isinstance(checked, AdamSettings):
+            raise ArgumentError(f"settings was {checked!r}; it should be AdamSettings")
+        count: object = size
+        if isinstance(count, bool) or not isinstance(count, Integral) or int(count) < 0:
+            raise ArgumentError(
+                f"size was {size!r}; it should be a number of parameters, 0 or more"
+            )
         self.settings = settings
         self.iteration = 0
         # The moments over 1 − β1 and 1 − β2: two passes less.

@@ -152,6 +152,10 @@ def _numeric(
     premises: Premises, sampler: Sampler | None, start: Mapping[sp.Symbol, float] | None
 ) -> NumericBase | LearnedBase:
     """Bridge the base, with parameters or without."""
+    if sampler is not None and (not callable(sampler) or isinstance(sampler, type)):
+        raise ArgumentError(
+            f"base_sampler was {sampler!r}; it should be a function (n, rng) to states (n, 2d)"
+        )
     if premises.learnable is None:
         if start is not None:
             raise ArgumentError(

@@ -46,7 +46,7 @@ def mixture_weights(values: Any, count: int, parts: str) -> tuple[float, ...]:
     return weights
 
 
-def one_of(value: Any, name: str, allowed: tuple[str | bool, ...]) -> Any:
+def one_of(value: Any, name: str, allowed: tuple[str | bool | None, ...]) -> Any:
     """Return value if it is one of the allowed words, or raise ArgumentError."""
     known = value in allowed if isinstance(value, str) else any(value is word for word in allowed)
     if not known:

@@ -20,6 +20,7 @@ from ehf_num.judge import add_diagnose, add_score
 from ehf_num.reproduce import add_experiments
 from ehf_sym.errors import ArgumentError, EHFError
 
+_NAMED_BASES = ("normal", "soft-uniform")
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
 _AUGMENT: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
@@ -201,6 +202,8 @@ def _fit(options: argparse.Namespace) -> int:
     check_target(options.out)
     x = en.read_points(options.points)
     symmetry = _symmetry(options, x.shape[1])
+    if options.base in _NAMED_BASES:
+        symmetry = _without_unused(symmetry)
     space = es.PhaseSpace(x.shape[1]) if symmetry is None else symmetry.space
     model = en.EquivariantHamiltonianFlow(
         _base(options.base, space),
@@ -239,6 +242,16 @@ def _fit(options: argparse.Namespace) -> int:
     print(model.result_)
     print(f"train log-likelihood (importance weighted) {model.score(x):.3f} nats; {options.out}")
     return 0
+
+
+def _without_unused(symmetry: es.LieAlgebra | None) -> es.LieAlgebra | None:
+    """Drop the parameters that no generator holds, for a base that holds none."""
+    if symmetry is None:
+        return None
+    used = set().union(*(g.free_symbols for g in symmetry.generators))
+    kept = [parameter for parameter in symmetry.space.parameters if parameter in used]
+    space = es.PhaseSpace(symmetry.space.dim, parameters=kept)
+    return es.LieAlgebra(space, symmetry.generators, symmetry.labels)
 
 
 def _sample(options: argparse.Namespace) -> int:

@@ -89,8 +89,8 @@ def training_data(
 
 
 def _split(x: Array, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    count = round(share * len(x))
-    if not 0 < share < 1 or not 0 < count < len(x):
+    count = round(share * len(x)) if 0 < share < 1 else 0
+    if not 0 < count < len(x):
         raise ArgumentError(
             f"validation was {share!r} of {len(x)} points; it should be a share in (0, 1) that "
             "leaves at least one point on either side"

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ehf_num.estimate import LikelihoodEstimate
 
 
+_PICTURES = (".png", ".pdf", ".svg")
+
+
 def add_score(parser: argparse.ArgumentParser) -> None:
     """Add what `ehf score` takes."""
     _add_model_and_points(parser)
@@ -85,6 +88,10 @@ def _diagnose(options: argparse.Namespace) -> int:
     from ehf_num.atomic import check_target
 
     if options.plot is not None:
+        if options.plot.suffix not in _PICTURES:
+            raise en.DataFileError(
+                f"--plot was {options.plot}; it should end in .png, .pdf or .svg"
+            )
         check_target(options.plot)
     model, x = en.load(options.model), en.read_points(options.points)
     diagnosis = model.diagnose(
@@ -99,9 +106,11 @@ def _diagnose(options: argparse.Namespace) -> int:
 def _draw(diagnosis: Diagnosis, path: Path) -> None:
     import matplotlib.pyplot as plt
 
+    from ehf_num.atomic import atomic_write
     from ehf_num.plotting import plot_diagnosis
 
     figure, ax = plt.subplots(figsize=(9, 1.5 + 0.28 * len(diagnosis.checks)))
     plot_diagnosis(diagnosis, ax)
-    figure.savefig(path, bbox_inches="tight")
+    with atomic_write(path) as handle:
+        figure.savefig(handle, format=path.suffix[1:], bbox_inches="tight")
     plt.close(figure)

@@ -107,7 +107,7 @@ def phase_orbits(
     >>> round(phase_orbits().expected_log_prob(), 4)
     -3.7848
     """
-    return PhaseOrbits(tuple(centers), weights, noise)
+    return PhaseOrbits(centers, weights, noise)  # type: ignore[arg-type]  # made tuples there
 
 
 def _pairs(values: object) -> tuple[Pair, ...]:

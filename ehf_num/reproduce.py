@@ -37,8 +37,11 @@ def _experiment(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
+    from ehf_num import checks
     from ehf_num.experiments import multimodal, so2
 
+    if options.iterations is not None:
+        checks.positive_integer(options.iterations, "--iterations")
     experiment: Any = {"so2": so2, "multimodal": multimodal}[options.experiment]
     return _run(experiment, options, {"iterations": options.iterations})
 

@@ -62,7 +62,7 @@ class FlowSettings:
         if self.enforce != "penalty":
             self._refuse_unused()
         hidden: object = self.hidden
-        if not isinstance(hidden, Sequence) or isinstance(hidden, str) or not hidden:
+        if not isinstance(hidden, Sequence) or isinstance(hidden, str | bytes) or not hidden:
             raise ArgumentError(
                 f"hidden was {self.hidden!r}; it should be a sequence of layer widths, (128, 128)"
             )

@@ -64,6 +64,7 @@ class TrainingSettings:
             object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
         if self.patience is not None:
             checks.positive_integer(self.patience, "patience")
+        checks.one_of(self.progress, "progress", (None, True, False))
         factors_of(self.schedule, self.iterations)
 
     @property

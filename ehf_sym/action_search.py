@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import index
 from typing import Any
 
 import sympy as sp
@@ -43,7 +44,11 @@ def finite_action(symmetry: LieAlgebra, k: Any) -> FiniteAction:
     (-q1/(epsilon*q1 - 1), (-epsilon*q1 + 1,))
     """
     generators = symmetry.generators
-    if isinstance(k, bool) or not hasattr(k, "__index__") or not 0 <= k < len(generators):
+    try:
+        known = not isinstance(k, bool) and 0 <= index(k) < len(generators)
+    except TypeError:
+        known = False
+    if not known:
         raise ArgumentError(
             f"k is {k!r}; it should be an index from 0 to {len(generators) - 1}, of a generator"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -159,10 +159,14 @@ class NumpyFlow:
         """
         points = _floating(states, len(self.formula.variables) - 1)
         times = np.asarray(eps)
-        if times.dtype.kind not in "iuf" or times.shape not in ((), points.shape[:-1]):
+        if (
+            times.dtype.kind not in "iuf"
+            or times.shape not in ((), points.shape[:-1])
+            or not np.isfinite(times).all()
+        ):
             raise ArgumentError(
-                f"eps has dtype {times.dtype} and shape {times.shape}; it should be a real number, "
-                f"or one for each state: shape {points.shape[:-1]}"
+                f"eps has dtype {times.dtype} and shape {times.shape}; it should be a finite real "
+                f"number, or one for each state: shape {points.shape[:-1]}"
             )
         times = np.broadcast_to(times, points.shape[:-1]).astype(points.dtype)
         if self.domain is not None:
@@ -220,7 +224,7 @@ def to_numpy(formula: Any, variables: Sequence[sp.Symbol]) -> NumpyFormula:
     >>> f.gradient(np.array([3.0, 4.0], dtype=np.float32))
     array([24.,  9.], dtype=float32)
     """
-    names = tuple(variables)
+    names = tuple(variables) if isinstance(variables, Iterable) else (variables, variables)
     if not all(isinstance(v, sp.Symbol) for v in names) or len(set(names)) < len(names):
         raise ArgumentError(f"variables is {names!r}; it should be distinct SymPy symbols")
     entries, shape = _flatten(formula)
@@ -258,6 +262,8 @@ def _refuse_unprintable(expression: sp.Expr, variables: tuple[sp.Symbol, ...]) -
             f"the variables are {', '.join(map(str, variables))}"
         )
     for node in sp.preorder_traversal(expression):
+        if node in (sp.nan, sp.oo, -sp.oo, sp.zoo):
+            raise FormulaError(f"formula contains {node}; it should be real and finite")
         if not isinstance(node, _PRINTABLE):
             raise FormulaError(f"formula contains {node}, which has no NumPy counterpart here")
 
@@ -289,7 +295,10 @@ def _constant(expr: sp.Expr) -> sp.Expr:
 
 def _floating(x: Any, n_variables: int) -> NDArray[Any]:
     """Read an array of floats whose last axis holds the variables."""
-    points = np.asarray(x)
+    try:
+        points = np.asarray(x)
+    except ValueError as error:
+        raise ArgumentError(f"x is no array ({error}); it should hold points") from error
     if points.dtype.kind not in "iuf":
         raise ArgumentError(f"x has dtype {points.dtype}; it should be real floats or integers")
     if points.ndim == 0 or points.shape[-1] != n_variables:

@@ -16,8 +16,9 @@ from typing import Any
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.invariants import Invariants
-from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.lie_algebra import LieAlgebra, checked_algebra
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.validation import whole_number
 from ehf_sym.zero_test import ZeroVerdict, is_zero
 
 _PATIENCE = 6  # the degree after which no more invariants are looked for
@@ -100,8 +101,8 @@ def invariant_hamiltonian(
     Raises
     ------
     ArgumentError
-        If there are no invariants of q alone or of p alone to this degree, so that U or K would be
-        constant: the message says which, and what to do instead.
+        If an argument is not as described, or there are no invariants of q alone or of p alone to
+        this degree, so that U or K would be constant: the message says which, and what to do.
 
     Examples
     --------
@@ -116,6 +117,8 @@ def invariant_hamiltonian(
       Leapfrog: every kick and every drift commutes exactly with the flow of g.
       Every invariant K(p) and U(q) is locally of this form.
     """
+    max_degree = whole_number(max_degree, "max_degree")
+    checked_algebra(symmetry)
     of_q, of_p = (_all_there_are(symmetry, of, max_degree) for of in ("q", "p"))
     bracket = symmetry.space.bracket
     functions = (*of_q.generators, *of_p.generators)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
-from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.lie_algebra import LieAlgebra, checked_algebra
 from ehf_sym.zero_test import is_zero
 
 
@@ -74,6 +74,11 @@ def equivariant_fields(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] |
         Columns of d formulas in q, at most d of them; None where the symmetry is not proved to
         rotate positions and momenta alike (see `rotation_matrices`).
 
+    Raises
+    ------
+    ArgumentError
+        If ``symmetry`` is no LieAlgebra.
+
     Examples
     --------
     >>> from ehf_sym.phase_space import PhaseSpace
@@ -82,7 +87,7 @@ def equivariant_fields(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] |
     >>> [field.T for field in equivariant_fields(LieAlgebra(space, [q1 * p2 - q2 * p1]))]
     [Matrix([[0, 0, 1]]), Matrix([[q1, q2, 0]]), Matrix([[-q2, q1, 0]])]
     """
-    matrices = rotation_matrices(symmetry)
+    matrices = rotation_matrices(checked_algebra(symmetry))
     if matrices is None:
         return None
     q = sp.ImmutableMatrix(symmetry.space.q)

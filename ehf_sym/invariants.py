@@ -222,7 +222,7 @@ def _variables(symmetry: LieAlgebra, of: str) -> tuple[Symbol, ...]:
     """Coordinates that invariants are functions of."""
     space = symmetry.space
     choices = {"q": space.q, "p": space.p, "s": space.coordinates}
-    if of not in choices:
+    if not isinstance(of, str) or of not in choices:
         raise ArgumentError(f'of is {of!r}; it should be "q", "p" or "s"')
     return choices[of]
 

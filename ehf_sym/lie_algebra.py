@@ -17,7 +17,7 @@ from ehf_sym.lie.structural import Structural
 from ehf_sym.lie.structure import LieStructure
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.questions import Questions
-from ehf_sym.validation import whole_number
+from ehf_sym.validation import exact_scalar, listed, refuse_infinite, whole_number
 from ehf_sym.zero_test import is_zero
 
 if TYPE_CHECKING:
@@ -250,13 +250,22 @@ class LieAlgebra(Questions, Structural):
 
     def combination(self, coefficients: Iterable[Any]) -> Expr:
         """Σ c_k g_k for one coefficient a generator; polynomials are expanded."""
-        terms = (c * g for c, g in zip(coefficients, self.generators, strict=True))
+        given = listed(coefficients, "coefficients")
+        if len(given) != len(self.generators):
+            raise ArgumentError(
+                f"coefficients holds {len(given)}; it should hold one for each of the "
+                f"{len(self.generators)} generators"
+            )
+        admitted = [exact_scalar(c, f"coefficients[{k}]") for k, c in enumerate(given)]
+        for k, coefficient in enumerate(admitted):
+            refuse_infinite(coefficient, f"coefficients[{k}]")
+        terms = (c * g for c, g in zip(admitted, self.generators, strict=True))
         total = Add(*terms)
         return total.expand() if total.is_polynomial(*self.space.coordinates) else total
 
     def spanned_by(self, formulas: Iterable[Expr]) -> LieAlgebra:
         """Algebra on the same space with other generators."""
-        return LieAlgebra(self.space, tuple(formulas))
+        return LieAlgebra(self.space, listed(formulas, "formulas"))
 
     def with_values(self, values: Mapping[Symbol, Any]) -> LieAlgebra:
         """Give parameters of the space values.
@@ -293,3 +302,18 @@ class LieAlgebra(Questions, Structural):
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
         return rf"$\left\langle {', '.join(latex(g) for g in self.generators)} \right\rangle$"
+
+
+def checked_algebra(value: Any, name: str = "symmetry") -> LieAlgebra:
+    """Admit a LieAlgebra, or raise ArgumentError naming the argument.
+
+    Examples
+    --------
+    >>> checked_algebra("so(2)")
+    Traceback (most recent call last):
+    ...
+    ehf_sym.errors.ArgumentError: symmetry is 'so(2)'; it should be a LieAlgebra
+    """
+    if not isinstance(value, LieAlgebra):
+        raise ArgumentError(f"{name} is {value!r}; it should be a LieAlgebra")
+    return value

@@ -176,6 +176,24 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     return number
 
 
+def listed(values: Any, name: str) -> tuple[Any, ...]:
+    """Read what can be listed; text, whose letters could be, is not.
+
+    Raises
+    ------
+    ArgumentError
+        If it is text or no iterable.
+
+    Examples
+    --------
+    >>> listed([1, 2], "coefficients")
+    (1, 2)
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ArgumentError(f"{name} is {values!r}; it should be a sequence")
+    return tuple(values)
+
+
 def _refuse_floats(formula: Expr, name: str) -> None:
     """Refuse binary floating-point numbers: no proof survives their rounding."""
     floats = sorted(formula.atoms(Float))

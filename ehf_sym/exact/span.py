@@ -9,7 +9,7 @@ import sympy as sp
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.functions import Formulas, Polynomials, functions
-from ehf_sym.validation import exact_scalar, rebuild, refuse_infinite
+from ehf_sym.validation import exact_scalar, listed, rebuild, refuse_infinite
 
 
 def relations(
@@ -122,7 +122,7 @@ def _functions(
 
 
 def _checked(formulas: Sequence[Any], name: str) -> list[sp.Expr]:
-    return [_admitted(f, f"{name}[{i}]") for i, f in enumerate(formulas)]
+    return [_admitted(f, f"{name}[{i}]") for i, f in enumerate(listed(formulas, name))]
 
 
 def _admitted(formula: Any, name: str) -> sp.Expr:

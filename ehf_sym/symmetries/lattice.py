@@ -67,7 +67,7 @@ class ComplexScalarLattice:
     links: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.shape, Iterable):
+        if isinstance(self.shape, bytes) or not isinstance(self.shape, Iterable):
             raise ArgumentError(f"shape is {self.shape!r}; it should be a sequence of integers")
         shape = tuple(whole_number(n, f"shape[{mu}]") for mu, n in enumerate(self.shape))
         if not shape:

@@ -21,7 +21,7 @@ from ehf_sym.symmetries.generators import (
     positive_constant,
 )
 from ehf_sym.symmetries.point_transformation import PointTransformation
-from ehf_sym.validation import whole_number
+from ehf_sym.validation import validate_parameters, whole_number
 
 Vector = tuple[Symbol, ...]
 
@@ -80,12 +80,16 @@ class Particles:
             )
         masses = tuple(positive_constant(m, f"masses[{a}]") for a, m in enumerate(given))
         object.__setattr__(self, "masses", masses)
+        validate_parameters(self._mass_symbols)
 
     @cached_property
     def space(self) -> PhaseSpace:
         """Phase space of all particles."""
-        symbols = {symbol for mass in self.masses for symbol in mass.free_symbols}
-        return PhaseSpace(self.count * self.dimension, sorted(symbols, key=str))
+        return PhaseSpace(self.count * self.dimension, self._mass_symbols)
+
+    @property
+    def _mass_symbols(self) -> list[Symbol]:
+        return sorted({s for mass in self.masses for s in mass.free_symbols}, key=str)
 
     @cached_property
     def positions(self) -> tuple[Vector, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sympy import Add, Expr, ImmutableMatrix, Pow, Symbol, factor
+from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Pow, Symbol, factor
 from sympy.core.function import Function
 from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.validation import exact_scalar
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class PointTransformation:
     matrix: ImmutableMatrix
 
     def __post_init__(self) -> None:
-        matrix, d = ImmutableMatrix(self.matrix), self.space.dim
+        if not isinstance(self.space, PhaseSpace):
+            raise ArgumentError(f"space is {self.space!r}; it should be a PhaseSpace")
+        matrix, d = _matrix(self.matrix), self.space.dim
         if matrix.shape != (d, d):
             raise ArgumentError(f"matrix has shape {matrix.shape}; it should have {(d, d)}")
         entries = [self.space.validate(entry, "matrix") for entry in matrix]
@@ -150,3 +154,19 @@ def _outermost(expr: Expr) -> set[Expr]:
     if isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_Integer):
         return {expr}
     return {part for arg in expr.args for part in _outermost(arg)}
+
+
+def _matrix(value: Any) -> ImmutableMatrix:
+    """Read a matrix of expressions, or rows of numbers and expressions."""
+    wanted = "a SymPy matrix, or a list of rows"
+    if not isinstance(value, MatrixBase):
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ArgumentError(f"matrix is {value!r}; it should be {wanted}")
+        rows = [row if isinstance(row, list | tuple) else [row] for row in value]
+        for entry in (entry for row in rows for entry in row):
+            exact_scalar(entry, "matrix")
+        value = rows
+    try:
+        return ImmutableMatrix(value)
+    except ValueError as error:  # rows of different lengths
+        raise ArgumentError(f"matrix is {value!r}; it should be {wanted}") from error

@@ -127,7 +127,7 @@ class Kepler:
         ('L_12', 'A_1', 'A_2')
         """
         signs = {"negative": -1, "positive": 1}
-        if energy not in signs:
+        if not isinstance(energy, str) or energy not in signs:
             raise ArgumentError(f"energy is {energy!r}; it should be 'negative' or 'positive'")
         scale = sqrt((signs[energy] * 2 * self.mass * self.hamiltonian).expand())
         return labelled_algebra(

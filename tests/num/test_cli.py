@@ -208,6 +208,14 @@ def test_fit_knows_the_catalogue(tmp_path, capsys):
     assert "so(3) acts on 3 positions; there are 2" in capsys.readouterr().err
 
 
+def test_fit_takes_a_group_whose_space_has_a_parameter_that_nothing_holds(tmp_path):
+    points, model = tmp_path / "points.npy", tmp_path / "model.npz"
+    np.save(points, np.random.default_rng(0).standard_normal((20, 4)))
+    options = ("--iterations", 2, "--hidden", 4, "--no-progress")
+    assert run("fit", points, "--group", "lattice_local_phases(2)", "--out", model, *options) == 0
+    assert en.load(model).dim == 4
+
+
 @pytest.fixture
 def fitted(tmp_path):
     points, model = tmp_path / "x.csv", tmp_path / "model.npz"
