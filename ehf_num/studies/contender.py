@@ -86,7 +86,7 @@ class Learned:
     stop_reason : str
         "iterations", "early_stopping" or "non_finite".
     seconds : float
-        Of training.
+        Of processor time, for training: on one thread what it takes on an idle machine.
     parameters : int
         Number of weights.
     by_quadrature : callable or None

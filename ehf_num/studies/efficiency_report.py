@@ -46,7 +46,7 @@ class Row:
     stop_reason : str
         Why training ended.
     seconds : float
-        Of training.
+        Of processor time, for training.
     parameters : int
         Number of weights.
     quadrature_gap : float or None
@@ -155,7 +155,7 @@ def as_text(findings: Findings) -> str:
         parts += [
             "KL(truth ‖ model) in nats, mean ± standard deviation over seeds\n",
             aligned(table(findings, divergence)),
-            "\ntraining, seconds, mean over seeds\n",
+            "\ntraining, seconds of processor time, mean over seeds\n",
             aligned(table(findings, training_seconds)),
             "",
             *_remarks(findings),
@@ -171,7 +171,7 @@ def as_markdown(findings: Findings | None) -> str:
         "![KL to the truth against the number of points](_static/data_efficiency.png)",
         "KL(truth ‖ model) in nats, mean ± standard deviation over seeds:",
         _markdown_table(table(findings, divergence)),
-        "Training, seconds, mean over seeds:",
+        "Training, seconds of processor time, mean over seeds:",
         _markdown_table(table(findings, training_seconds)),
         "\n".join(f"- {remark}" for remark in _remarks(findings)),
     ]

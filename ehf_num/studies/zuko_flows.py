@@ -86,7 +86,7 @@ class ZukoContender:
             validation=None,
             rng=rng,
         )
-        start = time.perf_counter()
+        start = time.process_time()
         stop_reason = "iterations"
         for iteration in range(1, budget.iterations + 1):
             x = data.next_batch(rng)
@@ -105,7 +105,7 @@ class ZukoContender:
             iterations=iteration,
             best=run.best[1],
             stop_reason=stop_reason,
-            seconds=time.perf_counter() - start,
+            seconds=time.process_time() - start,
             parameters=sum(p.numel() for p in network.parameters()),
         )
 

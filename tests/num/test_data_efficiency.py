@@ -143,23 +143,6 @@ def test_ours_learns():
     assert 10 < learned.best <= 100
 
 
-def test_ours_takes_the_bound_that_suits_the_number_of_points(monkeypatch):
-    taken = []
-    fit = en.EquivariantHamiltonianFlow.fit
-
-    def noticing(self, x, **options):
-        taken.append((len(x), options["objective"], options["draws"]))
-        return fit(self, x, **options)
-
-    monkeypatch.setattr(en.EquivariantHamiltonianFlow, "fit", noticing)
-    problem = PROBLEMS["rings"]()
-    ours = HamiltonianContender("exact", hidden=(4,), importance_from=50)
-    for count in (60, 80):
-        split = Split.of(problem.target.sample(count, rng=0))
-        ours.learn(problem, split, replace(TINY, iterations=1), seed=0)
-    assert taken == [(48, "elbo", 1), (64, "importance", 4)]
-
-
 @pytest.mark.parametrize("name", [n for n in CONTENDERS if n.startswith(("spline", "masked"))])
 def test_peers_learn_a_normalized_density(name):
     pytest.importorskip("zuko")
