@@ -17,6 +17,8 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_build"]
+nitpicky = True  # a reference to what is not in these pages is an error, but for those below
+nitpick_ignore_regex = [("py:obj", r"(autograd|distributed|numpy|scipy|sympy)(\..+)?")]
 default_role = "autolink"  # `name` in a docstring: a link where there is such an object
 
 myst_enable_extensions = ["amsmath", "dollarmath"]

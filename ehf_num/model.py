@@ -83,7 +83,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
     reversible : {"auto", True, False}
         Whether training rebuilds the flow's states backwards from its end instead of keeping them:
         its memory does not grow with steps then, for one more forward pass in time.
-        `TrainingResult.reversal_error` says how exact it was. "auto" keeps up to 256 MiB.
+        ``result_.reversal_error`` says how exact it was. "auto" keeps up to 256 MiB.
     base_sampler : callable, optional
         (n, rng) to (n, 2d) base states, for a base that is neither Gaussian nor factorizes.
     base_parameters : mapping from sympy.Symbol to float, optional

@@ -39,7 +39,7 @@ class History:
         minibatches, mean since the record before, nats.
     squared_brackets : ndarray, shape (r, C)
         Mean squared brackets that are penalized, mean since the record before, dimensionless; one
-        column for each name in `TrainingResult.constraints`.
+        column for each name in ``TrainingResult.constraints``.
     multipliers : ndarray, shape (r, C)
         λ, dimensionless.
     validation_elbo : ndarray, shape (r,)
