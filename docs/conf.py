@@ -1,6 +1,8 @@
 """Sphinx configuration: Markdown pages, and the reference from numpydoc docstrings."""
 
+import runpy
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any
 
 project = "Equivariant Hamiltonian flows"
@@ -15,11 +17,28 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "examples_built",
+    "filename_pattern": ".*",  # every example is executed: they are made to run in seconds
+    "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_", "__repr__"),
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "copyfile_regex": "",
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+suppress_warnings = ["config.cache"]
+exclude_patterns = ["_build", "_generated", "examples"]
+nitpicky = True  # a reference to what is not in these pages is an error, but for those below
+nitpick_ignore_regex = [("py:obj", r"(autograd|distributed|numpy|scipy|sympy)(\..+)?")]
 default_role = "autolink"  # `name` in a docstring: a link where there is such an object
 
-myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -29,6 +48,10 @@ numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = f"{project} {release}"
+html_static_path = ["_static"]
+html_css_files = ["ehf.css"]
+
+DOCS = Path(__file__).parent
 
 
 def escape_bars(
@@ -42,6 +65,13 @@ def escape_bars(
             lines[number] = line.replace("|", r"\|")
 
 
+def draw_layout(_app: Any) -> None:
+    """Draw the picture of the layout from the code as it is."""
+    draw = runpy.run_path(str(DOCS / "figures" / "layout.py"))["main"]
+    draw(DOCS / "_generated" / "layout.svg")
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("builder-inited", draw_layout)
     app.connect("autodoc-process-docstring", escape_bars)

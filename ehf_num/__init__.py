@@ -13,6 +13,7 @@ from ehf_num.diagnostics import diagnose
 from ehf_num.encoder import Encoder, GaussianEncoder
 from ehf_num.encoder_checks import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.estimate import LikelihoodEstimate, LikelihoodWarning
+from ehf_num.executors import executor_at
 from ehf_num.flow import HamiltonianFlow
 from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Euler, InversionError, Leapfrog
@@ -60,6 +61,7 @@ __all__ = [
     "TrainingWarning",
     "check_encoder",
     "diagnose",
+    "executor_at",
     "finite_action",
     "load",
     "modes_on_circle",

@@ -109,7 +109,7 @@ class Target(ABC):
 
 @dataclass(frozen=True)
 class Shells(Target):
-    """Concentric shells in d dimensions, made by `shells` and `rings`.
+    """Concentric shells in d dimensions, made by `ehf_num.shells` and `ehf_num.rings`.
 
     The direction is uniform and the radius r = |x| a mixture:
     p(x) = Σ_i w_i N⁺(r; R_i, σ) / (S_{d−1} r^{d−1}), with S_{d−1} = 2 π^{d/2} / Γ(d/2) the
@@ -201,7 +201,7 @@ class Shells(Target):
 
 @dataclass(frozen=True)
 class CircleModes(Target):
-    """Equal normal modes evenly spaced on a circle in the plane, made by `modes_on_circle`.
+    """Equal normal modes evenly spaced on a circle in the plane, made by `ehf_num.modes_on_circle`.
 
     p(x) = (1/m) Σ_k N(x; c_k, σ² I) with c_k = R (cos 2πk/m, sin 2πk/m).
 

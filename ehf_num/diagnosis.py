@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
+
+from ehf_num.notebook import html_table
+
+_HEAD = ("check", "value", "threshold", "unit", "verdict")
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ class Diagnosis:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def verdict(self) -> str:
+        """All of it in a few words."""
+        failed = sum(not check.passed for check in self.checks)
+        return f"{failed} of {len(self.checks)} need a look" if failed else "every check passed"
+
     def __getitem__(self, name: str) -> Check:
         """Return the check of that name."""
         for check in self.checks:
@@ -70,7 +79,7 @@ class Diagnosis:
             yield check.name, f"{check.value:.3g}", f"{check.threshold:.3g}", check.unit, verdict
 
     def __str__(self) -> str:
-        rows = [("check", "value", "threshold", "unit", "verdict"), *self._rows()]
+        rows = [_HEAD, *self._rows()]
         widths = [max(len(row[k]) for row in rows) for k in range(5)]
         table = (
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -79,9 +88,6 @@ class Diagnosis:
         return "\n".join([*table, *self.remarks])
 
     def _repr_html_(self) -> str:
-        head = "<tr><th>check<th>value<th>threshold<th>unit<th>verdict</tr>"
-        body = "".join(
-            "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in self._rows()
+        return html_table(
+            f"Diagnosis: {self.verdict}", self._rows(), head=_HEAD, remarks=self.remarks
         )
-        remarks = "".join(f"<p>{escape(remark)}</p>" for remark in self.remarks)
-        return f"<table>{head}{body}</table>{remarks}"

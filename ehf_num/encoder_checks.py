@@ -12,6 +12,7 @@ import numpy as np
 from ehf_num import checks
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_probe import EncoderProbe
+from ehf_num.notebook import html_table
 from ehf_num.workspace import Array
 from ehf_sym import LieAlgebra
 from ehf_sym.errors import ArgumentError
@@ -53,6 +54,10 @@ class EncoderReport:
 
     def __str__(self) -> str:
         return "\n".join(f"{check.name}: {check.fault or 'ok'}" for check in self.checks)
+
+    def _repr_html_(self) -> str:
+        title = f"Encoder: {'no fault found' if self.passed else 'there is a fault'}"
+        return html_table(title, ((check.name, check.fault or "ok") for check in self.checks))
 
 
 def check_encoder(

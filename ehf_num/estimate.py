@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ehf_num.notebook import html_table
 from ehf_num.workspace import Array
 
 _LARGEST_K = 0.7
@@ -128,3 +129,7 @@ class LikelihoodEstimate:
                 f"  k̂ above {threshold:.2f} on {share:.3g} % of the points, largest {largest:.2f}"
             )
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        first, *others = str(self).splitlines()
+        return html_table(first, (), remarks=(line.strip() for line in others))

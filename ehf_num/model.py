@@ -27,7 +27,9 @@ from ehf_num.density import FlowDensity
 from ehf_num.diagnosis import Diagnosis
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_checks import admit_encoder, describe_encoder
+from ehf_num.model_card import model_rows
 from ehf_num.multipliers import MultiplierSettings
+from ehf_num.notebook import html_table
 from ehf_num.orbits import orbit_sampler_for
 from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import OWN, FlowSettings
@@ -81,7 +83,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
     reversible : {"auto", True, False}
         Whether training rebuilds the flow's states backwards from its end instead of keeping them:
         its memory does not grow with steps then, for one more forward pass in time.
-        `TrainingResult.reversal_error` says how exact it was. "auto" keeps up to 256 MiB.
+        ``result_.reversal_error`` says how exact it was. "auto" keeps up to 256 MiB.
     base_sampler : callable, optional
         (n, rng) to (n, 2d) base states, for a base that is neither Gaussian nor factorizes.
     base_parameters : mapping from sympy.Symbol to float, optional
@@ -168,6 +170,12 @@ class EquivariantHamiltonianFlow(FlowDensity):
 
     def __repr__(self) -> str:
         return f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, {self.settings})"
+
+    def _repr_html_(self) -> str:
+        proofs = self.report, self.construction
+        result = getattr(self, "result_", None)
+        rows = model_rows(self.settings, self.base, *proofs, self.weights, result)
+        return html_table("Equivariant Hamiltonian flow", rows)
 
     def fit(
         self,

@@ -20,13 +20,13 @@ _HERMITE_NODES = 24  # in each of four directions
 
 @dataclass(frozen=True)
 class PhaseOrbits(Target):
-    """Noisy orbits of the overall phase in ℂ² = ℝ⁴, made by `phase_orbits`.
+    """Noisy orbits of the overall phase in ℂ² = ℝ⁴, made by `ehf_num.phase_orbits`.
 
     z = e^{iθ} c_k + σξ with θ uniform and ξ standard normal on ℝ⁴. The integral over θ is a Bessel
     function:
     p(z) = Σ_k w_k (2πσ²)⁻² exp(−(|z|² + |c_k|²)/2σ²) I₀(|c̄_k·z|/σ²).
-    A point is (Re z_1, Im z_1, Re z_2, Im z_2), the order of `ehf_sym.groups.u`. The relative phase
-    of z_1 and z_2 matters: only the overall one is a symmetry.
+    A point is (Re z_1, Im z_1, Re z_2, Im z_2), the order of ``ehf_sym.groups.u``. The relative
+    phase of z_1 and z_2 matters: only the overall one is a symmetry.
 
     Parameters
     ----------

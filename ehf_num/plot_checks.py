@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -9,6 +10,7 @@ from ehf_num.diagnosis import Diagnosis
 from ehf_num.plot_arguments import axes_or_new
 from ehf_num.plot_curves import OKABE_ITO
 
+_ROW_INCHES = 0.27
 _SMALLEST = 1e-12  # a value of zero is drawn here
 _BEYOND = 10.0  # times the largest: where values that are not finite are drawn
 
@@ -17,6 +19,8 @@ def plot_diagnosis(
     diagnosis: Diagnosis, ax: Axes | None = None, *, title: str = "Diagnosis"
 ) -> Axes:
     """Draw each check's value in units of its threshold, and write it: left of 1 passes.
+
+    Checks that did not pass have another color and another marker.
 
     Parameters
     ----------
@@ -31,22 +35,26 @@ def plot_diagnosis(
 
     Examples
     --------
-    >>> import matplotlib.pyplot as plt
     >>> from ehf_num.diagnosis import Check
     >>> ax = plot_diagnosis(Diagnosis((Check("reversibility", 1e-12, 1e-8),)))
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['reversibility']
     >>> plt.close(ax.figure)
     """
-    ax = axes_or_new(ax)
     checks = diagnosis.checks[::-1]
+    if ax is None:
+        size = (7.2, 1.2 + _ROW_INCHES * len(checks))
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax = axes_or_new(ax)
     ratios = np.maximum([check.value / check.threshold for check in checks], _SMALLEST)
     finite = ratios[np.isfinite(ratios)]
     largest = float(max(finite.max(initial=1.0), 1.0)) * _BEYOND
     ratios = np.where(np.isfinite(ratios), ratios, largest)
-    colors = [OKABE_ITO[0] if check.passed else OKABE_ITO[1] for check in checks]
-    ax.scatter(ratios, range(len(checks)), c=colors, zorder=3)
-    ax.hlines(range(len(checks)), 1.0, ratios, colors=colors, alpha=0.4)
+    passed = np.array([check.passed for check in checks], dtype=bool)
+    for chosen, color, marker in ((passed, OKABE_ITO[0], "o"), (~passed, OKABE_ITO[1], "D")):
+        rows = np.flatnonzero(chosen)
+        ax.scatter(ratios[rows], rows, color=color, marker=marker, zorder=3)
+        ax.hlines(rows, 1.0, ratios[rows], colors=color, alpha=0.4)
     ax.axvline(1.0, color="#222222", linestyle=":")
     ax.set_xscale("log")
     ax.set_xlim(right=largest * _BEYOND)
@@ -59,7 +67,5 @@ def plot_diagnosis(
         )
     ax.grid(axis="y", alpha=0.3)
     ax.set(xlabel="value / threshold [dimensionless]; dotted: the threshold", ylabel="check")
-    failed = sum(not check.passed for check in checks)
-    verdict = f"{failed} of {len(checks)} need a look" if failed else "every check passed"
-    ax.set_title(f"{title}: {verdict}")
+    ax.set_title(f"{title}: {diagnosis.verdict}")
     return ax

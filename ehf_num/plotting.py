@@ -175,7 +175,7 @@ def plot_vector_field(
     extent: Extent = _EXTENT,
     labels: tuple[str, str] = _COORDINATES,
     title: str = "Vector field",
-    colorbar_label: str = "length",
+    colorbar_label: str = "length [dimensionless]",
     resolution: int = 21,
 ) -> Axes:
     """Draw a vector field, such as the step of a flow, as unit arrows colored by length.

@@ -26,6 +26,7 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
     study.add_argument("--sizes", type=int, nargs="+", help="N (default: 100 1000 10000)")
     study.add_argument("--seeds", type=int, help="how many (default: 3; with --full 5)")
     study.add_argument("--budget", choices=("quick", "default", "full"))
+    study.add_argument("--dask", metavar="ADDRESS", help="scheduler that runs go to: tcp://…")
     study.set_defaults(command=_study)
 
 
@@ -47,20 +48,22 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _study(options: argparse.Namespace) -> int:
+    from ehf_num.executors import executor_at
     from ehf_num.studies import data_efficiency
 
     names = ("targets", "contenders", "sizes")
     chosen = {n: tuple(v) for n in names if (v := getattr(options, n)) is not None}
     chosen |= {"seeds": options.seeds, "budget": options.budget}
-    return _run(data_efficiency, options, chosen)
+    with executor_at(options.dask) as executor:
+        return _run(data_efficiency, options, chosen, executor=executor)
 
 
-def _run(experiment: Any, options: argparse.Namespace, chosen: dict[str, Any]) -> int:
+def _run(experiment: Any, options: argparse.Namespace, chosen: dict[str, Any], **more: Any) -> int:
     """Run a module's experiment with what was chosen over its settings."""
     settings = experiment.FULL if options.full else experiment.Settings()
     chosen = {name: value for name, value in chosen.items() if value is not None}
     # None shows the bar on a terminal only.
     settings = replace(settings, progress=False if options.no_progress else None, **chosen)
-    print(experiment.run(settings, options.out))
+    print(experiment.run(settings, options.out, **more))
     print(f"\nfigures and table in {options.out}")
     return 0

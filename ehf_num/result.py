@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
+
+from ehf_num.notebook import html_table
 from ehf_num.workspace import Array
 
 DISTRIBUTION = "equivariant-hamiltonian-flows"
@@ -35,7 +39,7 @@ class History:
         minibatches, mean since the record before, nats.
     squared_brackets : ndarray, shape (r, C)
         Mean squared brackets that are penalized, mean since the record before, dimensionless; one
-        column for each name in `TrainingResult.constraints`.
+        column for each name in ``TrainingResult.constraints``.
     multipliers : ndarray, shape (r, C)
         λ, dimensionless.
     validation_elbo : ndarray, shape (r,)
@@ -111,6 +115,33 @@ class TrainingResult:
             f"{self.iterations} iterations in {self.seconds:.1f} s, "
             f"stopped by {self.stop_reason}{last}"
         )
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        """Yield what there is to say, by name; figures are those of the last record."""
+        yield "stopped by", self.stop_reason
+        if len(self.history):
+            objective = "ELBO" if self.objective == "elbo" else f"bound of {self.draws} draws"
+            yield f"{objective}, minibatches", f"{self.history.elbo[-1]:.3f} nats"
+            held_out = self.history.validation_elbo
+            if not np.isnan(held_out).all():
+                yield f"{objective}, held out", f"best {np.nanmax(held_out):.3f} nats"
+            kappa = "" if self.kappa is None else f"; κ = {self.kappa:g}"
+            last = zip(
+                self.constraints,
+                self.history.squared_brackets[-1],
+                self.history.multipliers[-1],
+                strict=False,
+            )
+            for name, value, multiplier in last:
+                yield name, f"{value:.2g}{kappa}, λ = {multiplier:.3g}"
+        if self.augmented:
+            yield "minibatches", "moved by random group elements"
+        yield "seed", str(self.seed)
+        yield "versions", ", ".join(f"{name} {number}" for name, number in self.versions.items())
+
+    def _repr_html_(self) -> str:
+        title = f"Training: {self.iterations} iterations in {self.seconds:.1f} s"
+        return html_table(title, self._rows())
 
 
 HISTORY_FIELDS = tuple(field.name for field in fields(History))

@@ -8,20 +8,23 @@ travel. What a run returns depends on the spec alone, so it does not matter wher
 from __future__ import annotations
 
 import os
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
+    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as wait_for_end
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -86,12 +89,15 @@ def sweep(
     specs : iterable of Spec
         Frozen dataclasses of plain values, from an importable module. Equal ones run once.
     executor : concurrent.futures.Executor, optional
-        Where to run: threads, MPI, Dask's ``client.get_executor()``, … It is not shut down. By
-        default a pool of one process a core; there, a run whose process dies is tried twice more.
+        Where to run: threads, MPI, Dask's ``client.get_executor()`` (see `executor_at`), … It is
+        not shut down. By default a pool of one process a core; there, a run whose process dies is
+        tried twice more. What an executor does about a dead worker is its own affair: Dask gives
+        its runs to the others, Python's process pool gives up all that is left, which is reported
+        as failed.
     folder : path-like, optional
         Made if missing. Each run's values are written there as it ends, under its spec, and a spec
         with a record is not run again: a sweep that was killed continues where it was. Failures
-        are not recorded.
+        are not recorded. Workers do not see this folder.
     progress : bool, optional
         Progress bar; None: only on a terminal.
 
@@ -112,7 +118,7 @@ def sweep(
     Examples
     --------
     >>> from concurrent.futures import ThreadPoolExecutor
-    >>> from dataclasses import dataclass
+    >>> from dataclasses import dataclass, replace
     >>> @dataclass(frozen=True)
     ... class Square:
     ...     side: float
@@ -136,9 +142,7 @@ def sweep(
     with tqdm(total=len(listed), initial=len(outcomes), disable=disable, unit="run") as bar:
         runs = _on_own_processes(pending) if executor is None else _on_executor(pending, executor)
         for outcome in runs:
-            if records is not None and outcome.values is not None:
-                write_record(records, outcome.spec, outcome.values, outcome.seconds)
-            outcomes[outcome.spec] = outcome
+            outcomes[outcome.spec] = outcome if records is None else _written(outcome, records)
             bar.update()
     return tuple(outcomes[spec] for spec in listed)
 
@@ -152,6 +156,17 @@ def _recorded(specs: Iterable[Spec], folder: Path) -> dict[Spec, Outcome]:
             values, seconds = record
             found[spec] = Outcome(spec, values, None, seconds, reused=True)
     return found
+
+
+def _written(outcome: Outcome, folder: Path) -> Outcome:
+    """Record what ended well; a run whose values no record holds has failed."""
+    if outcome.values is None:
+        return outcome
+    try:
+        write_record(folder, outcome.spec, outcome.values, outcome.seconds)
+    except ArgumentError:
+        return replace(outcome, values=None, error=traceback.format_exc())
+    return outcome
 
 
 def _run(spec: Spec) -> Outcome:
@@ -168,7 +183,7 @@ def _on_executor(
     specs: list[Spec], executor: Executor, run: Callable[[Spec], Outcome] = _run
 ) -> Iterator[Outcome]:
     """Yield outcomes as they come; what has not begun is cancelled when the caller stops."""
-    futures: dict[Future[Outcome], Spec] = {executor.submit(run, spec): spec for spec in specs}
+    futures = {_submitted(spec, executor, run): spec for spec in specs}
     waiting = set(futures)
     try:
         while waiting:
@@ -180,8 +195,20 @@ def _on_executor(
             future.cancel()
 
 
+def _submitted(spec: Spec, executor: Executor, run: Callable[[Spec], Outcome]) -> Future[Outcome]:
+    """Submit a run; that an executor takes no more is the run's failure."""
+    try:
+        return executor.submit(run, spec)
+    except Exception as error:
+        refused: Future[Outcome] = Future()
+        refused.set_exception(error)
+        return refused
+
+
 def _outcome(future: Future[Outcome], spec: Spec) -> Outcome:
     """Return a future's outcome; an executor's own failure is the run's."""
+    if future.cancelled():  # Dask does so when it loses its scheduler
+        return Outcome(spec, None, f"{CancelledError.__name__}: by the executor\n", 0.0)
     error = future.exception()
     if error is None:
         return future.result()
@@ -217,7 +244,19 @@ class _OwnProcesses:
 
 def _process() -> ProcessPoolExecutor:
     # Spawned, not forked: threads and their locks do not survive a fork.
-    return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent ends: a pool's processes outlive a parent that is killed."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_await_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _await_end(sentinel: int) -> None:
+    wait_for_end([sentinel])
+    os._exit(1)
 
 
 def _on_own_processes(specs: list[Spec]) -> Iterator[Outcome]:

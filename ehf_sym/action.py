@@ -24,7 +24,7 @@ _NUMERICAL = "no closed form found: numerical, by `enclose` (a bound) or ehf_num
 class FiniteAction(Reported):
     """The one-parameter group Φ_ε = exp(ε{·, g}): ṡ = {s, g}, run for the time ε.
 
-    Made by `LieAlgebra.action`. Prints as text, LaTeX, HTML and JSON.
+    Made by ``LieAlgebra.action``. Prints as text, LaTeX, HTML and JSON.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sympy import Add, Expr, Mul, Pow, Symbol, exp, expand_log, log
+from sympy import Add, Expr, Mul, Pow, Symbol, exp, expand_log, latex, log
 
 from ehf_sym.assignment import assign
 from ehf_sym.errors import ArgumentError, FormulaError
@@ -165,6 +165,12 @@ class BaseDensity:
             log_normalizer=None if None in normalizers else Add(*normalizers),
             name=self.name if self.name == other.name else f"{self.name} x {other.name}",
         )
+
+    def _repr_latex_(self) -> str:
+        r"""LaTeX for notebooks: ``\ln π = …``."""
+        normalizer = self.log_normalizer
+        ln_z = r"\ln Z" if normalizer is None else rf"\left({latex(normalizer)}\right)"
+        return rf"$\ln \pi = {latex(self.log_density)} - {ln_z}$"
 
     def with_values(self, values: Mapping[Symbol, Any]) -> BaseDensity:
         """Give parameters of the space values.

@@ -27,7 +27,7 @@ def GaussianFamily(space: PhaseSpace, *, mean: bool = False) -> BaseDensity:  # 
     Returns
     -------
     BaseDensity
-        On the space with these parameters added, for `LieAlgebra.conditions`.
+        On the space with these parameters added, for ``LieAlgebra.conditions``.
 
     Raises
     ------

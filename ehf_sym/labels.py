@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sympy import Expr, Symbol, latex
+
 from ehf_sym.errors import ArgumentError
 
+_IN_A_ROW = 3
+_MOST_ROWS = 24
 _LABEL = re.compile(r"[\w,'+-]{1,20}")
 
 
@@ -23,6 +27,24 @@ def fresh_label(used: Sequence[str]) -> str:
     while label in used:
         label += "'"
     return label
+
+
+def in_latex(labels: Sequence[str], formulas: Sequence[Expr]) -> str:
+    r"""Formulas as LaTeX for notebooks: a few in a row, more below each other with their labels.
+
+    Examples
+    --------
+    >>> from sympy.abc import x
+    >>> in_latex(["g1"], [x**2])
+    '$\\left\\langle x^{2} \\right\\rangle$'
+    """
+    if len(formulas) <= _IN_A_ROW:
+        return rf"$\left\langle {', '.join(map(latex, formulas))} \right\rangle$"
+    pairs = zip(labels[:_MOST_ROWS], formulas, strict=False)
+    rows = [f"{latex(Symbol(label))} &= {latex(formula)}" for label, formula in pairs]
+    if len(formulas) > _MOST_ROWS:
+        rows.append(rf"&\;\;\vdots\quad({len(formulas)}\text{{ in all}})")
+    return "\\[\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}\\]"
 
 
 def checked_labels(given: Any, count: int) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Expr, MatrixBase, Symbol, latex
+from sympy import Add, Expr, MatrixBase, Symbol
 
 from ehf_sym.assignment import assign
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.labels import checked_labels, fresh_label
+from ehf_sym.labels import checked_labels, fresh_label, in_latex
 from ehf_sym.lie.closure import close
 from ehf_sym.lie.structural import Structural
 from ehf_sym.lie.structure import LieStructure
@@ -301,7 +301,7 @@ class LieAlgebra(Questions, Structural):
 
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
-        return rf"$\left\langle {', '.join(latex(g) for g in self.generators)} \right\rangle$"
+        return in_latex(self.labels, self.generators)
 
 
 def checked_algebra(value: Any, name: str = "symmetry") -> LieAlgebra:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol
+from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol, latex
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.validation import validate_formula, validate_parameters, whole_number
@@ -76,6 +76,10 @@ class PhaseSpace:
     def coordinates(self) -> tuple[Symbol, ...]:
         """All 2d coordinates, positions first."""
         return self.q + self.p
+
+    def _repr_latex_(self) -> str:
+        """LaTeX for notebooks."""
+        return rf"$s = ({', '.join(map(latex, self.coordinates))})$"
 
     def __mul__(self, other: PhaseSpace) -> PhaseSpace:
         """Joint phase space: the other's coordinates come after this one's, parameters are shared.

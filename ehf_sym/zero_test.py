@@ -142,7 +142,7 @@ def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
     """Decide whether an expression vanishes wherever it is real and defined.
 
     The expression is proved to be zero by a normal form over a field of independent kernels
-    (see `ehf_sym.zero.normal_form`), or refuted by a rational point at which exact or interval
+    (see ``ehf_sym.zero.normal_form``), or refuted by a rational point at which exact or interval
     arithmetic excludes 0. Where neither succeeds, the verdict is undecided.
 
     Symbols stand for real numbers; other assumptions (positive, integer, ...) are respected.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import doctest
 import re
+import runpy
 import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -18,6 +20,7 @@ from ehf_num import cli
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+EXAMPLES = sorted(DOCS.glob("examples/*.py"))
 DOCUMENTS = [*PAGES, *ROOT.glob("*.md")]
 MODULES = sorted(
     path
@@ -57,8 +60,9 @@ def run_blocks(page: Path) -> None:
             names = test.globs
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_code_runs(page, monkeypatch, tmp_path) -> None:
+@pytest.fixture
+def short_fits(monkeypatch, tmp_path) -> Iterator[None]:
+    """Training of ten iterations, in a folder where files may be left."""
     fit = en.EquivariantHamiltonianFlow.fit
 
     def short_fit(self, x, **options):
@@ -66,8 +70,44 @@ def test_code_runs(page, monkeypatch, tmp_path) -> None:
 
     monkeypatch.setattr(en.EquivariantHamiltonianFlow, "fit", short_fit)
     monkeypatch.chdir(tmp_path)
-    run_blocks(page)
+    yield
     plt.close("all")
+
+
+@pytest.mark.usefixtures("short_fits")
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_runs(page) -> None:
+    run_blocks(page)
+
+
+@pytest.mark.usefixtures("short_fits")
+@pytest.mark.filterwarnings("ignore::ehf_num.LikelihoodWarning")  # ten iterations are not enough
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_examples_run(example, monkeypatch) -> None:
+    shown: list[int] = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append(len(plt.gcf().axes)))
+    runpy.run_path(str(example))
+    assert shown
+    assert min(shown) > 1
+
+
+def test_the_picture_of_the_layout_has_every_module() -> None:
+    layout = runpy.run_path(str(DOCS / "figures" / "layout.py"))
+    blocks = layout["blocks"]()
+    for package in ("ehf_sym", "ehf_num"):
+        drawn = [
+            module.split("/")[-1]
+            for block in blocks
+            if block.package == package
+            for module in block.modules
+        ]
+        assert drawn == plan_of_the_house(package)
+    counted = {(a.title, b.title): n for (a, b), n in layout["imports"](blocks).items()}
+    assert counted["the model", "diagnostics"] == 1  # model.diagnose asks diagnostics
+    assert ("diagnostics", "command line") not in counted
+    assert all(
+        b.package == "ehf_sym" for a, b in layout["imports"](blocks) if a.package == "ehf_sym"
+    )
 
 
 def test_a_wrong_block_is_noticed(tmp_path) -> None:

@@ -20,7 +20,7 @@ def relations(
     Constants are rational functions, over the algebraic numbers that occur, of the parameters.
     Polynomials are compared monomial by monomial. For other formulas the relations are found
     among normal forms over independent kernels; each is proved by `is_zero`, and that there are
-    no more is proved by values at points (see `ehf_sym.exact.independence`).
+    no more is proved by values at points (see ``ehf_sym.exact.independence``).
 
     Parameters
     ----------

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+import ehf_num as en
+import ehf_sym as es
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -22,10 +25,27 @@ class Walk:
 
     def run(self):
         if self.marks is not None:
-            Path(self.marks, f"{self.seed}-{time.time_ns()}").touch()
+            Path(self.marks, f"{self.seed}-{os.getpid()}-{time.time_ns()}").touch()
         time.sleep(self.pause)
         path = np.random.default_rng(self.seed).standard_normal(self.steps).cumsum()
         return {"end": float(path[-1]), "path": path, "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model of few weights, trained for a moment."""
+
+    enforce: str
+    seed: int
+
+    def run(self):
+        symmetry = es.groups.so(2)
+        base = es.StandardNormal(symmetry.space)
+        flow = en.EquivariantHamiltonianFlow(
+            base, symmetry, enforce=self.enforce, hidden=(8, 8), rng=self.seed
+        )
+        flow.fit(en.rings().sample(60, rng=self.seed), iterations=60, progress=False)
+        return {"elbo": flow.result_.history.elbo, "x": flow.sample(20, rng=1)}
 
 
 @dataclass(frozen=True)

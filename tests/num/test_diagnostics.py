@@ -38,7 +38,7 @@ def test_a_broken_symmetry_is_loud():
     assert {"mean {g1,H}², base states", "equivariance of the map, g1"} <= failed
     assert not diagnosis.passed
     assert "LOOK" in str(diagnosis)
-    assert "<td>LOOK</td>" in diagnosis._repr_html_()
+    assert "<strong>LOOK</strong>" in diagnosis._repr_html_()
 
 
 def test_brackets_are_the_mean_squares_that_they_say():

@@ -298,12 +298,13 @@ def test_bad_arguments_are_named_and_leave_no_figure(call, name: str) -> None:
 
 def test_diagnosis_is_drawn_against_its_thresholds():
     ax = plot_diagnosis(DIAGNOSIS)
-    drawn = ax.collections[0].get_offsets()
-    np.testing.assert_allclose(drawn[:, 0], [1e-12, 2.0, 0.1])
+    passed, _, failed, _ = ax.collections
+    np.testing.assert_allclose(passed.get_offsets(), [[1e-12, 0], [0.1, 2]])
+    np.testing.assert_allclose(failed.get_offsets(), [[2.0, 1]])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["zero", "bad", "good"]
-    colors = ax.collections[0].get_facecolors()
-    assert not np.array_equal(colors[1], colors[0])
-    assert np.array_equal(colors[0], colors[2])
+    assert not np.array_equal(passed.get_facecolors(), failed.get_facecolors())
+    (circle,), (diamond,) = passed.get_paths(), failed.get_paths()
+    assert len(circle.vertices) != len(diamond.vertices)  # not by color alone
     plt.close(ax.figure)
 
 

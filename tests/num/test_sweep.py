@@ -1,16 +1,17 @@
 """Sweeps: one law whatever the executor, nothing run twice, failures and deaths set apart."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sweep_specs import Changing, Dying, Failing, Mute, Returning, Walk
+from sweep_specs import Changing, Dying, Failing, Mute, Returning, Training, Walk
 
 import ehf_num as en
 from ehf_num.records import RecordError, record_path
@@ -21,8 +22,15 @@ def same(left, right) -> bool:
     return left.keys() == right.keys() and all(np.array_equal(left[k], right[k]) for k in left)
 
 
-def test_results_do_not_depend_on_the_executor():
-    specs = [Walk(seed) for seed in range(4)]
+@pytest.mark.parametrize(
+    "specs",
+    [
+        [Walk(seed) for seed in range(4)],
+        [Training(how, seed) for how in ("penalty", "exact") for seed in (0, 1)],
+    ],
+    ids=["walks", "trainings"],
+)
+def test_results_do_not_depend_on_the_executor(specs):
     expected = [spec.run() for spec in specs]
     with ThreadPoolExecutor(2) as threads:
         on_threads = en.sweep(specs, threads, progress=False)
@@ -60,33 +68,56 @@ def test_a_record_is_read_and_not_run_again(tmp_path):
     assert all(same(a.values, b.values) for a, b in zip(first, again, strict=True))
 
 
-def test_a_killed_sweep_continues(tmp_path):
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only its parent has not yet buried does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("executor", ["None", "ThreadPoolExecutor(2)"])
+def test_a_killed_sweep_continues_and_repeats_nothing_that_had_ended(tmp_path, executor):
     marks, records = tmp_path / "marks", tmp_path / "records"
     marks.mkdir()
-    code = (
-        "import sys\n"
+    specs = [Walk(seed, marks=str(marks), pause=0.15) for seed in range(12)]
+    script = tmp_path / "script.py"
+    script.write_text(
         "import ehf_num as en\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from sweep_specs import Walk\n"
-        f"specs = [Walk(seed, marks={str(marks)!r}, pause=0.3) for seed in range(6)]\n"
-        f"en.sweep(specs, ThreadPoolExecutor(1), folder={str(records)!r}, progress=False)\n"
+        "if __name__ == '__main__':\n"
+        f"    specs = [Walk(k, marks={str(marks)!r}, pause=0.15) for k in range(12)]\n"
+        f"    en.sweep(specs, {executor}, folder={str(records)!r}, progress=False)\n",
+        encoding="utf-8",
     )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent)
-    deadline = time.monotonic() + 60
-    while len(list(records.glob("*.npz"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    ended = len(list(records.glob("*.npz")))
-    assert 2 <= ended < 6
-    specs = [Walk(seed, marks=str(marks), pause=0.3) for seed in range(6)]
-    with ThreadPoolExecutor(6) as executor:
-        outcomes = en.sweep(specs, executor, folder=records, progress=False)
-    assert sum(outcome.reused for outcome in outcomes) == ended
-    assert all(
-        outcome.values["end"] == Walk(o.spec.seed).run()["end"]
-        for o, outcome in zip(outcomes, outcomes, strict=True)
-    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    random = np.random.default_rng()
+    for _ in range(2):
+        begun = len(list(marks.iterdir()))
+        process = subprocess.Popen(
+            [sys.executable, script], env=environment, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while len(list(marks.iterdir())) == begun and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0.0, 0.8))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        workers = {int(mark.name.split("-")[1]) for mark in marks.iterdir()}
+        while any(map(alive, workers)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not any(map(alive, workers))
+    ended = {spec for spec in specs if record_path(records, spec).exists()}
+    before = {mark.name for mark in marks.iterdir()}
+    with ThreadPoolExecutor(6) as threads:
+        outcomes = en.sweep(specs, threads, folder=records, progress=False)
+    assert {outcome.spec for outcome in outcomes if outcome.reused} == ended
+    assert all(same(outcome.values, Walk(outcome.spec.seed).run()) for outcome in outcomes)
+    again = [int(m.name.split("-")[0]) for m in marks.iterdir() if m.name not in before]
+    assert sorted(again) == sorted(spec.seed for spec in specs if spec not in ended)
 
 
 def test_a_process_that_dies_is_replaced(tmp_path):
@@ -108,12 +139,30 @@ def test_what_cannot_be_swept_is_refused_before_anything_runs(bad, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_values_that_no_record_holds_are_refused(tmp_path):
-    with (
-        ThreadPoolExecutor(1) as executor,
-        pytest.raises(ArgumentError, match="thing was an array of dtype object"),
-    ):
-        en.sweep([Returning()], executor, folder=tmp_path, progress=False)
+def test_values_that_no_record_holds_are_a_failure(tmp_path):
+    with ThreadPoolExecutor(1) as executor:
+        bad, fine = en.sweep([Returning(), Walk(0)], executor, folder=tmp_path, progress=False)
+    assert not bad.ended_well
+    assert "thing was an array of dtype object" in bad.error
+    assert fine.ended_well
+
+
+def test_what_an_executor_does_not_run_is_a_failure():
+    class Losing(ThreadPoolExecutor):
+        """Takes one run, and loses it."""
+
+        def submit(self, *arguments):
+            if self._shutdown:
+                raise RuntimeError("no more")
+            self.shutdown()
+            lost = Future()
+            lost.cancel()
+            lost.set_running_or_notify_cancel()
+            return lost
+
+    lost, refused = en.sweep([Walk(0), Walk(1)], Losing(1), progress=False)
+    assert "CancelledError" in lost.error
+    assert "no more" in refused.error
 
 
 def test_a_damaged_record_is_not_taken_for_a_result(tmp_path):
