@@ -11,7 +11,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num.fused import fuse
-from ehf_num.networks import Weights, init_relu, relu_network_reference, sigmoid, softplus
+from ehf_num.networks import Weights, init_relu, relu_network_reference, softplus
 from ehf_num.relu_network import relu_kernel, relu_network
 from ehf_num.tape import part
 from ehf_num.workspace import Array
@@ -114,7 +114,7 @@ class _GaussianRows:
         (mean,), (before,) = self._mean.forward(q), self._scale.forward(q)
         before += _SOFTPLUS_SHIFT
         scale = softplus(before)
-        self._noise, self._before, self._inverse = noise, before, 1 / scale
+        self._noise, self._spread, self._inverse = noise, scale, 1 / scale
         drawn = np.empty((len(q), q.shape[1] + 1), q.dtype)
         np.multiply(scale, noise, out=drawn[:, :-1])
         drawn[:, :-1] += mean
@@ -126,8 +126,9 @@ class _GaussianRows:
         p_bar, log_bar = cotangent[:, :-1], cotangent[:, -1:]
         scale_bar = p_bar * self._noise - log_bar * self._inverse
         (q_bar,), mean_bars = self._mean.pull_back(p_bar)
-        (other,), scale_bars = self._scale.pull_back(scale_bar * sigmoid(self._before))
-        noise_bar = p_bar / self._inverse - log_bar * self._noise
+        slope = -np.expm1(-self._spread)  # the sigmoid, as a function of the soft-plus
+        (other,), scale_bars = self._scale.pull_back(scale_bar * slope)
+        noise_bar = p_bar * self._spread - log_bar * self._noise
         return [q_bar + other, noise_bar], mean_bars + scale_bars
 
     def score(self) -> Array:

@@ -152,3 +152,14 @@ def test_a_monotone_map_can_have_two_modes():
     assert np.mean(np.abs(p) < 1) < 0.05
     assert np.mean(p > 1) > 0.4
     assert np.mean(p < -1) > 0.4
+
+
+def test_gradients_where_the_scale_is_tiny():
+    """σ = softplus(z + shift) with z = −60: ∂ ln σ/∂z is 1 to the last digits, not 0."""
+    encoder = GaussianEncoder(1, (1,))
+    weights = [np.zeros(a.shape) for a in encoder.init(np.random.default_rng(0), "float64")]
+    weights[-1][:] = -60.0
+    share = encoder.kernel(tuple(weights)).share(keep=True)
+    share.forward(np.zeros((1, 1)), np.zeros((1, 1)))
+    _, bars = share.pull_back(np.array([[0.0, 1.0]]))  # ln h = −ln σ + …
+    assert bars[-1][0] == pytest.approx(-1, rel=1e-12)
