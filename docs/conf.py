@@ -5,6 +5,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+from sphinx.addnodes import desc_signature
+
 project = "Equivariant Hamiltonian flows"
 author = "The equivariant-hamiltonian-flows developers"
 copyright = f"2026, {author}"
@@ -65,6 +67,17 @@ def escape_bars(
             lines[number] = line.replace("|", r"\|")
 
 
+def add_anchors(_app: Any, doctree: Any) -> None:
+    """Give what is documented under its module the address under its package as well.
+
+    viewcode links back to one of the two for all that a module holds.
+    """
+    for signature in doctree.findall(desc_signature):
+        package, below, _ = (signature.get("module") or "").partition(".")
+        if below:
+            signature["ids"].append(f"{package}.{signature['fullname']}")
+
+
 def draw_layout(_app: Any) -> None:
     """Draw the picture of the layout from the code as it is."""
     draw = runpy.run_path(str(DOCS / "figures" / "layout.py"))["main"]
@@ -74,4 +87,5 @@ def draw_layout(_app: Any) -> None:
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("builder-inited", draw_layout)
+    app.connect("doctree-read", add_anchors)
     app.connect("autodoc-process-docstring", escape_bars)
