@@ -3,67 +3,148 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import shlex
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from ehf_num import checks
+from ehf_num.executors import executor_at
+
+_OUT = Path("ehf-output")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A command and where its experiment is.
+
+    Attributes
+    ----------
+    name, help : str
+        As users see it.
+    module : str
+        Has `Settings`, `FULL` and ``run(settings, folder, command=)``. Imported when it runs:
+        figures need matplotlib.
+    options : dict of str to dict
+        Fields of its settings that the command line can change, with argparse's arguments.
+    sweeps : bool
+        Whether its ``run`` takes an ``executor=``.
+    """
+
+    name: str
+    help: str
+    module: str
+    options: dict[str, dict[str, Any]]
+    sweeps: bool = False
+
+    @property
+    def parts(self) -> Any:
+        """The module."""
+        return import_module(self.module)
+
+
+_PAPER = "ehf_num.experiments"
+_ITERATIONS = {"iterations": {"type": int, "help": "updates of each model"}}
+_SEEDS = {"seeds": {"type": int, "help": "how many repetitions"}}
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment(
+            "fig1",
+            "Figure 1: the commuting square, its error against ε and dt (seconds)",
+            f"{_PAPER}.fig1",
+            {"states": {"type": int, "help": "that the error is averaged over"}},
+        ),
+        Experiment(
+            "so2",
+            "Figure 2A, small: two rings from few points, with and without the constraint",
+            f"{_PAPER}.so2",
+            _ITERATIONS,
+        ),
+        Experiment(
+            "multimodal",
+            "Figure 2B, small: modes on a circle, and the flow that makes them",
+            f"{_PAPER}.multimodal",
+            _ITERATIONS,
+        ),
+        Experiment(
+            "data-efficiency",
+            "ours and zuko's flows, N points, KL to truth",
+            "ehf_num.studies.data_efficiency",
+            {
+                "targets": {"nargs": "+", "help": "rings, shells, phase-orbits (default: all)"},
+                "contenders": {"nargs": "+", "help": "such as exact, spline (default: all)"},
+                "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
+                "seeds": {"type": int, "help": "how many (default: 3; with --full 5)"},
+                "budget": {"choices": ("quick", "default", "full")},
+            },
+            sweeps=True,
+        ),
+    )
+}
 
 
 def add_experiments(parser: argparse.ArgumentParser) -> None:
     """Add a command for each experiment, with the options that it has."""
     commands = parser.add_subparsers(required=True, metavar="experiment", parser_class=type(parser))
-    for name, help_ in (
-        ("so2", "Figure 2A: two rings from few points, with and without the constraint"),
-        ("multimodal", "Figure 2B: modes on a circle, and the flow that makes them"),
-    ):
-        command = _experiment(commands.add_parser(name, help=help_))
-        command.add_argument("--iterations", type=int)
-        command.set_defaults(command=_reproduce, experiment=name)
-    study = _experiment(
-        commands.add_parser("data-efficiency", help="ours and zuko's flows, N points, KL to truth")
-    )
-    study.add_argument("--targets", nargs="+", help="rings, shells, phase-orbits (default: all)")
-    study.add_argument("--contenders", nargs="+", help="such as exact, spline (default: all)")
-    study.add_argument("--sizes", type=int, nargs="+", help="N (default: 100 1000 10000)")
-    study.add_argument("--seeds", type=int, help="how many (default: 3; with --full 5)")
-    study.add_argument("--budget", choices=("quick", "default", "full"))
-    study.add_argument("--dask", metavar="ADDRESS", help="scheduler that runs go to: tcp://…")
-    study.set_defaults(command=_study)
+    for experiment in EXPERIMENTS.values():
+        command = commands.add_parser(experiment.name, help=experiment.help)
+        add_common_options(command)
+        for name, arguments in experiment.options.items():
+            command.add_argument(f"--{name.replace('_', '-')}", **arguments)
+        if experiment.sweeps:
+            add_dask(command)
+        command.set_defaults(command=_reproduce, experiment=experiment)
 
 
-def _experiment(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every experiment has."""
     parser.add_argument("--full", action="store_true", help="the full study, not the quick one")
-    parser.add_argument("--out", type=Path, default=Path("ehf-output"), help="folder for figures")
+    parser.add_argument("--out", type=Path, default=_OUT, help=f"folder for results ({_OUT})")
     parser.add_argument("--no-progress", action="store_true")
-    return parser
+
+
+def add_dask(parser: argparse.ArgumentParser) -> None:
+    """Add where the runs of a sweep go."""
+    parser.add_argument("--dask", metavar="ADDRESS", help="scheduler that runs go to: tcp://…")
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from ehf_num import checks
-    from ehf_num.experiments import multimodal, so2
-
-    if options.iterations is not None:
-        checks.positive_integer(options.iterations, "--iterations")
-    experiment: Any = {"so2": so2, "multimodal": multimodal}[options.experiment]
-    return _run(experiment, options, {"iterations": options.iterations})
-
-
-def _study(options: argparse.Namespace) -> int:
-    from ehf_num.executors import executor_at
-    from ehf_num.studies import data_efficiency
-
-    names = ("targets", "contenders", "sizes")
-    chosen = {n: tuple(v) for n in names if (v := getattr(options, n)) is not None}
-    chosen |= {"seeds": options.seeds, "budget": options.budget}
-    with executor_at(options.dask) as executor:
-        return _run(data_efficiency, options, chosen, executor=executor)
-
-
-def _run(experiment: Any, options: argparse.Namespace, chosen: dict[str, Any], **more: Any) -> int:
-    """Run a module's experiment with what was chosen over its settings."""
-    settings = experiment.FULL if options.full else experiment.Settings()
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    # None shows the bar on a terminal only.
-    settings = replace(settings, progress=False if options.no_progress else None, **chosen)
-    print(experiment.run(settings, options.out, **more))
+    experiment: Experiment = options.experiment
+    chosen = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name in experiment.options
+        if (value := getattr(options, name)) is not None
+    }
+    if "iterations" in chosen:
+        checks.positive_integer(chosen["iterations"], "--iterations")
+    print(run(experiment, options, chosen))
     print(f"\nfigures and table in {options.out}")
     return 0
+
+
+def run(experiment: Experiment, options: argparse.Namespace, chosen: dict[str, Any]) -> str:
+    """Run an experiment with what was chosen over its settings; return its text."""
+    parts = experiment.parts
+    settings = parts.FULL if options.full else parts.Settings()
+    # None shows the bar on a terminal only.
+    settings = replace(settings, progress=False if options.no_progress else None, **chosen)
+    command = command_line(experiment.name, options, chosen)
+    if not experiment.sweeps:
+        text: str = parts.run(settings, options.out, command=command)
+        return text
+    with executor_at(options.dask) as executor:
+        text = parts.run(settings, options.out, executor=executor, command=command)
+    return text
+
+
+def command_line(name: str, options: argparse.Namespace, chosen: dict[str, Any]) -> str:
+    """Write the command that does the same again."""
+    words = ["ehf", "reproduce", name, *(["--full"] if options.full else [])]
+    for option, value in chosen.items():
+        values = value if isinstance(value, tuple) else (value,)
+        words += [f"--{option.replace('_', '-')}", *map(str, values)]
+    if options.out != _OUT:
+        words += ["--out", str(options.out)]
+    return shlex.join(words)

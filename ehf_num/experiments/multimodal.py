@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 import ehf_sym as es
 from ehf_num.datasets import modes_on_circle
-from ehf_num.experiments.common import aligned, centered
+from ehf_num.experiments.chapter import Chapter, Picture, Table, save
+from ehf_num.experiments.common import centered
 from ehf_num.integrators import Leapfrog
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.plotting import plot_density, plot_field, plot_vector_field
@@ -99,7 +100,9 @@ def train_one(modes: int, settings: Settings) -> Outcome:
     )
 
 
-def table(outcomes: Sequence[Outcome], settings: Settings) -> str:
+def chapter(
+    outcomes: Sequence[Outcome], settings: Settings, pictures: Sequence[Picture], command: str
+) -> Chapter:
     """Lay the outcomes out, one row a target."""
     rows = [("modes", "test", "truth", "truth - test", "seconds")]
     rows += [
@@ -112,14 +115,21 @@ def table(outcomes: Sequence[Outcome], settings: Settings) -> str:
         )
         for o in outcomes
     ]
-    notes = (
-        f"mean ln p of {settings.test_points} test points in nats; test: importance weighted "
-        "with 128 draws (low in expectation)",
-        f"soft-uniform base, width {settings.width:g}, sharpness {settings.sharpness:g}; 2 "
-        f"leapfrog steps of {settings.step_size:g}; {settings.iterations} iterations; "
-        f"seed {settings.seed}",
+    return Chapter(
+        name="multimodal",
+        title="Modes on a circle",
+        command=command,
+        seeds=f"{settings.seed}, of weights and noise",
+        tables=(Table("", tuple(rows)),),
+        pictures=tuple(pictures),
+        remarks=(
+            f"mean ln p of {settings.test_points} test points in nats; test: importance weighted "
+            "with 128 draws (low in expectation)",
+            f"soft-uniform base, width {settings.width:g}, sharpness {settings.sharpness:g}; 2 "
+            f"leapfrog steps of {settings.step_size:g}; {settings.iterations} iterations; "
+            f"seed {settings.seed}",
+        ),
     )
-    return "\n".join([aligned(rows), "", *notes])
 
 
 def figure(outcomes: Sequence[Outcome]) -> Figure:
@@ -164,11 +174,14 @@ class _Displacement:
         return moved
 
 
-def run(settings: Settings, folder: Path) -> str:
+def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce multimodal") -> str:
     """Train every model, write `multimodal.png`, return the table."""
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = [train_one(modes, settings) for modes in settings.modes]
-    figure(outcomes).savefig(folder / "multimodal.png", dpi=110)
-    text = table(outcomes, settings)
-    (folder / "multimodal.txt").write_text(text + "\n")
-    return text
+    picture = save(
+        figure(outcomes),
+        folder,
+        "multimodal.png",
+        "Targets, samples, K, U, and how one step and the whole flow move points at rest.",
+    )
+    return chapter(outcomes, settings, [picture], command).write(folder)

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 import ehf_sym as es
 from ehf_num.datasets import rings
-from ehf_num.experiments.common import aligned, centered, mean_and_spread
+from ehf_num.experiments.chapter import Chapter, Picture, Table, save
+from ehf_num.experiments.common import centered, mean_and_spread
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.plotting import plot_density, plot_field, plot_learning_curves, plot_trace
 
@@ -117,7 +118,13 @@ def train_one(data: str, enforce: str, seed: int, settings: Settings) -> Outcome
     )
 
 
-def table(outcomes: Sequence[Outcome], settings: Settings) -> str:
+def chapter(
+    outcomes: Sequence[Outcome],
+    settings: Settings,
+    *,
+    pictures: Sequence[Picture] = (),
+    command: str = "ehf reproduce so2",
+) -> Chapter:
     """Lay the outcomes out, one row a kind of model, mean ± standard deviation over seeds."""
     rows = [("data", "κ", "train", "test", "gap", "E{g,H}²", "seconds")]
     for data, enforce in dict.fromkeys((o.data, o.enforce) for o in outcomes):
@@ -133,16 +140,21 @@ def table(outcomes: Sequence[Outcome], settings: Settings) -> str:
                 f"{np.mean([o.seconds for o in group]):.0f}",
             )
         )
-    return "\n".join(
-        [
-            aligned(rows),
-            "",
+    seeds = f"0..{settings.seeds - 1}"
+    return Chapter(
+        name="so2",
+        title="Two rings from few points",
+        command=command,
+        seeds=f"{seeds}: data, weights and noise",
+        tables=(Table("", tuple(rows)),),
+        pictures=tuple(pictures),
+        remarks=(
             f"log-likelihoods in nats, importance weighted with {_DRAWS} draws (low in "
-            f"expectation); {settings.iterations} iterations, seeds 0..{settings.seeds - 1}",
+            f"expectation); {settings.iterations} iterations, seeds {seeds}",
             "endless data: train is the score on the finite set, which the model has not seen",
             f"E ln p of the target, by quadrature: {rings().expected_log_prob():.3f}; of its "
             f"{settings.test_points} test points: {_truth_on_test(settings):.3f}",
-        ]
+        ),
     )
 
 
@@ -208,7 +220,7 @@ def _title(outcome: Outcome, settings: Settings) -> str:
     return f"{outcome.data}, {bound}"
 
 
-def run(settings: Settings, folder: Path) -> str:
+def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce so2") -> str:
     """Train every model, write `so2.png` and `so2_constraint.png`, return the table."""
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = [
@@ -217,8 +229,18 @@ def run(settings: Settings, folder: Path) -> str:
         for data in ("finite", "endless")
         for enforce in ("none", "penalty")
     ]
-    figure(outcomes, settings).savefig(folder / "so2.png", dpi=110)
-    constraint_figure(outcomes, settings).savefig(folder / "so2_constraint.png", dpi=110)
-    text = table(outcomes, settings)
-    (folder / "so2.txt").write_text(text + "\n")
-    return text
+    pictures = [
+        save(
+            figure(outcomes, settings),
+            folder,
+            "so2.png",
+            "The first seed: learning curves, samples, K(p) and U(q).",
+        ),
+        save(
+            constraint_figure(outcomes, settings),
+            folder,
+            "so2_constraint.png",
+            "The target, and the brackets and multipliers of the first seed.",
+        ),
+    ]
+    return chapter(outcomes, settings, pictures=pictures, command=command).write(folder)

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ehf_num.experiments.chapter import failures, save
 from ehf_num.parallel import cores
 from ehf_num.result import versions
-from ehf_num.studies.efficiency_report import Findings, Row, as_text, figure
+from ehf_num.studies.efficiency_report import Findings, Row, as_chapter, figure
 from ehf_num.studies.efficiency_runs import BUDGETS, CONTENDERS, Run
 from ehf_num.studies.problems import PROBLEMS
 from ehf_num.studies.zuko_flows import ZukoContender, zuko_versions
@@ -80,7 +81,13 @@ class Settings:
 FULL = Settings(seeds=5, budget="full")
 
 
-def run(settings: Settings, folder: Path, executor: Executor | None = None) -> str:
+def run(
+    settings: Settings,
+    folder: Path,
+    executor: Executor | None = None,
+    *,
+    command: str = "ehf reproduce data-efficiency",
+) -> str:
     """Do what has no record yet; write `data_efficiency.json`, `.txt` and `.png`; return the text.
 
     Raises
@@ -96,11 +103,18 @@ def run(settings: Settings, folder: Path, executor: Executor | None = None) -> s
     )
     found = findings(settings, outcomes)
     found.write(folder / "data_efficiency.json")
-    text = as_text(found)
-    (folder / "data_efficiency.txt").write_text(text + "\n", encoding="utf-8")
+    pictures = []
     if found.rows:
-        figure(found).savefig(folder / "data_efficiency.png", dpi=110)
-    return text
+        pictures = [
+            save(
+                figure(found),
+                folder,
+                "data_efficiency.png",
+                "KL to the truth against N: means over seeds, bands from least to largest.",
+            )
+        ]
+    seeds = f"0..{settings.seeds - 1}: data, weights and noise"
+    return as_chapter(found, command, seeds, pictures).write(folder)
 
 
 def _check_peers(settings: Settings) -> None:
@@ -116,15 +130,18 @@ def _check_peers(settings: Settings) -> None:
 
 def findings(settings: Settings, outcomes: Sequence[Outcome]) -> Findings:
     """Collect what runs returned."""
-    rows, failures = [], []
-    for (spec, name), outcome in zip(settings.runs().items(), outcomes, strict=True):
-        if outcome.values is not None:
-            rows.append(Row(spec.target, name, spec.size, spec.seed, **outcome.values))
-        else:
-            last = (outcome.error or "").strip().splitlines()[-1]
-            failures.append(f"{name} on {spec.target}, N = {spec.size}, seed {spec.seed}: {last}")
+    runs = settings.runs()
+    rows = [
+        Row(spec.target, name, spec.size, spec.seed, **outcome.values)
+        for (spec, name), outcome in zip(runs.items(), outcomes, strict=True)
+        if outcome.values is not None
+    ]
+    names = [
+        f"{name} on {spec.target}, N = {spec.size}, seed {spec.seed}" for spec, name in runs.items()
+    ]
+    failed = failures(outcomes, names)
     truths = {name: PROBLEMS[name]().target.expected_log_prob() for name in settings.targets}
-    return Findings(tuple(rows), tuple(failures), _notes(settings), truths)
+    return Findings(tuple(rows), tuple(failed), _notes(settings), truths)
 
 
 def _notes(settings: Settings) -> tuple[str, ...]:

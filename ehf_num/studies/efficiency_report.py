@@ -14,7 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ehf_num.atomic import atomic_write
-from ehf_num.experiments.common import aligned, mean_and_spread
+from ehf_num.experiments.chapter import Chapter, Picture, Table
+from ehf_num.experiments.common import mean_and_spread
+from ehf_num.result import versions
+from ehf_num.studies.zuko_flows import zuko_versions
 
 # Label, colour, line style and marker of each contender; a pair shares its
 # colour, and the one with rotated data has hollow markers.
@@ -46,7 +49,7 @@ class Row:
     stop_reason : str
         Why training ended.
     seconds : float
-        Of processor time, for training.
+        Of training.
     parameters : int
         Number of weights.
     quadrature_gap : float or None
@@ -148,19 +151,30 @@ def training_seconds(runs: list[Row]) -> str:
     return f"{np.mean([run.seconds for run in runs]):.0f}" if runs else "-"
 
 
-def as_text(findings: Findings) -> str:
-    """Write tables and notes for a terminal."""
-    parts = [f"failed: {line}" for line in findings.failures]
+def as_chapter(
+    findings: Findings, command: str, seeds: str = "", pictures: Sequence[Picture] = ()
+) -> Chapter:
+    """Lay tables and notes out, failed runs before all notes."""
+    tables: tuple[Table, ...] = ()
     if findings.rows:
-        parts += [
-            "KL(truth ‖ model) in nats, mean ± standard deviation over seeds\n",
-            aligned(table(findings, divergence)),
-            "\ntraining, seconds of processor time, mean over seeds\n",
-            aligned(table(findings, training_seconds)),
-            "",
-            *_remarks(findings),
-        ]
-    return "\n".join(parts)
+        tables = tuple(
+            Table(caption, tuple(map(tuple, table(findings, cell))))
+            for caption, cell in (
+                ("KL(truth ‖ model) in nats, mean ± standard deviation over seeds", divergence),
+                ("training, seconds of processor time, mean over seeds", training_seconds),
+            )
+        )
+    failed = [f"failed: {line}" for line in findings.failures]
+    return Chapter(
+        name="data_efficiency",
+        title="How many points a density takes",
+        command=command,
+        seeds=seeds,
+        tables=tables,
+        pictures=tuple(pictures),
+        remarks=(*failed, *(_remarks(findings) if findings.rows else ())),
+        versions=versions() | zuko_versions(),
+    )
 
 
 def as_markdown(findings: Findings | None) -> str:
@@ -171,7 +185,7 @@ def as_markdown(findings: Findings | None) -> str:
         "![KL to the truth against the number of points](_static/data_efficiency.png)",
         "KL(truth ‖ model) in nats, mean ± standard deviation over seeds:",
         _markdown_table(table(findings, divergence)),
-        "Training, seconds of processor time, mean over seeds:",
+        "Training, seconds, mean over seeds:",
         _markdown_table(table(findings, training_seconds)),
         "\n".join(f"- {remark}" for remark in _remarks(findings)),
     ]

@@ -28,7 +28,7 @@ def test_so2_outcomes_are_those_of_the_model():
     assert outcome.flow.result_.seed == 5
     again = so2.train_one("finite", "penalty", 5, settings)
     assert (again.train, again.test) == (outcome.train, outcome.test)
-    text = so2.table([outcome, again], settings)
+    text = so2.chapter([outcome, again], settings).as_text()
     assert f"{outcome.test:.3f} ± 0.000" in text
 
 
