@@ -57,6 +57,18 @@ EXPERIMENTS = {
             {"states": {"type": int, "help": "that the error is averaged over"}},
         ),
         Experiment(
+            "fig2a",
+            "Figure 2A: two rings from few points, every κ, each claim judged (5 minutes; with "
+            "--full about an hour)",
+            f"{_PAPER}.fig2a",
+            {
+                "kappas": {"nargs": "+", "help": "none, or numbers such as 1e-3"},
+                "points": {"nargs": "+", "help": "numbers, or endless"},
+                **_SEEDS,
+                **_ITERATIONS,
+            },
+        ),
+        Experiment(
             "so2",
             "Figure 2A, small: two rings from few points, with and without the constraint",
             f"{_PAPER}.so2",
