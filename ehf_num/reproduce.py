@@ -11,6 +11,7 @@ from typing import Any
 
 from ehf_num import checks
 from ehf_num.executors import executor_at
+from ehf_sym.errors import ArgumentError
 
 _OUT = Path("ehf-output")
 
@@ -67,6 +68,22 @@ EXPERIMENTS = {
                 **_SEEDS,
                 **_ITERATIONS,
             },
+            sweeps=True,
+        ),
+        Experiment(
+            "fig2b",
+            "Figure 2B: modes on a circle, the wells of U, the flow that makes them (5 minutes; "
+            "with --full about an hour and a half)",
+            f"{_PAPER}.fig2b",
+            {
+                "modes": {"type": int, "nargs": "+", "help": "targets, by number of modes"},
+                "bases": {"nargs": "+", "help": "soft-uniform, normal"},
+                "widths": {"type": float, "nargs": "+", "help": "of the soft-uniform base"},
+                "step_sizes": {"type": float, "nargs": "+", "help": "of the leapfrog steps"},
+                **_SEEDS,
+                **_ITERATIONS,
+            },
+            sweeps=True,
         ),
         Experiment(
             "so2",
@@ -97,6 +114,10 @@ EXPERIMENTS = {
 }
 
 
+FIGURES = ("fig1", "fig2a", "fig2b")
+REPORT = "report.html"
+
+
 def add_experiments(parser: argparse.ArgumentParser) -> None:
     """Add a command for each experiment, with the options that it has."""
     commands = parser.add_subparsers(required=True, metavar="experiment", parser_class=type(parser))
@@ -108,6 +129,21 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
         if experiment.sweeps:
             add_dask(command)
         command.set_defaults(command=_reproduce, experiment=experiment)
+
+    everything = commands.add_parser(
+        "all", help="one HTML file of all results; runs the paper's figures that have none"
+    )
+    add_common_options(everything)
+    add_dask(everything)
+    everything.add_argument(
+        "--run",
+        nargs="*",
+        choices=list(EXPERIMENTS),
+        metavar="EXPERIMENT",
+        help=f"what to run first, nothing if empty (default: of {', '.join(FIGURES)} those without "
+        "results)",
+    )
+    everything.set_defaults(command=_everything)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -133,6 +169,27 @@ def _reproduce(options: argparse.Namespace) -> int:
         checks.positive_integer(chosen["iterations"], "--iterations")
     print(run(experiment, options, chosen))
     print(f"\nfigures and table in {options.out}")
+    return 0
+
+
+def _everything(options: argparse.Namespace) -> int:
+    from ehf_num.experiments.chapter import chapters_in
+    from ehf_num.experiments.html_report import write_report
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    wanted = options.run
+    if wanted is None:
+        wanted = [name for name in FIGURES if name not in chapters_in(options.out)]
+    for name in dict.fromkeys(wanted):
+        print(f"{name}\n\n{run(EXPERIMENTS[name], options, {})}\n")
+    chapters = chapters_in(options.out)
+    if not chapters:
+        raise ArgumentError(f"out was {options.out}, which has no results; it should have some")
+    order = [name.replace("-", "_") for name in EXPERIMENTS]
+    known = [chapters.pop(name) for name in order if name in chapters]
+    found = [*known, *chapters.values()]
+    write_report(found, options.out, options.out / REPORT)
+    print(f"report of {', '.join(c.name for c in found)} in {options.out / REPORT}")
     return 0
 
 

@@ -154,19 +154,20 @@ def figure(outcomes: Sequence[Outcome]) -> Figure:
         plot_field(centered(hamiltonian.potential), axes[3], extent=_EXTENT, title="U(q)")
         for ax, steps, title in ((axes[4], 1, "One step"), (axes[5], 2, "Whole flow")):
             plot_vector_field(
-                _Displacement(flow, steps), ax, extent=_EXTENT, title=f"{title}: Δq from p = 0"
+                Displacement(flow, steps), ax, extent=_EXTENT, title=f"{title}: Δq from p = 0"
             )
     return canvas
 
 
 @dataclass(frozen=True)
-class _Displacement:
+class Displacement:
     """How far so many leapfrog steps move q from rest."""
 
     flow: EquivariantHamiltonianFlow
     steps: int
 
     def __call__(self, q: Array) -> Array:
+        """Evaluate it: (n, 2) to (n, 2)."""
         q = q.astype(self.flow.settings.dtype)
         integrator = Leapfrog(self.steps, self.flow.settings.step_size)
         end, _ = integrator.forward(self.flow.flow.hamiltonians[0], q, np.zeros_like(q))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ehf_num.datasets import rings
+from ehf_num.experiments.common import Drawn
 from ehf_num.experiments.rings_claims import Row, Rows, words_of
 from ehf_num.experiments.rings_runs import EXTENT, PIXELS
 from ehf_num.plot_curves import OKABE_ITO
@@ -95,16 +95,6 @@ def densities(rows: Rows) -> Figure:
     return canvas
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """Values at the pixels, as the function that plots take."""
-
-    values: Array
-
-    def __call__(self, _: Array) -> Array:
-        return self.values
-
-
 def energies(rows: Rows, part: str) -> Figure:
     """Draw K(p) or U(q) of the first seed, each with its least value at 0."""
     canvas, axes = _panels(rows, 3.9, 3.1)
@@ -117,7 +107,7 @@ def energies(rows: Rows, part: str) -> Figure:
                 continue
             values = row.values[part] - row.values[part].min()
             plot_field(
-                _Drawn(values),
+                Drawn(values),
                 ax,
                 extent=EXTENT,
                 labels=(f"${letter}_1$", f"${letter}_2$"),

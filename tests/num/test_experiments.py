@@ -54,7 +54,7 @@ def test_displacement_of_the_whole_flow_is_that_of_the_model():
     settings = multimodal.Settings(modes=(3,), iterations=2, test_points=5, progress=False)
     flow = multimodal.train_one(3, settings).flow
     q = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
-    moved = multimodal._Displacement(flow, 2)(q)
+    moved = multimodal.Displacement(flow, 2)(q)
     np.testing.assert_array_equal(moved, flow.forward(q, np.zeros_like(q))[0] - q)
 
 
