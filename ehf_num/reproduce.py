@@ -59,8 +59,8 @@ EXPERIMENTS = {
         ),
         Experiment(
             "fig2a",
-            "Figure 2A: two rings from few points, every κ, each claim judged (5 minutes; with "
-            "--full about an hour)",
+            "Figure 2A: two rings from few points, every κ, each claim judged (minutes; --full: an "
+            "hour or so)",
             f"{_PAPER}.fig2a",
             {
                 "kappas": {"nargs": "+", "help": "none, or numbers such as 1e-3"},
@@ -72,8 +72,8 @@ EXPERIMENTS = {
         ),
         Experiment(
             "fig2b",
-            "Figure 2B: modes on a circle, the wells of U, the flow that makes them (5 minutes; "
-            "with --full about an hour and a half)",
+            "Figure 2B: modes on a circle, the wells of U, the flow that makes them (minutes; "
+            "--full: an hour or two)",
             f"{_PAPER}.fig2b",
             {
                 "modes": {"type": int, "nargs": "+", "help": "targets, by number of modes"},

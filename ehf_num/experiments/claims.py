@@ -69,14 +69,14 @@ class Judgement:
     verdict: str
 
 
-def judge(claim: Claim, values: Sequence[float]) -> Judgement:
+def decide(claim: Claim, values: Sequence[float]) -> Judgement:
     """Judge a claim by the effect's values, one a seed.
 
     Examples
     --------
-    >>> judge(Claim("higher", "difference [nats]"), [0.9, 1.0, 1.1]).verdict
+    >>> decide(Claim("higher", "difference [nats]"), [0.9, 1.0, 1.1]).verdict
     'holds'
-    >>> judge(Claim("higher", "difference [nats]"), [-0.9, 1.0, 1.1]).verdict
+    >>> decide(Claim("higher", "difference [nats]"), [-0.9, 1.0, 1.1]).verdict
     'not decided'
     """
     count = len(values)

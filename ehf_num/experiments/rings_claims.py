@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ehf_num.experiments.chapter import Table
-from ehf_num.experiments.claims import Claim, Judgement, interval, judge
+from ehf_num.experiments.claims import Claim, Judgement, decide, interval
 from ehf_num.experiments.rings_runs import RingsRun
 
 AGREEMENT = 0.1  # nats
@@ -110,14 +110,14 @@ def judgements(rows: Rows) -> list[Judgement]:
         smaller = rows.gains(kappa, few, lambda row: -row.gap)
         rounder = rows.gains(kappa, few, lambda row: -change(row))
         found += [
-            judge(
+            decide(
                 Claim(
                     f"from {few} points, the constraint generalizes better",
                     f"test ln p, {bound} minus none [nats]",
                 ),
                 list(better.values()),
             ),
-            judge(
+            decide(
                 Claim(
                     f"from {few} points, the constraint overfits less",
                     f"train minus test ln p, none minus {bound} [nats]",
@@ -128,7 +128,7 @@ def judgements(rows: Rows) -> list[Judgement]:
         if many != few:
             found.append(_efficiency(rows, better, many, few, kappa))
         found.append(
-            judge(
+            decide(
                 Claim(
                     f"from {few} points, the constraint keeps the density's SO(2) symmetry better",
                     f"mean |change of ln p under rotation|, none minus {bound} [nats]",
@@ -138,7 +138,7 @@ def judgements(rows: Rows) -> list[Judgement]:
         )
     if many is None:
         found.append(
-            judge(
+            decide(
                 Claim(
                     "with endless data, constrained and free models agree",
                     f"test ln p, {bound} minus none [nats]",
@@ -161,7 +161,7 @@ def _efficiency(
         f"the constraint makes up for points: it gains more from {few} points than from {where}",
         f"gain in test ln p at {few} points minus that with {where} [nats]",
     )
-    return judge(claim, [better[seed] - there[seed] for seed in sorted(better.keys() & there)])
+    return decide(claim, [better[seed] - there[seed] for seed in sorted(better.keys() & there)])
 
 
 def _settled(rows: Rows) -> Iterator[Judgement]:
@@ -178,7 +178,7 @@ def _settled(rows: Rows) -> Iterator[Judgement]:
         effect = f"log₁₀ of its mean over the last {_LAST:.0%} of training, over κ"
         for verb, least in (("is held to", -math.inf), ("settles at", -_FACTOR)):
             text = f"E{{g,H}}² {verb} κ = {kappa:g}, to a factor of 2"
-            yield judge(Claim(text, effect, least, _FACTOR), ratios)
+            yield decide(Claim(text, effect, least, _FACTOR), ratios)
 
 
 def effects(rows: Rows) -> Table:

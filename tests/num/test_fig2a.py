@@ -12,7 +12,7 @@ import ehf_num as en
 from ehf_num.cli import main
 from ehf_num.experiments import fig2a, rings_figures
 from ehf_num.experiments.chapter import chapters_in
-from ehf_num.experiments.claims import Claim, as_table, interval, judge
+from ehf_num.experiments.claims import Claim, as_table, decide, interval
 from ehf_num.experiments.rings_claims import Row, Rows, effects, judgements
 from ehf_num.experiments.rings_runs import Budget, Looks, RingsRun
 from ehf_num.experiments.so2 import declare
@@ -61,7 +61,7 @@ def test_interval_is_student_s():
     ],
 )
 def test_verdicts_follow_the_rule(values, low, high, verdict):
-    found = judge(Claim("it is so", "effect [nats]", low, high), values)
+    found = decide(Claim("it is so", "effect [nats]", low, high), values)
     assert found.verdict == verdict
     assert found.seeds == len(values)
     if len(values) > 1:
