@@ -6,9 +6,10 @@ Text for a terminal and the sections of the report both come from it, so they sa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -151,10 +152,10 @@ def save(canvas: Figure, folder: Path, file: str, caption: str) -> Picture:
     return Picture(file, caption)
 
 
-def failures(outcomes: Sequence[Outcome], names: Sequence[str]) -> list[str]:
-    """Say of each run that failed what it was and the last line of its traceback."""
+def failures(outcomes: Sequence[Outcome], name: Callable[[Any], str]) -> list[str]:
+    """Say of each run that failed what its spec is called, and its traceback's last line."""
     return [
-        f"{name}: {(outcome.error or '').strip().splitlines()[-1]}"
-        for outcome, name in zip(outcomes, names, strict=True)
+        f"{name(outcome.spec)}: {(outcome.error or '').strip().splitlines()[-1]}"
+        for outcome in outcomes
         if outcome.values is None
     ]

@@ -113,6 +113,9 @@ def animate(rows: Sequence[Row], path: Path) -> None:
             ax.set_title(f"{row.spec.modes} modes, t = {time * row.spec.step_size:.1f}")
         return clouds
 
+    show(0)
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")  # laid out once: panels do not jump from frame to frame
     FuncAnimation(canvas, show, frames=frames).save(path, PillowWriter(fps=_PER_SECOND), dpi=80)
 
 

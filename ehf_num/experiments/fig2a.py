@@ -19,7 +19,7 @@ from ehf_num.experiments import rings_figures
 from ehf_num.experiments.chapter import Chapter, Picture, Table, failures, save
 from ehf_num.experiments.claims import RULE, as_table
 from ehf_num.experiments.common import mean_and_spread
-from ehf_num.experiments.rings_claims import Row, Rows, effects, judgements, words_of
+from ehf_num.experiments.rings_claims import Rows, effects, judgements, words_of
 from ehf_num.experiments.rings_runs import Budget, RingsRun
 from ehf_num.sweep import Outcome, sweep
 from ehf_sym.errors import ArgumentError
@@ -118,28 +118,15 @@ def run(
     RecordError
         If a record is damaged.
     """
-    runs = settings.runs()
-    outcomes = sweep(runs, executor, folder=folder / "records", progress=settings.progress)
-    return chapter(settings, runs, outcomes, folder, command).write(folder)
+    records = folder / "records"
+    outcomes = sweep(settings.runs(), executor, folder=records, progress=settings.progress)
+    return chapter(settings, outcomes, folder, command).write(folder)
 
 
-def chapter(
-    settings: Settings,
-    runs: Sequence[RingsRun],
-    outcomes: Sequence[Outcome],
-    folder: Path,
-    command: str,
-) -> Chapter:
-    """Draw the pictures and lay everything out."""
-    names = [_name(run) for run in runs]
-    rows = Rows(
-        tuple(
-            Row(spec, dict(outcome.values))
-            for spec, outcome in zip(runs, outcomes, strict=True)
-            if outcome.values is not None
-        )
-    )
-    failed = [f"failed: {line}" for line in failures(outcomes, names)]
+def chapter(settings: Settings, outcomes: Sequence[Outcome], folder: Path, command: str) -> Chapter:
+    """Draw the pictures and lay everything out; outcomes are those of `RingsRun`."""
+    failed = [f"failed: {line}" for line in failures(outcomes, _name)]
+    rows = Rows.of(outcomes)
     whole = Chapter(
         name="fig2a",
         title="Figure 2A: two rings, with and without the constraint",

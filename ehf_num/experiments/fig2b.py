@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,25 +110,16 @@ def run(
     RecordError
         If a record is damaged.
     """
-    runs = settings.runs()
-    outcomes = sweep(runs, executor, folder=folder / "records", progress=settings.progress)
-    return chapter(settings, runs, outcomes, folder, command).write(folder)
+    records = folder / "records"
+    outcomes = sweep(settings.runs(), executor, folder=records, progress=settings.progress)
+    return chapter(settings, outcomes, folder, command).write(folder)
 
 
-def chapter(
-    settings: Settings,
-    runs: Sequence[CircleRun],
-    outcomes: Sequence[Outcome],
-    folder: Path,
-    command: str,
-) -> Chapter:
-    """Draw the pictures and lay everything out."""
-    rows = [
-        Row(spec, dict(outcome.values))
-        for spec, outcome in zip(runs, outcomes, strict=True)
-        if outcome.values is not None
-    ]
-    failed = [f"failed: {line}" for line in failures(outcomes, [_name(run) for run in runs])]
+def chapter(settings: Settings, outcomes: Sequence[Outcome], folder: Path, command: str) -> Chapter:
+    """Draw the pictures and lay everything out; outcomes are those of `CircleRun`."""
+    ended: Any = [outcome for outcome in outcomes if outcome.ended_well]
+    rows = [Row(outcome.spec, dict(outcome.values)) for outcome in ended]
+    failed = [f"failed: {line}" for line in failures(outcomes, _name)]
     return Chapter(
         name="fig2b",
         title="Figure 2B: modes on a circle, and whether U has one minimum a mode",

@@ -35,6 +35,7 @@ td.open::before { content: "? "; }
 td.fails { font-weight: 700; }
 figure { margin: 1.5rem 0; }
 img { max-width: 100%; height: auto; background: white; }
+@media (max-width: 45rem) { img { max-width: 250vw; } }
 figcaption, footer { font-size: 0.9rem; }
 dt { font-weight: 600; }
 dd { margin: 0 0 0.4rem 0; }
@@ -136,7 +137,8 @@ def _picture(picture: Picture, folder: Path) -> str:
     data = b64encode(content).decode("ascii")
     caption = escape(picture.caption)
     return (
-        f'<figure><img alt="{caption}" src="data:{kind};base64,{data}">'
+        f'<figure><div class="wide" tabindex="0" role="region" aria-label="picture">'
+        f'<img alt="{caption}" src="data:{kind};base64,{data}"></div>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from ehf_num.experiments.chapter import Table
 from ehf_num.experiments.claims import Claim, Judgement, decide, interval
 from ehf_num.experiments.rings_runs import RingsRun
+from ehf_num.sweep import Outcome
 
 AGREEMENT = 0.1  # nats
 _FACTOR = round(math.log10(2), 3)
@@ -45,6 +46,12 @@ class Rows:
     """All finished runs."""
 
     rows: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> Rows:
+        """Take the runs that ended well, of specs that are all `RingsRun`."""
+        ended: Any = [outcome for outcome in outcomes if outcome.ended_well]
+        return cls(tuple(Row(outcome.spec, dict(outcome.values)) for outcome in ended))
 
     def cell(self, kappa: float | None, points: int | None) -> dict[int, Row]:
         """Return the runs of one κ and one number of points, by seed."""

@@ -136,10 +136,9 @@ def findings(settings: Settings, outcomes: Sequence[Outcome]) -> Findings:
         for (spec, name), outcome in zip(runs.items(), outcomes, strict=True)
         if outcome.values is not None
     ]
-    names = [
-        f"{name} on {spec.target}, N = {spec.size}, seed {spec.seed}" for spec, name in runs.items()
-    ]
-    failed = failures(outcomes, names)
+    failed = failures(
+        outcomes, lambda run: f"{runs[run]} on {run.target}, N = {run.size}, seed {run.seed}"
+    )
     truths = {name: PROBLEMS[name]().target.expected_log_prob() for name in settings.targets}
     return Findings(tuple(rows), tuple(failed), _notes(settings), truths)
 

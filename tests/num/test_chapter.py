@@ -49,6 +49,6 @@ def test_unknown_fields_are_damage(tmp_path):
 
 
 def test_failed_runs_are_told_by_their_last_line():
-    fine = Outcome(None, {"x": 1}, None, 1.0)
-    bad = Outcome(None, None, "Traceback\n  ...\nValueError: too few\n", 1.0)
-    assert failures([fine, bad], ["first", "second"]) == ["second: ValueError: too few"]
+    fine = Outcome("first", {"x": 1}, None, 1.0)
+    bad = Outcome("second", None, "Traceback\n  ...\nValueError: too few\n", 1.0)
+    assert failures([fine, bad], str.upper) == ["SECOND: ValueError: too few"]

@@ -211,10 +211,10 @@ def test_failed_runs_are_named_and_the_others_told(tmp_path):
         Outcome(runs[0], row(None, 100, 0).values, None, 1.0),
         Outcome(runs[1], None, "Traceback\nRuntimeError: out of luck", 1.0),
     ]
-    text = fig2a.chapter(settings, runs, outcomes, tmp_path, "").as_text()
+    text = fig2a.chapter(settings, outcomes, tmp_path, "").as_text()
     assert "failed: data 100, κ 0.001, seed 0: RuntimeError: out of luck" in text
     assert "100   none" in text
-    nothing = fig2a.chapter(settings, runs, [outcomes[1]] * 2, tmp_path, "")
+    nothing = fig2a.chapter(settings, [outcomes[1]] * 2, tmp_path, "")
     assert (nothing.tables, len(nothing.remarks)) == ((), 2)
 
 

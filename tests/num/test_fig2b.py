@@ -150,10 +150,9 @@ def row(modes, width=5.0, dt=1.0, seed=0, one_to_one=True, kl=0.1):
     return Row(CircleRun(modes, width, dt, seed, budget=TINY), values)
 
 
-def told(rows, folder, settings=None):
+def told(rows, folder):
     outcomes = [Outcome(r.spec, r.values, None, 1.0) for r in rows]
-    specs = [r.spec for r in rows]
-    return fig2b.chapter(settings or fig2b.Settings(), specs, outcomes, folder, "")
+    return fig2b.chapter(fig2b.Settings(), outcomes, folder, "")
 
 
 def test_settings_that_do_it_are_named_with_their_seeds(tmp_path):
@@ -182,9 +181,8 @@ def test_pictures_show_the_run_that_did_it():
 
 def test_failed_runs_are_named(tmp_path):
     settings = fig2b.Settings(modes=(5,), bases=("normal",))
-    runs = settings.runs()
-    outcome = Outcome(runs[0], None, "Traceback\nRuntimeError: out of luck", 1.0)
-    text = fig2b.chapter(settings, runs, [outcome], tmp_path, "").as_text()
+    outcome = Outcome(settings.runs()[0], None, "Traceback\nRuntimeError: out of luck", 1.0)
+    text = fig2b.chapter(settings, [outcome], tmp_path, "").as_text()
     assert text == "failed: 5 modes, normal, dt 1, seed 0: RuntimeError: out of luck"
 
 
