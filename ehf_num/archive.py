@@ -24,6 +24,7 @@ from ehf_sym.errors import EHFError
 
 SCHEMA = 1
 _HEADER_LIMIT = 16 * 2**20
+_LARGEST_PART, _LARGEST_RATIO = 2**26, 200  # bytes unpacked, and unpacked over packed
 _RESULT_FIELDS = tuple(f.name for f in fields(TrainingResult) if f.name != "history")
 _REQUIRED = ("schema", "formulas", "settings", "seed", "random_state")
 
@@ -85,13 +86,32 @@ def read_model(path: str | PathLike[str]) -> SavedModel:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ModelFileError(f"{path} is one array, not a saved model (.npz)")
             with archive:
+                refuse_bombs(archive)
                 arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, KeyError, NotImplementedError) as error:
+    except ModelFileError:
+        raise
+    except MemoryError as error:
+        raise ModelFileError(f"{path} is damaged, or too large: {error}") from error
+    # RuntimeError: zipfile's word for a part that says that it is encrypted
+    except (ValueError, EOFError, KeyError, RuntimeError) as error:
         raise ModelFileError(f"{path} is not a saved model: {error}") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(f"{path} is damaged: {error}") from error
     header = _header(path, arrays)
     return SavedModel(header, _weights(path, arrays), _result(path, header, arrays))
+
+
+def refuse_bombs(archive: np.lib.npyio.NpzFile) -> None:
+    """Raise ValueError for a part that unpacks to far more than it takes in the file.
+
+    `numpy.savez` packs nothing, and numbers that were measured pack badly: such a part is made to
+    fill the memory of who reads it.
+    """
+    for part in archive.zip.infolist() if archive.zip is not None else ():
+        if part.file_size > max(_LARGEST_PART, _LARGEST_RATIO * part.compress_size):
+            raise ValueError(
+                f"{part.filename} unpacks to {part.file_size} bytes from {part.compress_size}"
+            )
 
 
 def _header(path: str | PathLike[str], arrays: Mapping[str, Array]) -> dict[str, Any]:

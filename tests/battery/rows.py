@@ -11,6 +11,7 @@ from tests.battery import (
     gradients,
     laws,
     maps,
+    saved_files,
     symbolic,
     updates,
 )
@@ -18,6 +19,7 @@ from tests.battery.frame import Row
 
 _MODULES = (
     bad_input,
+    saved_files,
     symbolic,
     bridge,
     maps,
