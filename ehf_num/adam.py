@@ -106,6 +106,11 @@ class Adam:
         self._second = np.zeros_like(self._first)
         self._change = np.empty_like(self._first)
 
+    @property
+    def moments(self) -> dict[str, Array]:
+        """The moments, live, as the next step takes them."""
+        return {"first": self._first, "second": self._second}
+
     def step(self, theta: Array, gradient: Array, factor: float = 1.0) -> None:
         """Move theta one step down the gradient, in place; the factor multiplies α.
 
