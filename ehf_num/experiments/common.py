@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from ehf_num.atomic import atomic_write
 from ehf_num.workspace import Array
 
 
@@ -47,3 +50,15 @@ def centered(energy: Callable[[Array], Array]) -> Callable[[Array], Array]:
         return lowest
 
     return shifted
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a picture, whole or not at all; the suffix chooses the format."""
+    with atomic_write(path) as handle:
+        figure.savefig(handle, format=path.suffix[1:], dpi=110)
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write text, whole or not at all."""
+    with atomic_write(path) as handle:
+        handle.write(text.encode())

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import ehf_sym as es
 from ehf_num.datasets import modes_on_circle
-from ehf_num.experiments.common import aligned, centered
+from ehf_num.experiments.common import aligned, centered, save_figure, save_text
 from ehf_num.integrators import Leapfrog
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.plotting import plot_density, plot_field, plot_vector_field
@@ -168,7 +168,7 @@ def run(settings: Settings, folder: Path) -> str:
     """Train every model, write `multimodal.png`, return the table."""
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = [train_one(modes, settings) for modes in settings.modes]
-    figure(outcomes).savefig(folder / "multimodal.png", dpi=110)
+    save_figure(figure(outcomes), folder / "multimodal.png")
     text = table(outcomes, settings)
-    (folder / "multimodal.txt").write_text(text + "\n")
+    save_text(text + "\n", folder / "multimodal.txt")
     return text

@@ -15,7 +15,13 @@ from matplotlib.figure import Figure
 
 import ehf_sym as es
 from ehf_num.datasets import rings
-from ehf_num.experiments.common import aligned, centered, mean_and_spread
+from ehf_num.experiments.common import (
+    aligned,
+    centered,
+    mean_and_spread,
+    save_figure,
+    save_text,
+)
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.plotting import plot_density, plot_field, plot_learning_curves, plot_trace
 
@@ -217,8 +223,8 @@ def run(settings: Settings, folder: Path) -> str:
         for data in ("finite", "endless")
         for enforce in ("none", "penalty")
     ]
-    figure(outcomes, settings).savefig(folder / "so2.png", dpi=110)
-    constraint_figure(outcomes, settings).savefig(folder / "so2_constraint.png", dpi=110)
+    save_figure(figure(outcomes, settings), folder / "so2.png")
+    save_figure(constraint_figure(outcomes, settings), folder / "so2_constraint.png")
     text = table(outcomes, settings)
-    (folder / "so2.txt").write_text(text + "\n")
+    save_text(text + "\n", folder / "so2.txt")
     return text

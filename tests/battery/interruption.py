@@ -1,7 +1,7 @@
 """Row 16: training that is killed, that meets a full disk or a folder that takes nothing.
 
-Whatever happened, the last checkpoint is whole, and a run that goes on from it ends with the bits of
-one that was never broken.
+Whatever happened, the last checkpoint is whole, and a run that goes on from it ends with the
+bits of one that was never broken.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import ehf_num as en
 from ehf_num.archive import read_arrays
 from tests.battery.frame import SEED, Case, Row, Skipped, require
 from tests.num.models import make
 
 X = en.rings().sample(200, rng=0)
-ITERATIONS, EVERY = 400, 3
+ITERATIONS, EVERY = 200, 3
 
 
 def _fit(path: Path | None) -> en.EquivariantHamiltonianFlow:
@@ -78,20 +76,19 @@ def _whole(folder: Path) -> None:
 
 
 def _killed(seed: int) -> str | None:
-    """Kill at a random moment, several times; then let it end."""
+    """Kill at a random moment; let what is left go on to its end."""
     wanted, seconds = _unbroken()
-    rng, kills = random.Random(seed), 0
+    rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "run.npz"
-        for _ in range(3):
-            child = _in_child(lambda: _fit(path))
-            time.sleep(rng.uniform(0.02, 0.6) * seconds)
-            os.kill(child, signal.SIGKILL)
-            kills += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-            _whole(Path(name))
+        child = _in_child(lambda: _fit(path))
+        time.sleep(rng.uniform(0.05, 0.9) * seconds)
+        os.kill(child, signal.SIGKILL)
+        kills = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        _whole(Path(name))
         there = path.exists()
-        require(_bits(_fit(path)) == wanted, f"other weights after {kills} kills")
-    return None if kills and there else f"{kills} kills, checkpoint: {there}"
+        require(_bits(_fit(path)) == wanted, "other weights")
+    return None if kills and there else f"killed: {kills}, checkpoint: {there}"
 
 
 def _full_disk() -> None:
