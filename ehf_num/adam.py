@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
 
-from ehf_num.checks import positive_number
+from ehf_num.checks import as_float, positive_number
 from ehf_num.native import kernels, takes
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
@@ -50,7 +51,11 @@ class AdamSettings:
         positive_number(self.epsilon, "epsilon")
         for name in ("beta1", "beta2"):
             value: object = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, Real)
+                or not 0 <= as_float(value) < 1
+            ):
                 raise ArgumentError(f"{name} was {value!r}; it should be in [0, 1)")
 
 
@@ -86,7 +91,11 @@ class Adam:
         if not isinstance(checked, AdamSettings):
             raise ArgumentError(f"settings was {checked!r}; it should be AdamSettings")
         count: object = size
-        if isinstance(count, bool) or not isinstance(count, Integral) or int(count) < 0:
+        if (
+            isinstance(count, bool)
+            or not isinstance(count, Integral)
+            or not 0 <= int(count) <= sys.maxsize
+        ):
             raise ArgumentError(
                 f"size was {size!r}; it should be a number of parameters, 0 or more"
             )
@@ -96,6 +105,11 @@ class Adam:
         self._first = np.zeros(size, dtype)  # type: ignore[call-overload]
         self._second = np.zeros_like(self._first)
         self._change = np.empty_like(self._first)
+
+    @property
+    def moments(self) -> dict[str, Array]:
+        """The moments, live, as the next step takes them."""
+        return {"first": self._first, "second": self._second}
 
     def step(self, theta: Array, gradient: Array, factor: float = 1.0) -> None:
         """Move theta one step down the gradient, in place; the factor multiplies α.

@@ -24,6 +24,7 @@ from ehf_sym.errors import EHFError
 
 SCHEMA = 1
 _HEADER_LIMIT = 16 * 2**20
+_LARGEST_PART, _LARGEST_RATIO = 2**26, 200  # bytes unpacked, and unpacked over packed
 _RESULT_FIELDS = tuple(f.name for f in fields(TrainingResult) if f.name != "history")
 _REQUIRED = ("schema", "formulas", "settings", "seed", "random_state")
 
@@ -79,19 +80,51 @@ def read_model(path: str | PathLike[str]) -> SavedModel:
     ModelFileError
         If it is not a saved model; the message says what is wrong with it.
     """
+    arrays = read_arrays(path, "saved model")
+    header = _header(path, arrays)
+    return SavedModel(header, _weights(path, arrays), _result(path, header, arrays))
+
+
+def read_arrays(path: str | PathLike[str], what: str) -> dict[str, Array]:
+    """Read all arrays of an .npz file, unpickling nothing.
+
+    Raises
+    ------
+    OSError
+        If there is no such file or it cannot be opened.
+    ModelFileError
+        If it is none, or damaged: it is not a `what`.
+    """
     try:
         with open(path, "rb") as handle:  # np.load leaves a file open that it cannot read
             archive = np.load(handle, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ModelFileError(f"{path} is one array, not a saved model (.npz)")
+                raise ModelFileError(f"{path} is one array, not a {what} (.npz)")
             with archive:
-                arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, KeyError, NotImplementedError) as error:
-        raise ModelFileError(f"{path} is not a saved model: {error}") from error
+                refuse_bombs(archive)
+                return {name: archive[name] for name in archive.files}
+    except ModelFileError:
+        raise
+    except MemoryError as error:
+        raise ModelFileError(f"{path} is damaged, or too large: {error}") from error
+    # RuntimeError: zipfile's word for a part that says that it is encrypted
+    except (ValueError, EOFError, KeyError, RuntimeError) as error:
+        raise ModelFileError(f"{path} is not a {what}: {error}") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(f"{path} is damaged: {error}") from error
-    header = _header(path, arrays)
-    return SavedModel(header, _weights(path, arrays), _result(path, header, arrays))
+
+
+def refuse_bombs(archive: np.lib.npyio.NpzFile) -> None:
+    """Raise ValueError for a part that unpacks to far more than it takes in the file.
+
+    `numpy.savez` packs nothing, and numbers that were measured pack badly: such a part is made to
+    fill the memory of who reads it.
+    """
+    for part in archive.zip.infolist() if archive.zip is not None else ():
+        if part.file_size > max(_LARGEST_PART, _LARGEST_RATIO * part.compress_size):
+            raise ValueError(
+                f"{part.filename} unpacks to {part.file_size} bytes from {part.compress_size}"
+            )
 
 
 def _header(path: str | PathLike[str], arrays: Mapping[str, Array]) -> dict[str, Any]:

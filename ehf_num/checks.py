@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -15,16 +16,34 @@ from ehf_sym.errors import ArgumentError
 
 def positive_integer(value: Any, name: str) -> int:
     """Return value as an int of at least 1, or raise ArgumentError naming the argument."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, Integral)
+        or not 1 <= int(value) <= sys.maxsize
+    ):
         raise ArgumentError(f"{name} was {value!r}; it should be a positive integer")
     return int(value)
 
 
 def positive_number(value: Any, name: str) -> float:
     """Return value as a positive finite float, or raise ArgumentError naming the argument."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < as_float(value) < math.inf:
         raise ArgumentError(f"{name} was {value!r}; it should be a positive finite number")
     return float(value)
+
+
+def as_float(value: Real) -> float:
+    """Convert to float; what is too large for one becomes infinite.
+
+    Examples
+    --------
+    >>> as_float(10**400)
+    inf
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def positive_numbers(values: Any, name: str) -> tuple[float, ...]:

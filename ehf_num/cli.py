@@ -121,6 +121,8 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--validation", type=float, help="share of the points to hold out")
     parser.add_argument("--patience", type=int, help="records without improvement before stopping")
+    parser.add_argument("--checkpoint", type=Path, help="a file to go on from after a break, .npz")
+    parser.add_argument("--checkpoint-every", type=int, default=1000, help="iterations")
     _add_run_options(parser)
     parser.set_defaults(command=_fit)
 
@@ -237,6 +239,8 @@ def _fit(options: argparse.Namespace) -> int:
         validation=options.validation,
         patience=options.patience,
         progress=_progress(options),
+        checkpoint=options.checkpoint,
+        checkpoint_every=options.checkpoint_every,
     )
     model.save(options.out)
     print(model.result_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,32 @@ from ehf_sym.errors import ArgumentError
 
 Batches = Callable[[np.random.Generator], Array]
 """Gives the next minibatch: (rng) to (batch, d)."""
+
+
+class Epochs:
+    """Minibatches without replacement, epoch by epoch.
+
+    Attributes
+    ----------
+    points : ndarray, shape (n, d)
+        All of them.
+    queue : ndarray of int
+        Points still to come in this epoch, by their places.
+    """
+
+    def __init__(self, x: Array, batch_size: int) -> None:
+        self.points, self._batch_size = x, batch_size
+        self.queue: Array = np.empty(0, dtype=np.intp)
+
+    def __call__(self, rng: np.random.Generator) -> Array:
+        """Draw the next minibatch; the whole set where it is smaller."""
+        if len(self.points) <= self._batch_size:
+            return self.points
+        while len(self.queue) < self._batch_size:
+            self.queue = np.concatenate([self.queue, rng.permutation(len(self.points))])
+        chosen, self.queue = self.queue[: self._batch_size], self.queue[self._batch_size :]
+        batch: Array = self.points[chosen]
+        return batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +55,20 @@ class TrainingData:
         Points held out, (m, d).
     augmented : bool
         Whether minibatches are moved by random group elements.
+    order : Epochs or None
+        Which points come next, where that is more than chance alone.
     """
 
     next_batch: Batches
     validation: Array | None
     augmented: bool = False
+    order: Epochs | None = None
 
     def moved(self, move: Callable[[Array, np.random.Generator], Array] | None) -> TrainingData:
         """Return the same data with every minibatch moved; those held out stay where they are."""
         if move is None:
             return self
-        return TrainingData(lambda rng: move(self.next_batch(rng), rng), self.validation, True)
+        return replace(self, next_batch=lambda rng: move(self.next_batch(rng), rng), augmented=True)
 
 
 def training_data(
@@ -85,7 +114,8 @@ def training_data(
         x, held_out = _split(x, validation, rng)
     elif validation is not None:
         held_out = points(validation, "validation", dim, dtype)
-    return TrainingData(_finite(x, batch_size), held_out)
+    order = Epochs(x, batch_size)
+    return TrainingData(order, held_out, order=order)
 
 
 def _split(x: Array, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -97,23 +127,6 @@ def _split(x: Array, share: float, rng: np.random.Generator) -> tuple[Array, Arr
         )
     order = rng.permutation(len(x))
     return x[order[count:]], x[order[:count]]
-
-
-def _finite(x: Array, batch_size: int) -> Batches:
-    """Draw minibatches without replacement, epoch by epoch; the whole set where it is smaller."""
-    if len(x) <= batch_size:
-        return lambda rng: x
-    queue = np.empty(0, dtype=np.intp)
-
-    def next_batch(rng: np.random.Generator) -> Array:
-        nonlocal queue
-        while len(queue) < batch_size:
-            queue = np.concatenate([queue, rng.permutation(len(x))])
-        chosen, queue = queue[:batch_size], queue[batch_size:]
-        batch: Array = x[chosen]
-        return batch
-
-    return next_batch
 
 
 def _endless(source: Any, batch_size: int, dim: int, dtype: Any) -> Batches:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from ehf_num.checks import one_of
+from ehf_num.checks import as_float, one_of
 from ehf_sym.errors import ArgumentError
 
 Factors = Callable[[int], float]
@@ -51,7 +51,7 @@ class LearningRateSchedule:
         if isinstance(warmup, bool) or not isinstance(warmup, int) or warmup < 0:
             raise ArgumentError(f"warmup was {warmup!r}; it should be an int, 0 or more")
         final: object = self.final
-        if isinstance(final, bool) or not isinstance(final, Real) or not 0 <= float(final) <= 1:
+        if isinstance(final, bool) or not isinstance(final, Real) or not 0 <= as_float(final) <= 1:
             raise ArgumentError(f"final was {final!r}; it should be a number in [0, 1]")
 
     def factors(self, iterations: int) -> Factors:
@@ -97,7 +97,7 @@ def factors_of(schedule: Any, iterations: int) -> Factors:
 
     def factor(done: int) -> float:
         value = schedule(done)
-        if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+        if not isinstance(value, Real) or not 0 <= as_float(value) < math.inf:
             raise ArgumentError(
                 f"schedule({done}) was {value!r}; it should be a finite number, 0 or more"
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from inspect import isgeneratorfunction
 from os import PathLike
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from ehf_num.assembly import (
 )
 from ehf_num.base import Sampler
 from ehf_num.bounds import Bound
+from ehf_num.checkpoint import Checkpoint
 from ehf_num.data import training_data
 from ehf_num.density import FlowDensity
 from ehf_num.diagnosis import Diagnosis
@@ -191,6 +193,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
         validation: Any = None,
         patience: int | None = None,
         progress: bool | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_every: int = 1000,
     ) -> Self:
         """Learn from data, starting from the present weights.
 
@@ -224,6 +228,13 @@ class EquivariantHamiltonianFlow(FlowDensity):
         progress : bool, optional
             Progress bar with ELBO, bracket and λ; None: only on a terminal.
 
+        checkpoint : path-like, optional
+            A file that the state of the run is written to every `checkpoint_every` iterations. If
+            it is there when `fit` is called with the same data, options and start, the run goes on
+            where it ended, to the same bits; not for iterators, which cannot be wound on.
+        checkpoint_every : int
+            Iterations between two writings.
+
         Returns
         -------
         EquivariantHamiltonianFlow
@@ -250,7 +261,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
             multipliers=MultiplierSettings(self.settings.kappa),
             patience=patience,
             progress=progress,
+            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
         )
+        if checkpoint is not None and (isinstance(x, Iterator) or isgeneratorfunction(x)):
+            raise ArgumentError("checkpoint was given for an iterator x, which cannot be wound on")
         move = orbit_sampler_for(
             augment,
             self.symmetry,

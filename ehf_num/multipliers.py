@@ -47,6 +47,13 @@ class MultiplierSettings:
 class Multipliers:
     """λ of one run.
 
+    Attributes
+    ----------
+    values : ndarray, shape (K,)
+        λ_k.
+    average : ndarray, shape (K,), or None
+        C_k; None before the first update.
+
     Examples
     --------
     >>> import numpy as np
@@ -59,17 +66,17 @@ class Multipliers:
     def __init__(self, count: int, settings: MultiplierSettings) -> None:
         self.settings = settings
         self.values: Array = np.full(count, settings.initial)
-        self._average: Array | None = None
+        self.average: Array | None = None
 
     def update(self, mean_squares: Array) -> None:
         """Take in E[{g_k, H}²] of one iteration, shape (K,)."""
         settings = self.settings
         violation = np.asarray(mean_squares, np.float64) - settings.kappa
-        if self._average is None:
-            self._average = violation
+        if self.average is None:
+            self.average = violation
         else:
-            self._average = settings.decay * self._average + (1 - settings.decay) * violation
+            self.average = settings.decay * self.average + (1 - settings.decay) * violation
         exponent = np.clip(
-            settings.rate * self._average / settings.kappa, -settings.limit, settings.limit
+            settings.rate * self.average / settings.kappa, -settings.limit, settings.limit
         )
         self.values = np.clip(self.values * np.exp(exponent), settings.lowest, settings.highest)

@@ -18,6 +18,11 @@ from ehf_sym import BaseDensity, InvarianceError, LieAlgebra, PhaseSpace, parse
 from ehf_sym.charts import parameter
 from ehf_sym.errors import ArgumentError, EHFError
 
+# What a header that says other things than ours would makes constructors raise.
+_UNUSABLE = (
+    EHFError, TypeError, KeyError, ValueError, AttributeError, OverflowError, MemoryError,
+)  # fmt: skip
+
 
 def load(
     path: str | PathLike[str],
@@ -75,7 +80,7 @@ def load(
         model = _rebuild(header, base_sampler, encoder)
     except InvarianceError:
         raise
-    except (EHFError, TypeError, KeyError, ValueError, AttributeError) as error:
+    except _UNUSABLE as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
     parameters = model._parameters.flat
     if (saved.weights.shape, saved.weights.dtype) != (parameters.shape, parameters.dtype):

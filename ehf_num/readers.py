@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ehf_num import checks
+from ehf_num.archive import refuse_bombs
 from ehf_num.atomic import atomic_write
 from ehf_sym.errors import ArgumentError, EHFError
 
@@ -257,6 +258,7 @@ def _load(file: Path) -> npt.NDArray[Any]:
             loaded = np.load(handle, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded
+            refuse_bombs(loaded)
             names = loaded.files
             if "x" in names or len(names) == 1:
                 return np.asarray(loaded["x" if "x" in names else names[0]])

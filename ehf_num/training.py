@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from ehf_num.adam import Adam
+from ehf_num.archive import ModelFileError
+from ehf_num.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
 from ehf_num.data import TrainingData
 from ehf_num.learning_rate import factors_of
 from ehf_num.multipliers import Multipliers
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread
 from ehf_num.parameters import ParameterVector
-from ehf_num.result import History, TrainingResult, versions
+from ehf_num.result import HISTORY_FIELDS, History, TrainingResult, versions
 from ehf_num.reversal import watch_reversals
 from ehf_num.training_settings import TrainingSettings
 from ehf_num.workspace import Array, release
@@ -108,6 +111,66 @@ class _Run:
         patience = self.settings.patience
         return patience is not None and len(self.rows) - 1 - self.best[1] >= patience
 
+    def fingerprint(self) -> str:
+        """Name the run by what it starts from."""
+        settings, schedule = self.settings, self.settings.schedule
+        if callable(schedule):  # a function's own text holds its address
+            schedule = getattr(schedule, "__qualname__", type(schedule).__name__)
+        options = replace(settings, schedule="constant", progress=None, checkpoint=None)
+        held_out = () if self.held_out is None else self.held_out
+        state = self.rng.bit_generator.state
+        points = () if self.data.order is None else (self.data.order.points,)
+        moved = self.data.augmented
+        return fingerprint(
+            self.parameters.flat, options, schedule, moved, state, *held_out, *points
+        )
+
+    def save(self, checkpoint: Checkpoint, name: str) -> None:
+        """Write all that the next iteration depends on."""
+        history = self.history()
+        arrays = {f"history_{n}": getattr(history, n) for n in HISTORY_FIELDS}
+        arrays |= {"weights": self.parameters.flat, "best": self.best[2]}
+        arrays |= {"window": np.array(self.window), "multipliers": self.multipliers.values}
+        arrays |= {f"adam_{n}": array for n, array in self.adam.moments.items()}
+        if self.data.order is not None:
+            arrays["queue"] = self.data.order.queue
+        if self.multipliers.average is not None:
+            arrays["average"] = self.multipliers.average
+        plain = {
+            "iteration": self.iteration,
+            "best": [float(self.best[0]), self.best[1]],
+            "random_state": self.rng.bit_generator.state,
+        }
+        write_checkpoint(checkpoint, name, plain, arrays)
+
+    def resume(self, checkpoint: Checkpoint, name: str) -> None:
+        """Go on where a checkpoint ended, if there is one."""
+        found = read_checkpoint(checkpoint, name)
+        if found is None:
+            return
+        plain, arrays = found
+        try:
+            self._resume(plain, arrays)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ModelFileError(f"{checkpoint.path} is damaged: {error}") from error
+
+    def _resume(self, plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        np.copyto(self.parameters.flat, arrays["weights"])
+        self.iteration = self.adam.iteration = int(plain["iteration"])
+        for name, array in self.adam.moments.items():
+            np.copyto(array, arrays[f"adam_{name}"])
+        self.multipliers.values = arrays["multipliers"]
+        self.multipliers.average = arrays.get("average")
+        self.window = list(arrays["window"])
+        columns = (arrays[f"history_{name}"] for name in HISTORY_FIELDS)
+        self.rows = list(zip(*columns, strict=True))
+        value, row = plain["best"]
+        if np.isfinite(value):  # else there was no record yet, and the best are the present ones
+            self.best = (float(value), int(row), arrays["best"])
+        if self.data.order is not None:
+            self.data.order.queue = arrays["queue"]
+        self.rng.bit_generator.state = plain["random_state"]
+
     def restore(self, flat: Array) -> None:
         """Put earlier weights back."""
         np.copyto(self.parameters.flat, flat)
@@ -127,7 +190,11 @@ class _Run:
 
 def _loop(run: _Run, on_record: Callable[[_Run], None]) -> str:
     """Iterate until something ends it; say what."""
-    settings = run.settings
+    settings, checkpoint = run.settings, run.settings.checkpoint
+    name = ""
+    if checkpoint is not None:
+        name = run.fingerprint()
+        run.resume(checkpoint, name)
     while run.iteration < settings.iterations:
         if not run.step():
             run.restore(run.previous)
@@ -137,6 +204,8 @@ def _loop(run: _Run, on_record: Callable[[_Run], None]) -> str:
             on_record(run)
             if run.out_of_patience:
                 return "early_stopping"
+        if checkpoint is not None and run.iteration % checkpoint.every == 0:
+            run.save(checkpoint, name)
     return "iterations"
 
 

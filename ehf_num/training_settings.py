@@ -8,6 +8,7 @@ from typing import Any
 from ehf_num import checks
 from ehf_num.adam import AdamSettings
 from ehf_num.bounds import Bound
+from ehf_num.checkpoint import Checkpoint
 from ehf_num.learning_rate import factors_of
 from ehf_num.multipliers import MultiplierSettings
 
@@ -35,6 +36,8 @@ class TrainingSettings:
         ends it, the weights go back to the best. None: they stay the last.
     progress : bool or None
         Progress bar; None: only on a terminal.
+    checkpoint : Checkpoint or None
+        Where the state of the run is written, and read if it is there.
     records : int
         About how many rows the history gets; memory does not grow with iterations.
 
@@ -57,6 +60,7 @@ class TrainingSettings:
     multipliers: MultiplierSettings = field(default_factory=lambda: MultiplierSettings(kappa=1e-3))
     patience: int | None = None
     progress: bool | None = None
+    checkpoint: Checkpoint | None = None
     records: int = 300
 
     def __post_init__(self) -> None:

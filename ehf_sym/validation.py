@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+import sys
 from collections.abc import Iterable
 from numbers import Rational as AnyRational
 from typing import Any
@@ -168,6 +169,10 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
         number = operator.index(value)
     except TypeError:
         number = least - 1
+    if number > sys.maxsize:
+        raise ArgumentError(
+            f"{name} has {number.bit_length()} bits; it should be a smaller integer"
+        )
     if isinstance(value, bool) or number < least:
         wanted = {0: "a non-negative integer", 1: "a positive integer"}
         raise ArgumentError(

@@ -204,7 +204,10 @@ def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
 def _positive(time_limit: Any) -> float:
     """Admit a number of seconds."""
     number = isinstance(time_limit, Real) and not isinstance(time_limit, bool)
-    seconds = float(time_limit) if number else 0.0
+    try:
+        seconds = float(time_limit) if number else 0.0
+    except OverflowError:
+        seconds = 0.0
     if not seconds > 0:
         raise ArgumentError(f"time_limit is {time_limit!r}; it should be a positive number")
     return seconds

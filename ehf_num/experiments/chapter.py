@@ -148,7 +148,9 @@ def chapters_in(folder: Path) -> dict[str, Chapter]:
 
 def save(canvas: Figure, folder: Path, file: str, caption: str) -> Picture:
     """Write a figure and return what a chapter says of it."""
-    canvas.savefig(folder / file, dpi=_DOTS_PER_INCH)
+    path = folder / file
+    with atomic_write(path) as handle:
+        canvas.savefig(handle, format=path.suffix[1:], dpi=_DOTS_PER_INCH)
     return Picture(file, caption)
 
 

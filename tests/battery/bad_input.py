@@ -134,4 +134,4 @@ def _all_cases() -> Iterator[Case]:
         yield Case(f"{name} of one point", partial(_one_point, call))
 
 
-ROWS = [Row(14, "bad input: every public argument and command", cases, 30)]
+ROWS = [Row(14, "bad input: every public argument and command", cases, 10)]

@@ -39,6 +39,7 @@ _NUMBERS: dict[str, Any] = {
     "-1": -1,
     "0": 0,
     "True": True,
+    "too large": 10**400,
 }
 _ARRAYS: dict[str, Callable[[int], Any]] = {
     "NaN": lambda d: np.full((3, d), np.nan),
@@ -98,7 +99,11 @@ def values(kind: str, dim: int = 2) -> dict[str, Any]:
         bad = _NOT_NUMBERS | {"one number": 1.0, "with NaN": (1.0, float("nan"))}
         return bad | {"with text": (1.0, "two"), "negative": (1.0, -1.0), "nested": ((1.0,),)}
     if kind == "rng":
-        return {k: v for k, v in (_NOT_NUMBERS | _NUMBERS).items() if k not in ("None", "0")} | {
+        return {
+            k: v
+            for k, v in (_NOT_NUMBERS | _NUMBERS).items()
+            if k not in ("None", "0", "too large")
+        } | {
             "1.5": 1.5,
             "old generator": np.random.RandomState(0),
         }

@@ -170,7 +170,7 @@ def numeric_arguments() -> Iterator[Argument]:
         "warmup",
         "integer",
         lambda v: en.LearningRateSchedule(warmup=v),
-        ("0",),
+        ("0", "too large"),
     )
     yield Argument(
         "LearningRateSchedule",

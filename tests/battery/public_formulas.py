@@ -131,7 +131,11 @@ def density_arguments() -> Iterator[Argument]:
     yield Argument("SoftUniform", "space", "space", es.SoftUniform)
     for name in ("width", "sharpness"):
         yield Argument(
-            "SoftUniform", name, "number", lambda v, n=name: es.SoftUniform(SPACE, **{n: v})
+            "SoftUniform",
+            name,
+            "number",
+            lambda v, n=name: es.SoftUniform(SPACE, **{n: v}),
+            ("too large",),
         )
 
 

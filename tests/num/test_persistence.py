@@ -1,11 +1,11 @@
 """Saved models: bit-equal when read back, refused when damaged, nothing executed."""
 
-import json
 import zipfile
 
 import numpy as np
 import pytest
 from models import CASES, make
+from saved_faults import ARRAY_FAULTS, HEADER_FAULTS, rewrite
 
 import ehf_num as en
 import ehf_sym as es
@@ -74,19 +74,6 @@ def test_a_file_from_before_an_option_was_there_is_read_with_its_default(saved):
     assert (again.result_.constraints, again.result_.kappa) == ((), None)
 
 
-def rewrite(path, change, *, header=True):
-    """Write the file again with its header or its arrays changed."""
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    if header:
-        content = json.loads(arrays["header"].tobytes())
-        change(content)
-        arrays["header"] = np.frombuffer(json.dumps(content).encode(), np.uint8)
-    else:
-        change(arrays)
-    np.savez(path, **arrays)
-
-
 def test_symmetry_is_proved_again(saved):
     def tilt(header):
         header["formulas"]["log_density"] = "-q1**2 - 2*q2**2 - p1**2 - p2**2"
@@ -108,40 +95,11 @@ def test_formulas_are_read_not_run(saved, text, tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.npz"]
 
 
-HEADER_FAULTS = {
-    "newer schema": lambda h: h.update(schema=2),
-    "no schema": lambda h: h.pop("schema"),
-    "no formulas": lambda h: h.pop("formulas"),
-    "unknown option": lambda h: h["settings"].update(depth=3),
-    "bad option": lambda h: h["settings"].update(steps=0),
-    "other width": lambda h: h["settings"].update(hidden=[8, 8]),
-    "other dtype": lambda h: h["settings"].update(dtype="float32"),
-    "bad dimension": lambda h: h["formulas"].update(dim=-1),
-    "text for a list": lambda h: h["formulas"].update(generators="q1*p2"),
-    "bad state": lambda h: h["random_state"].update(state="x"),
-    "bad result": lambda h: h["result"].update(extra=1),
-}
-
-
 @pytest.mark.parametrize("fault", HEADER_FAULTS.values(), ids=HEADER_FAULTS)
 def test_a_wrong_header_is_refused(saved, fault):
     rewrite(saved, fault)
     with pytest.raises(en.ModelFileError, match=r"model\.npz"):
         en.load(saved)
-
-
-ARRAY_FAULTS = {
-    "no weights": lambda a: a.pop("weights"),
-    "no header": lambda a: a.pop("header"),
-    "header of floats": lambda a: a.update(header=np.zeros(3)),
-    "header not JSON": lambda a: a.update(header=np.frombuffer(b"{", np.uint8)),
-    "header a list": lambda a: a.update(header=np.frombuffer(b"[]", np.uint8)),
-    "few weights": lambda a: a.update(weights=a["weights"][:-1]),
-    "weights of another dtype": lambda a: a.update(weights=a["weights"].astype("f4")),
-    "weights not finite": lambda a: a.update(weights=a["weights"] * np.nan),
-    "weights of objects": lambda a: a.update(weights=np.array([print], dtype=object)),
-    "no history": lambda a: a.pop("history_elbo"),
-}
 
 
 @pytest.mark.parametrize("fault", ARRAY_FAULTS.values(), ids=ARRAY_FAULTS)

@@ -1,0 +1,118 @@
+"""Row 13: faults planted in a copy of the package, one at a time; a test has to fail for each.
+
+    python -m tests.battery.faults [--only WORD]
+
+runs the table of `planted` by itself and prints which test caught each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache, partial
+from pathlib import Path
+
+from tests.battery.frame import ROOT, Case, Row, require, run
+from tests.battery.planted import FAULTS, Fault
+
+_COPIED = ("ehf_sym", "ehf_num", "tests", "pyproject.toml", "README.md", "LICENSE")
+_BUILD = "from setuptools import setup; setup()"
+
+
+@cache
+def _copy() -> Path:
+    """Copy what tests need, once: each fault is put in and taken out again."""
+    keeper = tempfile.TemporaryDirectory(prefix="faults-")
+    _KEPT.append(keeper)
+    folder = Path(keeper.name)
+    ignored = shutil.ignore_patterns("__pycache__", ".venv", "build")
+    for name in _COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []  # until the process ends
+
+
+def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def _compile(folder: Path) -> None:
+    done = _run(["-c", _BUILD, "-q", "build_ext", "--inplace", "--force"], folder)
+    require(done.returncode == 0, f"the copy was not compiled: {done.stderr[-300:]}")
+
+
+def _check(fault: Fault) -> str:
+    """Plant a fault, run its tests until the first fails, take it out."""
+    folder = _copy()
+    path = folder / fault.file
+    before = path.read_text(encoding="utf-8")
+    require(
+        before.count(fault.text) == 1, f"{fault.file} has {before.count(fault.text)} such texts"
+    )
+    in_c = path.suffix == ".h"
+    libraries = {p: p.read_bytes() for p in (folder / "ehf_num").glob("_native*")} if in_c else {}
+    path.write_text(before.replace(fault.text, fault.replacement), encoding="utf-8")
+    try:
+        if in_c:
+            _compile(folder)
+        options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=no"]
+        done = _run(["-m", "pytest", *options, *fault.tests], folder)
+    finally:
+        path.write_text(before, encoding="utf-8")
+        for library, content in libraries.items():
+            library.write_bytes(content)
+    require(done.returncode != 0, f"survived {', '.join(fault.tests)}")
+    found = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    require(found, f"no test failed, but pytest ended with {done.returncode}: {done.stdout[-300:]}")
+    return f"caught by {found[1]}"
+
+
+def _sound() -> None:
+    """Without a fault the same tests pass in the copy, which is what they run on."""
+    folder = _copy()
+    code = "import ehf_num, ehf_sym; print(ehf_num.__file__, ehf_sym.__file__)"
+    where = _run(["-c", code], folder).stdout
+    require(where.count(str(folder)) == 2, f"tests would run on {where}")
+    done = _run(
+        ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/num/test_adam.py"], folder
+    )
+    require(done.returncode == 0, done.stdout[-300:])
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    yield Case("no fault", _sound)
+    for fault in FAULTS[4:30:12] if quick else FAULTS:
+        yield Case(f"{fault.name} ({fault.file})", partial(_check, fault))
+
+
+ROWS = [Row(13, "faults planted in a copy: every one caught", cases, 600)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="", help="faults whose name contains this")
+    options = parser.parse_args()
+    chosen = [c for c in cases(False) if options.only in c.name]
+    outcome = run(Row(13, ROWS[0].name, lambda quick: chosen, 600), quick=False)
+    print("\n".join([*outcome.notes, *(f"FAILED {line}" for line in outcome.failures)]))
+    return int(bool(outcome.failures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

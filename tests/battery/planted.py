@@ -1,0 +1,176 @@
+"""Row 13: the faults that are planted, and the tests that have to catch each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A line of the package, what it is turned into, and the test files that are run."""
+
+    name: str
+    file: str
+    text: str
+    replacement: str
+    tests: tuple[str, ...]
+
+
+def _fault(name: str, file: str, text: str, replacement: str, *tests: str) -> Fault:
+    return Fault(name, file, text, replacement, tuple(f"tests/{test}.py" for test in tests))
+
+
+FAULTS = [
+    # integrators and chains
+    _fault("sign of Euler's kick", "ehf_num/integrators.py",
+           "p - dt * hamiltonian.grad_potential(q),", "p + dt * hamiltonian.grad_potential(q),",
+           "num/test_integrators"),
+    _fault("Euler's drift at half the step", "ehf_num/integrators.py",
+           "q + dt * hamiltonian.grad_kinetic(p),", "q + dt / 2 * hamiltonian.grad_kinetic(p),",
+           "num/test_integrators"),
+    _fault("sign of a kick", "ehf_num/leapfrog_map.py",
+           "parts += [(False, dt), (True, -dt)]", "parts += [(False, dt), (True, dt)]",
+           "num/test_integrators"),
+    _fault("whole kick first", "ehf_num/leapfrog_map.py",
+           "parts = [(True, -dt / 2)]", "parts = [(True, -dt)]", "num/test_integrators"),
+    _fault("whole kick last", "ehf_num/leapfrog_map.py",
+           "parts[-1] = (True, -dt / 2)", "parts[-1] = (True, -dt)", "num/test_integrators"),
+    _fault("inverse goes forward", "ehf_num/integrators.py",
+           "return self._flow(hamiltonian, q, p, -self.step_size)",
+           "return self._flow(hamiltonian, q, p, self.step_size)", "num/test_integrators"),
+    _fault("inverse of a chain in the order of the chain", "ehf_num/flow.py",
+           "for hamiltonian in reversed(self.hamiltonians):",
+           "for hamiltonian in self.hamiltonians:", "num/test_integrators"),
+    _fault("fields of a chain in the wrong order", "ehf_num/flow.py",
+           "fields[:, ::-1] if len(networks) > 1 else fields", "fields", "num/test_objective",
+           "num/test_leapfrog_map", "num/test_constraint"),
+    _fault("half kick missing where samples are drawn", "ehf_num/inference.py",
+           "integrator.step_size)[:-1]:", "integrator.step_size)[:-2]:", "num/test_inference",
+           "num/test_model"),
+    _fault("sign of ∂U/∂q in X_H", "ehf_num/hamiltonian.py",
+           "[velocity, -hamiltonian.grad_potential", "[velocity, hamiltonian.grad_potential",
+           "num/test_objective", "num/test_exact"),
+    # networks
+    _fault("slope of a layer left out", "ehf_num/networks.py",
+           "back = anp.dot(back, matrix.T) * slope", "back = anp.dot(back, matrix.T)",
+           "num/test_energy_gradient"),
+    _fault("sigmoid without its factor", "ehf_num/networks.py",
+           "return 0.5 + 0.5 * anp.tanh(0.5 * z)", "return 0.5 + 0.5 * anp.tanh(z)",
+           "num/test_energy_gradient"),
+    _fault("bias left out", "ehf_num/networks.py",
+           "activation = softplus(anp.dot(activation, matrix) + bias)",
+           "activation = softplus(anp.dot(activation, matrix))", "num/test_energy_gradient",
+           "num/test_exact"),
+    # the bound
+    _fault("ln h dropped", "ehf_num/objective.py",
+           "return self.joint_log_prob(arrays, x, p) - log_h",
+           "return self.joint_log_prob(arrays, x, p)", "num/test_objective"),
+    _fault("ln Z dropped", "ehf_num/base.py",
+           "return self._formula(state) - self.log_normalizer", "return self._formula(state)",
+           "num/test_base"),
+    _fault("a half of the momenta's density dropped", "ehf_num/encoder.py",
+           "-(log_scale + 0.5 * noise * noise).sum(axis=1)",
+           "-(log_scale + 0.25 * noise * noise).sum(axis=1)", "num/test_objective"),
+    _fault("ln σ with the wrong sign", "ehf_num/encoder.py",
+           "-(log_scale + 0.5 * noise * noise)", "-(-log_scale + 0.5 * noise * noise)",
+           "num/test_objective"),
+    _fault("score without its sign", "ehf_num/encoder.py",
+           "score: Array = -noise / softplus", "score: Array = noise / softplus",
+           "num/test_bounds"),
+    _fault("v in place of v²", "ehf_num/bounds.py",
+           "again = shares[:, np.newaxis] * (count / self.draws)  # v",
+           "again = np.ones_like(shares)[:, np.newaxis]", "num/test_bounds"),
+    _fault("log of the mean without K", "ehf_num/bounds.py",
+           "top + np.log(sums) - math.log(log_weights.shape[1])", "top + np.log(sums)",
+           "num/test_bounds"),
+    _fault("couplings forget ln |det|", "ehf_num/coupling.py",
+           "log_h = log_h - log_scale", "log_h = log_h + log_scale", "num/test_encoders"),
+    _fault("couplings move too little of the rest", "ehf_num/coupling.py",
+           "(self._rest_size - 1) * s[:, -1]", "self._rest_size * s[:, -1]",
+           "num/test_encoders"),
+    _fault("frame without its signs", "ehf_num/momentum_frames.py",
+           "directions * signs[:, np.newaxis, :]", "directions", "num/test_exact",
+           "num/test_encoders"),
+    # the constraint
+    _fault("axis of the brackets swapped", "ehf_num/constraint.py",
+           '"nki,nji->njk", slopes, halves)\n    ratios = brackets',
+           '"nki,nji->njk", slopes[:, ::-1], halves)\n    ratios = brackets',
+           "num/test_objective"),
+    _fault("mean over states alone", "ehf_num/constraint.py",
+           "result /= fields.shape[0] * fields.shape[1]", "result /= fields.shape[0]",
+           "num/test_objective"),
+    _fault("2 of the squares' gradient dropped", "ehf_num/constraint.py",
+           "cotangent * (2 / (fields.shape[0] * fields.shape[1]))",
+           "cotangent * (1 / (fields.shape[0] * fields.shape[1]))", "num/test_objective"),
+    _fault("κ's sign", "ehf_num/multipliers.py",
+           "np.float64) - settings.kappa", "np.float64) + settings.kappa", "num/test_multipliers"),
+    _fault("λ falls where it should rise", "ehf_num/multipliers.py",
+           "self.values * np.exp(exponent)", "self.values * np.exp(-exponent)",
+           "num/test_multipliers"),
+    _fault("moving average the wrong way round", "ehf_num/multipliers.py",
+           "settings.decay * self._average + (1 - settings.decay) * violation",
+           "settings.decay * violation + (1 - settings.decay) * self._average",
+           "num/test_multipliers"),
+    # Adam and training
+    _fault("bias correction of the second moment", "ehf_num/adam.py",
+           "(1 - settings.beta2) / (1 - settings.beta2**self.iteration)",
+           "(1 - settings.beta2)", "num/test_adam"),
+    _fault("bias correction of the first moment", "ehf_num/adam.py",
+           "(1 - settings.beta1) / (1 - settings.beta1**self.iteration)",
+           "(1 - settings.beta1)", "num/test_adam"),
+    _fault("Adam counts too late", "ehf_num/adam.py",
+           "self.iteration += 1\n        second_scale", "self.iteration += 2\n        second_scale",
+           "num/test_adam"),
+    _fault("minibatch drawn twice", "ehf_num/data.py",
+           "chosen, queue = queue[:batch_size], queue[batch_size:]",
+           "chosen, queue = queue[:batch_size], queue[1:]", "num/test_training"),
+    _fault("points held out are trained on", "ehf_num/data.py",
+           "return x[order[count:]], x[order[:count]]", "return x, x[order[:count]]",
+           "num/test_training"),
+    _fault("stale weights are kept as the best", "ehf_num/training.py",
+           "self.best = (held_out, len(self.rows), self.parameters.flat.copy())",
+           "self.best = (held_out, len(self.rows), self.parameters.flat)", "num/test_training"),
+    _fault("warm-up one step late", "ehf_num/learning_rate.py",
+           "return (done + 1) / (self.warmup + 1)", "return done / (self.warmup + 1)",
+           "num/test_learning_rate"),
+    # estimates
+    _fault("importance mean without its offset", "ehf_num/importance.py",
+           "float(np.log(mean) + largest)", "float(np.log(mean))", "num/test_likelihood"),
+    _fault("standard error of one draw", "ehf_num/importance.py",
+           "/ (mean * np.sqrt(count))", "/ mean", "num/test_likelihood"),
+    _fault("quadrature without its volume", "ehf_num/quadrature.py",
+           "return means + log_volume,", "return means,", "num/test_likelihood"),
+    # samples
+    _fault("covariance of a Gaussian's draws transposed", "ehf_num/base.py",
+           "mean + normal @ factor.T", "mean + normal @ factor", "num/test_base"),
+    _fault("Newton's step with the wrong sign", "ehf_num/factors.py",
+           "refined: Array = draws - step", "refined: Array = draws + step", "num/test_base"),
+    _fault("shells without r^(d−1)", "ehf_num/datasets.py",
+           "xlogy(self.dim - 1, r)", "xlogy(self.dim, r)", "num/test_datasets"),
+    # files
+    _fault("pickles are read", "ehf_num/archive.py",
+           "archive = np.load(handle, allow_pickle=False)",
+           "archive = np.load(handle, allow_pickle=True)", "num/test_persistence"),
+    _fault("half a file is left", "ehf_num/atomic.py",
+           "temporary.unlink(missing_ok=True)\n        raise", "raise", "num/test_atomic"),
+    # formulas
+    _fault("the paper's misprint in the bracket", "ehf_sym/phase_space.py",
+           "f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q)",
+           "f.diff(q) * g.diff(p) - f.diff(p) * g.diff(p)", "sym/test_phase_space"),
+    _fault("sign of the vector field", "ehf_sym/phase_space.py",
+           "[-formula.diff(q) for q in self.q]", "[formula.diff(q) for q in self.q]",
+           "sym/test_phase_space"),
+    _fault("soft-plus that overflows", "ehf_sym/bridge.py",
+           "return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))",
+           "return np.log1p(np.exp(u))", "sym/test_bridge"),
+    _fault("derivatives by the first variable alone", "ehf_sym/bridge.py",
+           "[differentiate(e, v) for e in self._stable for v in self.variables]",
+           "[differentiate(e, self.variables[0]) for e in self._stable for v in self.variables]",
+           "sym/test_bridge"),
+    # kernels in C
+    _fault("sign of ∂U/∂q in C", "ehf_num/kernels/chain.h",
+           "kick ? -chain->work[i * d + j] : chain->work[i * d + j]",
+           "chain->work[i * d + j]", "num/test_native"),
+    _fault("Adam in C forgets ε", "ehf_num/kernels/entries.h",
+           "(SQUARE_ROOT(second[i]) + epsilon)", "SQUARE_ROOT(second[i])", "num/test_adam"),
+]  # fmt: skip

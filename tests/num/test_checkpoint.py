@@ -1,0 +1,128 @@
+"""A run that goes on from its checkpoint ends with the bits of one that was never broken."""
+
+import numpy as np
+import pytest
+from models import make
+from saved_faults import rewrite
+
+import ehf_num as en
+import ehf_sym as es
+from ehf_num.training import _Run
+
+X = en.rings().sample(90, rng=0)
+ITERATIONS = 40
+
+
+def fitted(path=None, broken_at=None, monkeypatch=None, **options):
+    """Train; break off in the middle of an iteration where that is asked for."""
+    model = {k: options.pop(k) for k in ("enforce", "dtype", "encoder") if k in options}
+    flow = make("so2", **model)
+    options = {"iterations": ITERATIONS, "batch_size": 16, "progress": False} | options
+    if path is not None:
+        options |= {"checkpoint": path, "checkpoint_every": 7}
+    if broken_at is None:
+        return flow.fit(options.pop("x", X), **options)
+    step = _Run.step
+
+    def breaking(run):
+        if run.iteration == broken_at:
+            run.rng.random()  # some of the iteration was done
+            raise KeyboardInterrupt
+        return step(run)
+
+    x = options.pop("x", X)
+    with monkeypatch.context() as patch:
+        patch.setattr(_Run, "step", breaking)
+        with pytest.warns(en.TrainingWarning, match="interrupted"):
+            flow.fit(x, **options)
+    return flow
+
+
+CASES = {
+    "penalty": {},
+    "float32": {"dtype": "float32", "learning_rate": 1e-2},
+    "exact": {"enforce": "exact", "encoder": "coupling"},
+    "held out": {"validation": 0.2, "patience": 50, "learning_rate": 1e-2},
+    "importance": {"objective": "importance", "draws": 3, "schedule": "cosine"},
+    "moved": {"augment": True},
+    "whole set": {"batch_size": 200},
+    "endless": {"x": en.rings().sample},
+    "few records": {"iterations": 700},
+}
+
+
+@pytest.mark.parametrize("broken_at", [6, 7, 23])
+@pytest.mark.parametrize("case", CASES)
+def test_a_broken_run_ends_as_an_unbroken_one(case, broken_at, tmp_path, monkeypatch):
+    whole, path = fitted(**CASES[case]), tmp_path / "run.npz"
+    fitted(path, broken_at, monkeypatch, **CASES[case])
+    assert path.exists() == (broken_at >= 7)
+    again = fitted(path, **CASES[case])
+    for ours, theirs in zip(again.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    for name in ("iteration", "elbo", "squared_brackets", "multipliers", "validation_elbo"):
+        ours, theirs = (getattr(flow.result_.history, name) for flow in (again, whole))
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(again._rng.random(3), whole._rng.random(3))
+
+
+def test_a_checkpoint_spares_what_was_done(tmp_path, monkeypatch):
+    path, steps = tmp_path / "run.npz", []
+    fitted(path, 23, monkeypatch)
+    step = _Run.step
+    monkeypatch.setattr(_Run, "step", lambda run: steps.append(run.iteration) or step(run))
+    fitted(path)
+    assert steps == list(range(21, ITERATIONS))
+
+
+OTHERS = {
+    "data": {"x": X + 1},
+    "options": {"learning_rate": 1e-2},
+    "length": {"iterations": ITERATIONS + 1},
+    "split": {"validation": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_checkpoint_of_another_run_is_refused(name, tmp_path):
+    path = tmp_path / "run.npz"
+    fitted(path)
+    with pytest.raises(es.ArgumentError, match="belongs to a run with other data"):
+        fitted(path, **OTHERS[name])
+
+
+FAULTS = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:900]),
+    "no weights": lambda path: rewrite(path, lambda a: a.pop("weights"), header=False),
+    "few weights": lambda path: rewrite(
+        path, lambda a: a.update(weights=a["weights"][:3]), header=False
+    ),
+    "newer": lambda path: rewrite(path, lambda h: h.update(schema=2)),
+    "bad state": lambda path: rewrite(path, lambda h: h["plain"].update(random_state={})),
+    "no header": lambda path: rewrite(path, lambda a: a.pop("header"), header=False),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_checkpoint_is_refused(fault, tmp_path):
+    path = tmp_path / "run.npz"
+    fitted(path)
+    FAULTS[fault](path)
+    with pytest.raises(en.ModelFileError, match=r"run\.npz"):
+        fitted(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"checkpoint": 3}, "checkpoint was 3"),
+        ({"checkpoint": "run.npz", "checkpoint_every": 0}, "checkpoint_every"),
+        ({"checkpoint": "run.npz", "x": iter([X])}, "wound on"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(es.ArgumentError, match=message):
+        fitted(**options)
+    with pytest.raises(FileNotFoundError):
+        fitted(tmp_path / "absent" / "run.npz")
