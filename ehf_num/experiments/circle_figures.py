@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ehf_num.atomic import atomic_write
 from ehf_num.datasets import modes_on_circle
 from ehf_num.experiments.circle_runs import ARROWS, EXTENT, PIXELS, CircleRun
 from ehf_num.experiments.common import Drawn
@@ -116,7 +118,11 @@ def animate(rows: Sequence[Row], path: Path) -> None:
     show(0)
     canvas.draw_without_rendering()
     canvas.set_layout_engine("none")  # laid out once: panels do not jump from frame to frame
-    FuncAnimation(canvas, show, frames=frames).save(path, PillowWriter(fps=_PER_SECOND), dpi=80)
+    animation = FuncAnimation(canvas, show, frames=frames)
+    with TemporaryDirectory() as scratch, atomic_write(path) as handle:
+        drawn = Path(scratch) / path.name
+        animation.save(drawn, PillowWriter(fps=_PER_SECOND), dpi=80)
+        handle.write(drawn.read_bytes())
 
 
 def between(stations: Array, time: float) -> Array:

@@ -49,7 +49,7 @@ class Row:
     stop_reason : str
         Why training ended.
     seconds : float
-        Of training.
+        Of processor time, for training.
     parameters : int
         Number of weights.
     quadrature_gap : float or None
@@ -185,7 +185,7 @@ def as_markdown(findings: Findings | None) -> str:
         "![KL to the truth against the number of points](_static/data_efficiency.png)",
         "KL(truth ‖ model) in nats, mean ± standard deviation over seeds:",
         _markdown_table(table(findings, divergence)),
-        "Training, seconds, mean over seeds:",
+        "Training, seconds of processor time, mean over seeds:",
         _markdown_table(table(findings, training_seconds)),
         "\n".join(f"- {remark}" for remark in _remarks(findings)),
     ]
