@@ -138,9 +138,13 @@ def _objective(case: str, bound: Bound, theta_only: bool = False, **options: Any
         dtype = at[0].dtype
         states = None if base is None else base.astype(dtype)
         whole = [*at, *(w.astype(dtype) for w in arrays[split:])]
-        return bound.step(
-            flow.objective, whole, x.astype(dtype), noise.astype(dtype), states, rates
+        flat = np.empty(sum(w.size for w in whole), dtype)
+        terms = bound.step(
+            flow.objective, whole, x.astype(dtype), noise.astype(dtype), states, rates, flat
         )
+        ends = np.cumsum([w.size for w in whole])[:-1]
+        pieces = np.split(flat, ends)
+        return terms, [g.reshape(w.shape) for g, w in zip(pieces, whole, strict=True)]
 
     def value(at: Arrays) -> float:
         terms, _ = step(at)
