@@ -227,7 +227,6 @@ class EquivariantHamiltonianFlow(FlowDensity):
             With it, the weights that are kept are those of the best record, whatever ends the run.
         progress : bool, optional
             Progress bar with ELBO, bracket and λ; None: only on a terminal.
-
         checkpoint : path-like, optional
             A file that the state of the run is written to every `checkpoint_every` iterations. If
             it is there when `fit` is called with the same data, options and start, the run goes on
