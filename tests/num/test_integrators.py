@@ -121,6 +121,15 @@ def test_flow_applies_the_first_hamiltonian_first():
     np.testing.assert_array_equal(flow.forward(q, p), by_hand)
 
 
+def test_fields_beside_an_inverse_come_in_the_order_of_the_chain():
+    q, p = draw(2)
+    flow, probes = HamiltonianFlow((network(2, 1), network(2, 2)), Leapfrog(1, 0.4)), draw(4)[0]
+    states, fields = flow.inverse_with_fields(q, p, probes)
+    np.testing.assert_allclose(fields, flow.fields(probes), rtol=1e-12)
+    np.testing.assert_allclose(states, np.hstack(flow.inverse(q, p)), rtol=1e-12)
+    assert np.abs(fields[:, 0] - fields[:, 1]).max() > 1e-3
+
+
 def test_euler_says_when_it_cannot_be_inverted():
     q, p = draw(2)
     with pytest.raises(InversionError, match="smaller step"):

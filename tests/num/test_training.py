@@ -6,6 +6,7 @@ from models import make
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.data import training_data
 from ehf_num.training import _Run
 
 X = en.rings().sample(60, rng=0)
@@ -201,3 +202,14 @@ def test_fit_goes_on_from_where_it_was():
     middle = flow.weights[0].copy()
     flow.fit(X, iterations=1, learning_rate=1e-6, progress=False)
     assert 0 < np.abs(flow.weights[0] - middle).max() < 2e-6
+
+
+def test_points_held_out_are_not_trained_on():
+    x = np.arange(80.0).reshape(40, 2)
+    rng = np.random.default_rng(0)
+    data = training_data(x, dim=2, dtype="float64", batch_size=10, validation=0.25, rng=rng)
+    seen = {tuple(point) for _ in range(6) for point in data.next_batch(rng)}
+    held_out = {tuple(point) for point in data.validation}
+    assert len(held_out) == 10
+    assert len(seen) == 30
+    assert not seen & held_out
