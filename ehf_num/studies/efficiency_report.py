@@ -202,13 +202,16 @@ def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
 def _remarks(findings: Findings) -> list[str]:
     """Say what the figures rest on."""
     truths = ", ".join(f"{name} {findings.truths[name]:.4f}" for name in findings.targets)
-    error = max(row.kl_error for row in findings.rows)
+    middle = float(np.median([row.kl_error for row in findings.rows]))
+    worst = max(findings.rows, key=lambda row: row.kl_error)
     stopped = sum(row.stop_reason == "early_stopping" for row in findings.rows)
     odd = [row for row in findings.rows if row.stop_reason == "non_finite"]
     remarks = [
         f"E ln p of the truth, by quadrature: {truths}; a model's expected log-likelihood is that "
         "minus its KL",
-        f"standard error of a run's KL over its test points: at most {error:.3f}",
+        f"standard error of a run's KL over its test points: median {middle:.3f}, largest "
+        f"{worst.kl_error:.3g} ({worst.contender} on {worst.target}, N = {worst.size:,}, seed "
+        f"{worst.seed})",
         f"{stopped} of {len(findings.rows)} runs stopped early",
         *findings.notes,
     ]
