@@ -14,6 +14,7 @@ from scipy import stats
 import ehf_num as en
 import ehf_sym as es
 from ehf_num import orbits
+from ehf_num.bounds import Bound
 from ehf_sym.rotation_group import rotation_group
 
 COUNT = 40_000
@@ -226,27 +227,31 @@ def test_arguments_are_checked():
 
 
 def test_training_sees_moved_points_and_validation_stays():
-    """One point far out on an axis: what the encoder is given has a uniform angle, its length."""
-    flow, seen = make("so2"), []
+    """One point far out on an axis: what training sees has a uniform angle, and its length."""
+    flow, trained, held_out = make("so2"), [], []
     x = np.tile([30.0, 0.0], (200, 1))
-    draw = type(flow.objective.encoder).draw
+    step, mean = Bound.step, Bound.mean
 
-    def watch(encoder, weights, q, noise):
-        seen.append(q.copy())
-        return draw(encoder, weights, q, noise)
+    def watch_step(bound, objective, arrays, points, *rest):
+        trained.append(points.copy())
+        return step(bound, objective, arrays, points, *rest)
+
+    def watch_mean(bound, objective, arrays, points, noise):
+        held_out.append(points.copy())
+        return mean(bound, objective, arrays, points, noise)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(flow.objective.encoder), "draw", watch)
+        patch.setattr(Bound, "step", watch_step)
+        patch.setattr(Bound, "mean", watch_mean)
         flow.fit(
             x, iterations=100, learning_rate=1e-12, augment=True, progress=False,
             validation=np.array([[30.0, 0.0]]),
         )  # fmt: skip
     assert flow.result_.augmented
-    points = np.concatenate([q for q in seen if len(q) > 1])
+    points = np.concatenate(trained)
     np.testing.assert_allclose(np.linalg.norm(points, axis=1), 30, rtol=1e-12)
     assert stats.kstest(angles_of(points), UNIFORM_ANGLE).pvalue > 1e-6
-    held_out = np.concatenate([q for q in seen if len(q) == 1])
-    assert (held_out == [30.0, 0.0]).all()
+    assert (np.concatenate(held_out) == [30.0, 0.0]).all()
 
 
 @pytest.mark.parametrize(
