@@ -32,21 +32,24 @@ kernels: ModuleType | None = _compiled
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
+_ENABLED = os.environ.get("EHF_NATIVE", "1") != "0"
+
+
 class _State:
-    enabled = os.environ.get("EHF_NATIVE", "1") != "0"
+    enabled = _ENABLED
 
 
-def set_native(enabled: bool) -> None:
-    """Use the kernels in C where there are any, or those in NumPy.
+def set_native(enabled: bool | None) -> None:
+    """Use the kernels in C where there are any, or those in NumPy; None: as the process began.
 
     Examples
     --------
     >>> set_native(False)
     >>> instructions()
     'numpy'
-    >>> set_native(True)
+    >>> set_native(None)
     """
-    _State.enabled = enabled
+    _State.enabled = _ENABLED if enabled is None else enabled
 
 
 def instructions() -> str:

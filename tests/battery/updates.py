@@ -45,13 +45,12 @@ def _adam(settings: AdamSettings, in_c: bool) -> None:
     theta = rng.standard_normal(9000)
     wanted = _published(theta, gradients, factors * settings.learning_rate, settings)
     optimizer = Adam(9000, settings)
-    was = native.instructions() != "numpy"
     native.set_native(in_c)
     try:
         for gradient, factor in zip(gradients, factors, strict=True):
             optimizer.step(theta, gradient, float(factor))
     finally:
-        native.set_native(was)
+        native.set_native(None)
     scale = np.abs(wanted).max()
     require_close(theta.astype(np.longdouble), wanted, 1e-12 * float(scale))
 

@@ -22,9 +22,8 @@ POINTS = 13
 
 @pytest.fixture(autouse=True)
 def _restored():
-    was = native.instructions() != "numpy"
     yield
-    native.set_native(was)
+    native.set_native(None)
     parallel.set_threads(None)
 
 

@@ -55,7 +55,7 @@ class Plain:
 def networks(request):
     set_native(request.param == "C")
     yield
-    set_native(True)
+    set_native(None)
 
 
 def start(name, dtype="float64", rows=30):

@@ -35,10 +35,9 @@ WIDTHS = [
 
 @pytest.fixture(autouse=True)
 def _restored():
-    was = native.instructions() != "numpy"
     native.set_native(True)
     yield
-    native.set_native(was)
+    native.set_native(None)
     parallel.set_threads(None)
 
 

@@ -39,8 +39,9 @@ FUNCTIONS = {  # of p, and of q: their numbers differ
 
 @pytest.fixture(autouse=True)
 def _restored():
-    yield
     native.set_native(True)
+    yield
+    native.set_native(None)
     parallel.set_threads(None)
 
 

@@ -160,7 +160,7 @@ def test_the_command_takes_a_study_to_the_cluster(address, tmp_path, monkeypatch
     """The study's own runs, of which there are none shorter than some seconds, are not needed."""
     seen = []
 
-    def study(settings, folder, executor=None):
+    def study(settings, folder, executor=None, *, command):
         seen.append([o.values["seed"] for o in en.sweep([Walk(3)], executor, progress=False)])
         return type(executor).__name__
 
