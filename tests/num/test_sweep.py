@@ -109,6 +109,7 @@ def test_a_killed_sweep_continues_and_repeats_nothing_that_had_ended(tmp_path, e
         while len(list(marks.iterdir())) == begun and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(random.uniform(0.0, 0.8))
+        process.send_signal(signal.SIGSTOP)
         workers = children(process.pid)  # one that has only begun to import leaves no mark yet
         process.send_signal(signal.SIGKILL)
         process.wait()
