@@ -118,7 +118,7 @@ def sweep(
     Examples
     --------
     >>> from concurrent.futures import ThreadPoolExecutor
-    >>> from dataclasses import dataclass, replace
+    >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Square:
     ...     side: float
