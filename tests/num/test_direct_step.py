@@ -243,3 +243,18 @@ def test_formulas_are_compiled_before_threads_ask_for_them(monkeypatch):
     monkeypatch.setattr(direct_step, "run_all", watched)
     assert directly(flow, bound, inputs(flow, bound)) is not None
     assert seen == [True, True]
+
+
+def test_float32_rows_are_worth_half_when_threads_are_counted(monkeypatch):
+    asked = []
+
+    def counted(rows, work):
+        asked.append(work)
+        return 1
+
+    monkeypatch.setattr(direct_step, "share_count", counted)
+    for dtype in ("float32", "float64"):
+        flow = make("so2", dtype=dtype)
+        directly(flow, Bound(), inputs(flow, Bound()))
+    single, double = asked
+    assert 0 < single == double / 2
