@@ -46,7 +46,7 @@ class NumericBase:
     route: str
     _formula: Callable[[Any], Any]
     _sampler: Sampler
-    _with_gradient: NumpyFormula | None = None
+    _with_gradient: Callable[[Array], Array] | None = None
 
     def log_prob(self, state: Any) -> Any:
         """Evaluate ln π(s): (n, 2d) to (n,), nats. Differentiable on the tape."""
@@ -62,7 +62,7 @@ class NumericBase:
         """
         if self._with_gradient is None:
             raise EHFError("base has learned parameters: its gradient is on the tape alone")
-        result: Array = self._with_gradient(states)
+        result = self._with_gradient(states)
         result[:, 0] -= self.log_normalizer
         return result
 
@@ -116,8 +116,8 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     if gaussian is not None:
         if given is None:
             raise ArgumentError("base is Gaussian but has no log_normalizer")
-        draws = _gaussian_sampler(gaussian)
-        return NumericBase(space.dim, given, "gaussian", formula, draws, both)
+        draws, quadratic = _gaussian_sampler(gaussian), _quadratic(gaussian, bridged)
+        return NumericBase(space.dim, given, "gaussian", formula, draws, quadratic)
     factors = base.factors()
     if factors is None:
         raise ArgumentError(
@@ -144,6 +144,28 @@ def _gaussian_sampler(gaussian: Gaussian) -> Sampler:
         return normal if standard else mean + normal @ factor.T
 
     return draw
+
+
+def _quadratic(gaussian: Gaussian, formula: NumpyFormula) -> Callable[[Array], Array]:
+    """Evaluate a Gaussian's formula and gradient by its matrix: few operations, on all states."""
+    mean, precision = (np.array(m, dtype=float) for m in (gaussian.mean.T, gaussian.precision))
+    top, diagonal = float(formula(mean)[0]), np.diag(precision)
+    apart = np.array_equal(precision, np.diag(diagonal))
+
+    def evaluate(states: Array) -> Array:
+        dtype = states.dtype
+        result = np.empty((len(states), 1 + states.shape[1]), dtype)
+        away, slopes = mean.astype(dtype) - states, result[:, 1:]
+        if apart:
+            np.multiply(away, diagonal.astype(dtype), out=slopes)
+        else:
+            np.matmul(away, precision.astype(dtype), out=slopes)
+        np.einsum("ni,ni->n", away, slopes, out=result[:, 0])
+        result[:, 0] *= dtype.type(-0.5)
+        result[:, 0] += dtype.type(top)
+        return result
+
+    return evaluate
 
 
 def _factorized(factors: tuple[sp.Expr, ...], space: PhaseSpace) -> tuple[float, Sampler]:

@@ -102,7 +102,7 @@ class CouplingEncoder:
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d)."""
         ready = self.kernel(weights)
-        count = share_count(len(q), ready.multiply_adds * len(q))
+        count = share_count(len(q), ready.multiply_adds, q.itemsize)
 
         def of_rows(rows: slice) -> Array:
             share = ready.share(keep=True)

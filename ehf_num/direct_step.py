@@ -82,9 +82,8 @@ def direct_step(
     encoder, chain, hamiltonians = pieces
     probes = np.empty((0, 2 * x.shape[1]), x.dtype) if base_states is None else base_states
     step = _Step(objective, encoder, chain, rates, draws, weighted, len(x), len(probes))
-    # One in float32 takes half as long.
-    work = (encoder.multiply_adds + chain.multiply_adds) * len(x) * x.dtype.itemsize / 8
-    count = share_count(len(x) // draws, work)
+    work = (encoder.multiply_adds + chain.multiply_adds) * draws
+    count = share_count(len(x) // draws, work, x.itemsize)
     cuts = zip(shares(len(x) // draws, count), shares(len(probes), count), strict=True)
     tasks = []
     for points, others in cuts:

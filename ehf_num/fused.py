@@ -23,8 +23,10 @@ from ehf_num.workspace import Array
 
 Weights = tuple[Array, ...]
 
-# Rows that go through together where nothing is kept: their activations stay in cache.
+# Rows that go through together where nothing is kept: their activations stay in cache. The kernels
+# in C see to that themselves, by tiles.
 _BLOCK_ROWS = 512
+_KERNEL_BLOCK_ROWS = 8192
 
 
 class Share(Protocol):
@@ -47,7 +49,7 @@ class Kernel(Protocol):
 
     @property
     def multiply_adds(self) -> float:
-        """What the matrix products of one row take."""
+        """What the matrix products of one row take; 0 where they share rows themselves."""
 
     def share(self, *, keep: bool) -> Share:
         """Begin with some rows; keep: for a backward pass."""
@@ -75,7 +77,7 @@ def fuse(
     def fused(*args: Array, saved: list[_Saved]) -> Array:
         rows = args[:row_arguments]
         ready = kernel(args[row_arguments:])
-        count = share_count(len(rows[0]), ready.multiply_adds * len(rows[0]))
+        count = share_count(len(rows[0]), ready.multiply_adds, rows[0].itemsize)
         saved.append(_Saved([ready.share(keep=True) for _ in range(count)]))
         return saved[0].forward(rows)
 
@@ -153,8 +155,9 @@ def _join(pieces: Sequence[Array]) -> Array:
 def _evaluate(ready: Kernel, rows: tuple[Array, ...]) -> Array:
     """Go through the forward pass and keep nothing: in blocks, memory does not grow with rows."""
     length = max(map(len, rows))
-    count = share_count(len(rows[0]), ready.multiply_adds * len(rows[0]))
-    blocks = count * max(1, -(-length // (count * _BLOCK_ROWS)))
+    count = share_count(len(rows[0]), ready.multiply_adds, rows[0].itemsize)
+    at_once = _BLOCK_ROWS if ready.multiply_adds else _KERNEL_BLOCK_ROWS
+    blocks = count * max(1, -(-length // (count * at_once)))
     pieces = list(zip(*(_cut(array, blocks) for array in rows), strict=True))
 
     def work(start: int, end: int) -> list[tuple[Array, ...]]:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ehf_num.native import Packed, Shape, Sizes, energy_shape, kernels, relu_shape
+from ehf_num.parallel import kernel_threads, lengths
 from ehf_num.quadratic import Quadratics
 from ehf_num.reversal import report_reversal
 from ehf_num.workspace import Array, Workspace
 
 
 class NativeNetwork(Packed):
-    """One network, ready for the products.
+    """One network, ready for the products; its rows are shared among threads of the kernels.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ class NativeNetwork(Packed):
         self.outputs = shape.dim if kind == "energy" else shape.widths[-1]
         self.forward = getattr(kernels, f"{kind}_forward")
         self.pull_back = getattr(kernels, f"{kind}_pull_back")
-        self.multiply_adds = (2.0 if kind == "energy" else 1.0) * shape.products
+        self.multiply_adds = 0.0  # nothing that the interpreter's threads could share
+        self.products = (2.0 if kind == "energy" else 1.0) * shape.products
 
     def share(self, *, keep: bool) -> NativeNetworkRows:
         """Begin with some rows."""
@@ -54,11 +56,21 @@ class NativeNetworkRows(Workspace):
         network, sizes = self._network, self._network.sizes
         dtype = network.shape.dtype
         x, out = np.ascontiguousarray(x, dtype), np.empty((len(x), network.outputs), dtype)
-        blocks = sizes.tiles(len(x)) if self._keep else 1
+        self._threads = kernel_threads(len(x), network.products, dtype.itemsize)
+        blocks = self._threads
+        if self._keep:
+            blocks = sum(sizes.tiles(rows) for rows in lengths(len(x), self._threads))
         self._kept = self.empty((blocks * sizes.kept,), dtype)
-        self._work = self.empty((sizes.work,), dtype)
+        self._work = self.empty((self._threads * sizes.work,), dtype)
         network.forward(
-            *network.shape.arguments, self._keep, network.packed, x, out, self._kept, self._work
+            self._threads,
+            *network.shape.arguments,
+            self._keep,
+            network.packed,
+            x,
+            out,
+            self._kept,
+            self._work,
         )
         return (out,)
 
@@ -69,13 +81,14 @@ class NativeNetworkRows(Workspace):
         x_bar = np.empty((len(cotangent), network.shape.dim), dtype)
         flat, parts = network.weight_bars()
         network.pull_back(
+            self._threads,
             *network.shape.arguments,
             network.packed,
             np.ascontiguousarray(cotangent, dtype),
             self._kept,
             self._work,
             x_bar,
-            self.empty((sizes.bars,), dtype),
+            self.empty((self._threads * sizes.bars,), dtype),
             flat,
         )
         return [x_bar], parts
@@ -119,7 +132,8 @@ class NativeChain(Packed):
         self.forward = kernels.chain_forward  # type: ignore[union-attr]
         self.pull_back = kernels.chain_pull_back  # type: ignore[union-attr]
         products = shapes[0].products * steps + shapes[1].products * (steps + 1)
-        self.multiply_adds = 2.0 * products * hamiltonians
+        self.multiply_adds = 0.0
+        self.products = 2.0 * products * hamiltonians
 
     def share(self, *, keep: bool) -> NativeChainRows:
         """Begin with some rows."""
@@ -169,12 +183,16 @@ class NativeChainRows(Workspace):
         self._start, state = (q, p), np.concatenate([q, p], axis=1, dtype=dtype)
         self._end, self._probes = state, np.ascontiguousarray(probes, dtype)
         fields = np.empty((len(probes) * chain.hamiltonians, state.shape[1]), dtype)
-        blocks = 1
+        rows = max(len(q), len(probes))
+        self._threads = kernel_threads(rows, chain.products, dtype.itemsize)
+        blocks = self._threads
         if self._keep:
-            blocks = evaluations(sizes, chain.hamiltonians, chain.steps, len(q), len(probes))
+            cuts = zip(*(lengths(len(part), self._threads) for part in (q, probes)), strict=True)
+            blocks = sum(evaluations(sizes, chain.hamiltonians, chain.steps, *cut) for cut in cuts)
         self._kept = self.empty((blocks * sizes.kept,), dtype)
-        self._work = self.empty((sizes.work,), dtype)
+        self._work = self.empty((self._threads * sizes.work,), dtype)
         chain.forward(
+            self._threads,
             *chain.arguments,
             self._keep,
             chain.packed,
@@ -195,6 +213,7 @@ class NativeChainRows(Workspace):
         bars, probe_bars = np.array(state_bar, dtype, order="C"), np.zeros_like(self._probes)
         flat, parts = chain.weight_bars()
         chain.pull_back(
+            self._threads,
             *chain.arguments,
             self._keep,
             chain.packed,
@@ -205,7 +224,7 @@ class NativeChainRows(Workspace):
             self._work,
             bars,
             probe_bars,
-            self.empty((sizes.bars * chain.hamiltonians,), dtype),
+            self.empty((self._threads * sizes.bars * chain.hamiltonians,), dtype),
             flat,
         )
         if not self._keep:

@@ -1,10 +1,11 @@
 """Rows of a batch in shares, one a thread, each with a BLAS of one thread.
 
 A BLAS that spreads a product of this size over threads gains little and, where another process
-wants the cores too, loses a factor of ten to waiting. Shares lose nothing: they meet twice, at the
-start and at the end of a whole flow. Where a batch is too small to gain from a second thread there
-is one share. How rows are shared depends on their number and on `set_threads` alone, and sums over
-shares are taken in their order: results repeat bit for bit.
+wants the cores too, loses a factor of ten to waiting. The kernels in C share rows among threads of
+their own (`kernels/team.h`), call by call; work in NumPy is shared among the interpreter's threads
+(`run_all`), which meet at the start and at the end of a whole flow. Where a batch is too small to
+gain from a second thread there is one share. How rows are shared depends on their number and on
+`set_threads` alone, and sums over shares are taken in their order: results repeat bit for bit.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from functools import cache
 from itertools import pairwise
 from queue import SimpleQueue
@@ -26,8 +27,14 @@ from ehf_num.checks import positive_integer
 _Result = TypeVar("_Result")
 
 # Multiply-adds in matrix products below which a share ends before it was worth waking a thread
-# for. `python -m tests.benchmarks.threads` times both ways over a range of sizes.
-LEAST_WORK = 4_000_000.0
+# for, one of the interpreter's or one of the kernels', which is awake for a while after its last
+# share. Those in float32 count half. `python -m tests.benchmarks.threads` times both ways.
+LEAST_WORK = 8_000_000.0
+LEAST_KERNEL_WORK = 250_000.0
+
+_MOST_KERNEL_THREADS = 64  # as kernels/module.c has it
+
+_in_task = ContextVar("_in_task", default=False)
 
 
 class _State:
@@ -99,17 +106,38 @@ def one_blas_thread() -> Iterator[None]:
                 _State.limits.restore_original_limits()
 
 
-def share_count(rows: int, multiply_adds: float) -> int:
-    """Return among how many threads work on rows is shared.
+def share_count(rows: int, multiply_adds: float, itemsize: int) -> int:
+    """Return among how many of the interpreter's threads work on rows is shared.
 
     Parameters
     ----------
     rows : int
         There are at most so many shares.
     multiply_adds : float
-        What the matrix products of all rows take.
+        What the matrix products of one row take.
+    itemsize : int
+        4 or 8 bytes a number.
     """
-    return max(1, min(threads(), rows, int(multiply_adds // LEAST_WORK)))
+    return _count(rows, multiply_adds * itemsize, LEAST_WORK)
+
+
+def kernel_threads(rows: int, multiply_adds: float, itemsize: int) -> int:
+    """Return among how many threads a kernel in C shares rows: 1 within a task of `run_all`.
+
+    Parameters are those of `share_count`.
+    """
+    if _in_task.get():
+        return 1
+    return min(_count(rows, multiply_adds * itemsize, LEAST_KERNEL_WORK), _MOST_KERNEL_THREADS)
+
+
+def _count(rows: int, work_a_row: float, least: float) -> int:
+    return max(1, min(threads(), rows, int(rows * work_a_row / 8 // least)))
+
+
+def lengths(rows: int, count: int) -> list[int]:
+    """Count the rows of each of `shares`."""
+    return [share.stop - share.start for share in shares(rows, count)]
 
 
 def shares(rows: int, count: int) -> list[slice]:
@@ -131,11 +159,13 @@ def run_all(tasks: Sequence[Callable[[], _Result]]) -> list[_Result]:
     if len(tasks) == 1:
         return [tasks[0]()]
     helpers = [_take_helper() for _ in tasks[1:]]
-    for helper, task in zip(helpers, tasks[1:], strict=True):
-        helper.start(task)
+    before = _in_task.set(True)
     try:
+        for helper, task in zip(helpers, tasks[1:], strict=True):
+            helper.start(task)
         first = tasks[0]()
     finally:
+        _in_task.reset(before)
         outcomes = [helper.wait() for helper in helpers]
     for _, error in outcomes:
         if error is not None:

@@ -69,3 +69,9 @@ static long rows_of(const buffers *held, const char *name, size_t real, long wid
 }
 
 static long tiles(long rows, long tile) { return (rows + tile - 1) / tile; }
+
+static int wrong_threads(long threads) {
+    if (threads >= 1 && threads <= MAX_THREADS) return 0;
+    PyErr_Format(PyExc_ValueError, "threads: %ld given, 1 to %d are possible", threads, MAX_THREADS);
+    return 1;
+}

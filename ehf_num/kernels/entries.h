@@ -11,8 +11,8 @@ static void NAME(energy_fill)(const shape *of, const void *const *weights, void 
     NAME(energy_bind)(&net, of, (const REAL *const *)weights, packed);
 }
 
-/* Bind the networks of a chain, and their cotangents, which start from zero, where there are any.
-   Returns the numbers in the larger block of the two kinds of network. */
+/* Bind the networks of a chain, and their cotangents where there are any. Returns the numbers in the
+   larger block of the two kinds of network. */
 static long NAME(bind_chain)(const call *of, NAME(energy) *nets, NAME(energy_bars) *bars) {
     REAL *packed = (REAL *)of->packed, *work = of->work, *sums = of->bars;
     long kept = 0;
@@ -23,8 +23,38 @@ static long NAME(bind_chain)(const call *of, NAME(energy) *nets, NAME(energy_bar
         if (sums) sums = NAME(energy_bind_bars)(bars + i, each, sums);
         if (NAME(gradient_kept)(each) > kept) kept = NAME(gradient_kept)(each);
     }
-    for (REAL *sum = of->bars; sum && sum < sums; sum++) *sum = 0;
     return kept;
+}
+
+/* Add to some cotangents of the first share those of the others. */
+static TARGET void NAME(add_shares)(const call *of, REAL *restrict sums, long size) {
+    for (long k = 1; k < of->shares; k++) {
+        const REAL *restrict others = sums + k * of->bars_size;
+        for (long i = 0; i < size; i++) sums[i] += others[i];
+    }
+}
+
+static void NAME(clear)(const call *of) {
+    REAL *bars = of->bars;
+    for (long i = 0; i < of->bars_size; i++) bars[i] = 0;
+}
+
+/* Add the shares' cotangents, each share those of its networks, and write them: the first network's
+   first. */
+static TARGET void NAME(energy_write)(const call *of) {
+    NAME(energy) nets[MAX_NETWORKS];
+    NAME(energy_bars) bars[MAX_NETWORKS];
+    REAL *to = of->weight_bars, *sums = of->bars;
+    NAME(bind_chain)(of, nets, bars);
+    for (long i = 0; i < of->networks; i++) {
+        const shape *each = of->shapes + i % 2;
+        const long size = NAME(energy_bars_size)(each);
+        if (i % of->shares == of->share) {
+            NAME(add_shares)(of, sums, size);
+            NAME(energy_write_bars)(nets + i, bars + i, to);
+        }
+        sums += size, to += weights_of(each, 0);
+    }
 }
 
 static void NAME(chain_evaluate)(const call *of) {
@@ -41,14 +71,13 @@ static void NAME(chain_differentiate)(const call *of) {
     NAME(energy) nets[MAX_NETWORKS];
     NAME(energy_bars) bars[MAX_NETWORKS];
     const long kept = NAME(bind_chain)(of, nets, bars), step = of->keep ? kept : 0;
+    NAME(clear)(of);
     const NAME(chain) chain = {of->networks / 2, of->parts, of->dt, nets, bars, of->work};
     NAME(chain_pull_back)(&chain, of->rows, of->states, of->kept, step, of->state_bars);
     REAL *rest = (REAL *)of->kept + step * chain.hamiltonians * chain.parts *
                                         ((of->rows + TILE - 1) / TILE);
     NAME(fields_pull_back)(&chain, of->probe_rows, of->probes, of->fields, rest, step,
                            of->probe_bars);
-    REAL *to = of->weight_bars;
-    for (long i = 0; i < of->networks; i++) to = NAME(energy_write_bars)(nets + i, bars + i, to);
 }
 
 static void NAME(energy_run)(const call *of) {
@@ -61,13 +90,13 @@ static void NAME(energy_differentiate)(const call *of) {
     NAME(energy) net = {0};
     NAME(energy_bars) bars;
     const long step = NAME(bind_chain)(of, &net, &bars), d = of->shapes->dim;
+    NAME(clear)(of);
     const REAL *kept = of->kept, *cotangent = of->fields;
     REAL *out = of->state_bars;
     for (long start = 0; start < of->rows; start += TILE, kept += step) {
         const long rows = of->rows - start < TILE ? of->rows - start : TILE;
         NAME(gradient_pull_back)(&net, rows, kept, cotangent + start * d, out + start * d, &bars);
     }
-    NAME(energy_write_bars)(&net, &bars, of->weight_bars);
 }
 
 static void NAME(relu_sizes)(const shape *of, sizes *to) {
@@ -95,10 +124,17 @@ static void NAME(relu_run)(const call *of) {
 static void NAME(relu_differentiate)(const call *of) {
     const NAME(relu) net = NAME(bind_relu)(of);
     NAME(layer_bars) bars;
-    REAL *const end = NAME(bind_layer_bars)(&bars, of->shapes, of->bars);
-    for (REAL *sum = of->bars; sum < end; sum++) *sum = 0;
+    NAME(bind_layer_bars)(&bars, of->shapes, of->bars);
+    NAME(clear)(of);
     NAME(relu_pull_back)(&net, of->rows, of->kept, NAME(relu_kept)(of->shapes), of->fields,
                          of->state_bars, &bars);
+}
+
+static TARGET void NAME(relu_write)(const call *of) {
+    NAME(layer_bars) bars;
+    if (of->share) return;
+    NAME(bind_layer_bars)(&bars, of->shapes, of->bars);
+    NAME(add_shares)(of, of->bars, of->bars_size);
     NAME(write_layer_bars)(&bars, of->shapes, 0, of->weight_bars);
 }
 
@@ -117,7 +153,18 @@ static TARGET void NAME(adam)(long n, void *parameters, const void *slope, void 
 }
 
 static const kernels NAME(table) = {
-    sizeof(REAL),           NAME(energy_sizes), NAME(energy_fill),        NAME(chain_evaluate),
-    NAME(chain_differentiate), NAME(energy_run), NAME(energy_differentiate), NAME(relu_sizes),
-    NAME(relu_fill),        NAME(relu_run),     NAME(relu_differentiate), NAME(adam),
+    .real = sizeof(REAL),
+    .energy_sizes = NAME(energy_sizes),
+    .energy_fill = NAME(energy_fill),
+    .chain_evaluate = NAME(chain_evaluate),
+    .chain_differentiate = NAME(chain_differentiate),
+    .energy_evaluate = NAME(energy_run),
+    .energy_differentiate = NAME(energy_differentiate),
+    .energy_write = NAME(energy_write),
+    .relu_sizes = NAME(relu_sizes),
+    .relu_fill = NAME(relu_fill),
+    .relu_evaluate = NAME(relu_run),
+    .relu_differentiate = NAME(relu_differentiate),
+    .relu_write = NAME(relu_write),
+    .adam = NAME(adam),
 };

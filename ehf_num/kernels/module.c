@@ -10,6 +10,7 @@
 
 #define MAX_LAYERS 8
 #define MAX_NETWORKS 64
+#define MAX_THREADS 64
 #define MAX_FEATURED 4096 /* coordinates that features may be of: dim³ must not overflow */
 
 typedef struct { long packed, kept, work, bars, tile; } sizes;
@@ -27,6 +28,7 @@ typedef struct {
     int keep;
     const void *packed;
     void *states, *probes, *fields, *kept, *work, *state_bars, *probe_bars, *bars, *weight_bars;
+    long share, shares, bars_size; /* which of how many, and the numbers in the bars of each */
 } call;
 
 typedef struct {
@@ -37,12 +39,20 @@ typedef struct {
     void (*chain_differentiate)(const call *);
     void (*energy_evaluate)(const call *);
     void (*energy_differentiate)(const call *);
+    void (*energy_write)(const call *); /* what all shares add to the weights' cotangents */
     void (*relu_sizes)(const shape *, sizes *);
     void (*relu_fill)(const shape *, const void *const *, void *);
     void (*relu_evaluate)(const call *);
     void (*relu_differentiate)(const call *);
+    void (*relu_write)(const call *);
     void (*adam)(long, void *, const void *, void *, void *, const double *);
 } kernels;
+
+#include "arguments.h"
+
+#include "team.h"
+
+#include "shares.h"
 
 #define VBYTES 16
 #define TARGET
@@ -62,8 +72,6 @@ typedef struct {
 #endif
 
 static const kernels *of_float = &plain_float_table, *of_double = &plain_double_table;
-
-#include "arguments.h"
 
 static const kernels *table_of(int is_double) { return is_double ? of_double : of_float; }
 
@@ -129,19 +137,19 @@ static PyObject *fill(PyObject *args, int relu) {
 static PyObject *energy_fill(PyObject *self, PyObject *args) { return fill(args, 0); }
 static PyObject *relu_fill(PyObject *self, PyObject *args) { return fill(args, 1); }
 
-/* (is_double, widths of K, widths of U, networks, steps, dt, keep, packed, states, probes, fields,
-   kept, work), and for the pullback (…, state_bars, probe_bars, bars, weight_bars). */
+/* (threads, is_double, widths of K, widths of U, networks, steps, dt, keep, packed, states, probes,
+   fields, kept, work), and for the pullback (…, state_bars, probe_bars, bars, weight_bars). */
 static PyObject *run_chain(PyObject *args, int backward) {
     int is_double;
     long steps;
     PyObject *widths[2], *packed, *states, *probes, *fields, *kept, *work;
     PyObject *state_bars = 0, *probe_bars = 0, *bars = 0, *weight_bars = 0;
     call run = {.keep = 0};
-    if (!PyArg_ParseTuple(args, backward ? "pO!O!lldpOOOOOOOOOO" : "pO!O!lldpOOOOOO", &is_double,
-                          &PyTuple_Type, widths, &PyTuple_Type, widths + 1, &run.networks, &steps,
-                          &run.dt, &run.keep, &packed, &states, &probes, &fields, &kept, &work,
-                          &state_bars, &probe_bars, &bars, &weight_bars) ||
-        read_shape(widths[0], 0, run.shapes) || read_shape(widths[1], 0, run.shapes + 1))
+    if (!PyArg_ParseTuple(args, backward ? "lpO!O!lldpOOOOOOOOOO" : "lpO!O!lldpOOOOOO",
+                          &run.shares, &is_double, &PyTuple_Type, widths, &PyTuple_Type, widths + 1,
+                          &run.networks, &steps, &run.dt, &run.keep, &packed, &states, &probes,
+                          &fields, &kept, &work, &state_bars, &probe_bars, &bars, &weight_bars) ||
+        wrong_threads(run.shares) || read_shape(widths[0], 0, run.shapes) || read_shape(widths[1], 0, run.shapes + 1))
         return 0;
     if (run.shapes[0].dim != run.shapes[1].dim)
         return PyErr_Format(PyExc_ValueError, "widths: K is of %ld coordinates, U of %ld",
@@ -166,13 +174,11 @@ static PyObject *run_chain(PyObject *args, int backward) {
     if ((run.rows = rows_of(&held, "states", real, wide)) < 0) goto end;
     if (!(run.probes = borrow(&held, probes, "probes", 0, real, -1, 0))) goto end;
     if ((run.probe_rows = rows_of(&held, "probes", real, wide)) < 0) goto end;
-    const long evaluations = run.networks * tiles(run.probe_rows, of->tile) +
-                             pairs * run.parts * tiles(run.rows, of->tile);
-    const long outputs = run.probe_rows * pairs * wide;
+    const long outputs = run.probe_rows * pairs * wide, sums = (of[0].bars + of[1].bars) * pairs;
     if (!(run.fields = borrow(&held, fields, "fields", !backward, real, outputs, 1)) ||
-        !(run.kept = borrow(&held, kept, "kept", 1, real, one_kept * (run.keep ? evaluations : 1),
-                            0)) ||
-        !(run.work = borrow(&held, work, "work", 1, real, most_work, 0)))
+        !(run.kept = borrow(&held, kept, "kept", 1, real,
+                            one_kept * all_evaluations(&run, of->tile), 0)) ||
+        !(run.work = borrow(&held, work, "work", 1, real, most_work * run.shares, 0)))
         goto end;
     if (backward) {
         const long numbers = weights_of(run.shapes, 0) + weights_of(run.shapes + 1, 0);
@@ -180,14 +186,15 @@ static PyObject *run_chain(PyObject *args, int backward) {
                   borrow(&held, state_bars, "state_bars", 1, real, run.rows * wide, 1)) ||
             !(run.probe_bars =
                   borrow(&held, probe_bars, "probe_bars", 1, real, run.probe_rows * wide, 1)) ||
-            !(run.bars =
-                  borrow(&held, bars, "bars", 1, real, (of[0].bars + of[1].bars) * pairs, 0)) ||
+            !(run.bars = borrow(&held, bars, "bars", 1, real, sums * run.shares, 0)) ||
             !(run.weight_bars =
                   borrow(&held, weight_bars, "weight_bars", 1, real, numbers * pairs, 1)))
             goto end;
     }
     Py_BEGIN_ALLOW_THREADS
-    (backward ? table->chain_differentiate : table->chain_evaluate)(&run);
+    run_call(&run, (strides){wide, pairs * wide, one_kept, most_work, sums}, real, of->tile,
+             backward ? table->chain_differentiate : table->chain_evaluate,
+             backward ? table->energy_write : 0);
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);
 end:
@@ -198,17 +205,19 @@ end:
 static PyObject *chain_forward(PyObject *self, PyObject *args) { return run_chain(args, 0); }
 static PyObject *chain_pull_back(PyObject *self, PyObject *args) { return run_chain(args, 1); }
 
-/* (is_double, widths, keep, packed, x, out, kept, work), and for the pullback, in which out is the
-   cotangent, (is_double, widths, packed, out, kept, work, x_bars, bars, weight_bars). */
+/* (threads, is_double, widths, keep, packed, x, out, kept, work), and for the pullback, in which out
+   is the cotangent, (threads, is_double, widths, packed, out, kept, work, x_bars, bars,
+   weight_bars). */
 static PyObject *run_network(PyObject *args, int backward, int relu) {
     int is_double;
     PyObject *widths, *packed, *x = 0, *out, *kept, *work, *x_bars = 0, *bars = 0, *weight_bars = 0;
     call run = {.keep = 1, .networks = 1};
-    if (!(backward ? PyArg_ParseTuple(args, "pO!OOOOOOO", &is_double, &PyTuple_Type, &widths, &packed,
-                                      &out, &kept, &work, &x_bars, &bars, &weight_bars)
-                   : PyArg_ParseTuple(args, "pO!pOOOOO", &is_double, &PyTuple_Type, &widths,
-                                      &run.keep, &packed, &x, &out, &kept, &work)) ||
-        read_shape(widths, relu, run.shapes))
+    if (!(backward
+              ? PyArg_ParseTuple(args, "lpO!OOOOOOO", &run.shares, &is_double, &PyTuple_Type, &widths,
+                                 &packed, &out, &kept, &work, &x_bars, &bars, &weight_bars)
+              : PyArg_ParseTuple(args, "lpO!pOOOOO", &run.shares, &is_double, &PyTuple_Type, &widths,
+                                 &run.keep, &packed, &x, &out, &kept, &work)) ||
+        wrong_threads(run.shares) || read_shape(widths, relu, run.shapes))
         return 0;
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
@@ -222,23 +231,24 @@ static PyObject *run_network(PyObject *args, int backward, int relu) {
         !(run.fields = borrow(&held, out, "out", !backward, real, -1, 0)))
         goto end;
     if ((run.rows = rows_of(&held, "out", real, out_of)) < 0) goto end;
-    const long blocks = run.keep ? tiles(run.rows, of.tile) : 1;
+    const long blocks = all_evaluations(&run, of.tile);
     if (!(run.kept = borrow(&held, kept, "kept", 1, real, of.kept * blocks, 0)) ||
-        !(run.work = borrow(&held, work, "work", 1, real, of.work, 0)))
+        !(run.work = borrow(&held, work, "work", 1, real, of.work * run.shares, 0)))
         goto end;
     if (!backward && !(run.states = borrow(&held, x, "x", 0, real, run.rows * into, 1))) goto end;
     if (backward) {
         if (!(run.state_bars = borrow(&held, x_bars, "x_bars", 1, real, run.rows * into, 1)) ||
-            !(run.bars = borrow(&held, bars, "bars", 1, real, of.bars, 0)) ||
+            !(run.bars = borrow(&held, bars, "bars", 1, real, of.bars * run.shares, 0)) ||
             !(run.weight_bars = borrow(&held, weight_bars, "weight_bars", 1, real,
                                        weights_of(network, relu), 1)))
             goto end;
     }
     Py_BEGIN_ALLOW_THREADS
-    if (relu)
-        (backward ? table->relu_differentiate : table->relu_evaluate)(&run);
-    else
-        (backward ? table->energy_differentiate : table->energy_evaluate)(&run);
+    const kernel forward = relu ? table->relu_evaluate : table->energy_evaluate;
+    const kernel back = relu ? table->relu_differentiate : table->energy_differentiate;
+    run_call(&run, (strides){into, out_of, of.kept, of.work, of.bars}, real, of.tile,
+             backward ? back : forward,
+             !backward ? 0 : relu ? table->relu_write : table->energy_write);
     Py_END_ALLOW_THREADS
     result = Py_NewRef(Py_None);
 end:
@@ -305,7 +315,9 @@ PyMODINIT_FUNC PyInit__native(void) {
     if (module && (PyModule_AddStringConstant(module, "instructions", instructions) ||
                    PyModule_AddIntConstant(module, "MAX_LAYERS", MAX_LAYERS) ||
                    PyModule_AddIntConstant(module, "MAX_FEATURED", MAX_FEATURED) ||
-                   PyModule_AddIntConstant(module, "MAX_NETWORKS", MAX_NETWORKS)))
+                   PyModule_AddIntConstant(module, "MAX_NETWORKS", MAX_NETWORKS) ||
+                   PyModule_AddIntConstant(module, "MAX_THREADS", MAX_THREADS) ||
+                   pthread_atfork(0, 0, team_forget)))
         Py_CLEAR(module);
     return module;
 }

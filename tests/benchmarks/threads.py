@@ -1,10 +1,10 @@
 """From what size on a second thread pays: the flow's forward and backward pass, one share or two.
 
-    python -m tests.benchmarks.threads [--repeats 200]
+    python -m tests.benchmarks.threads [--numpy] [--repeats 200]
 
 Times are the least of many repeats, interleaved; the work is in multiply-adds of the forward pass,
-as `ehf_num.parallel.LEAST_WORK` counts them. Where two shares take less than one, the threshold
-should be half of the work or less.
+as `ehf_num.parallel.LEAST_KERNEL_WORK` (with --numpy `LEAST_WORK`) counts them: those in float32
+half. Where two shares take less than one, the threshold should be half of the work or less.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from ehf_num import parallel
+from ehf_num import native, parallel
 from ehf_num.leapfrog_map import Chain, ChainKernel, leapfrog_chain
 from ehf_num.networks import init_energy
 from ehf_num.tape import make_vjp
@@ -23,8 +23,11 @@ from ehf_num.tape import make_vjp
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--numpy", action="store_true", help="the kernels in NumPy")
     options = parser.parse_args()
-    parallel.LEAST_WORK = 1.0
+    parallel.LEAST_WORK = parallel.LEAST_KERNEL_WORK = 1.0
+    native.set_native(not options.numpy)
+    print(f"kernels: {native.instructions()}")
     rng = np.random.default_rng(0)
     print(f"{'dtype':>8}{'width':>7}{'rows':>6}{'work':>10}{'one ms':>9}{'two ms':>9}{'gain':>7}")
     for dtype in ("float64", "float32"):
@@ -34,7 +37,8 @@ def main() -> None:
             ]
             chain = Chain(steps=2, dt=0.5, hamiltonians=1, rebuild=False)
             work_a_row = ChainKernel(chain, tuple(weights)).multiply_adds
-            for rows in (16, 32, 64, 128, 256):
+            work_a_row *= weights[0].itemsize / 8
+            for rows in (8, 16, 32, 64, 128, 256):
                 q, p = rng.standard_normal((2, rows, 2)).astype(dtype)
                 best = {1: np.inf, 2: np.inf}
                 with parallel.one_blas_thread():

@@ -142,3 +142,27 @@ def test_inversion_is_exact_to_the_table():
     uniform = np.array([1e-5, 1e-3, 0.2, 0.5, 0.7, 0.999, 1 - 1e-5])
     exact = np.log(uniform / (1 - uniform))
     np.testing.assert_allclose(factor.draw(uniform), exact, rtol=0, atol=2e-9)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gaussians_by_their_matrix_are_what_their_formulas_say(dtype, apart):
+    space = es.PhaseSpace(2)
+    precision = sp.diag(1, 2, sp.Rational(1, 3), 4)
+    if not apart:
+        precision[0, 3] = precision[3, 0] = sp.Rational(1, 2)
+    away = sp.Matrix(space.coordinates) - sp.Matrix([1, 0, -2, sp.Rational(1, 2)])
+    formula = -(away.T * precision * away)[0] / 2 + sp.Rational(7, 5)
+    constant = 2 * sp.log(2 * sp.pi) - sp.log(precision.det()) / 2 + sp.Rational(7, 5)
+    base = numeric_base(es.BaseDensity(space, log_density=formula, log_normalizer=constant))
+    assert base.route == "gaussian"
+    states = np.random.default_rng(0).standard_normal((50, 4)).astype(dtype)
+    found = base.value_and_gradient(states)
+    assert found.dtype == dtype
+    law = stats.multivariate_normal(
+        [1, 0, -2, 0.5], np.linalg.inv(np.array(precision, dtype=float))
+    )
+    slopes = to_numpy([formula.diff(s) for s in space.coordinates], space.coordinates)(states)
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    np.testing.assert_allclose(found[:, 0], law.logpdf(states), rtol=tolerance)
+    np.testing.assert_allclose(found[:, 1:], slopes, rtol=0, atol=tolerance)

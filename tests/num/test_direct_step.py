@@ -122,6 +122,7 @@ def test_all_ways_to_enforce_and_to_remember(dtype, enforce, reversible):
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_any_cut_into_shares(points, base_states, threads, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(threads)
     for bound in (Bound(), Bound("importance", draws=3)):
         flow = make("so2", constraint_on="both", hamiltonians=2)
@@ -131,6 +132,7 @@ def test_any_cut_into_shares(points, base_states, threads, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_results_repeat_bit_for_bit(threads, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(threads)
     flow, bound = make("so2", dtype="float32"), Bound()
     arguments = inputs(flow, bound, points=60)
@@ -232,29 +234,15 @@ def test_log_mean_exp_does_not_overflow():
 
 def test_formulas_are_compiled_before_threads_ask_for_them(monkeypatch):
     """SymPy is not made for several threads, and a formula is compiled on its first use."""
-    flow, bound = make("so2"), Bound()
-    formulas = [flow.objective.base._with_gradient, flow.objective.constraint.gradients]
+    of_base, of_symmetry = make("soft-uniform"), make("so2")
+    formulas = [of_base.objective.base._with_gradient, of_symmetry.objective.constraint.gradients]
     seen = []
 
     def watched(tasks):
-        seen.extend("_compiled" in vars(formula) for formula in formulas)
+        seen.append(["_compiled" in vars(formula) for formula in formulas])
         return [task() for task in tasks]
 
     monkeypatch.setattr(direct_step, "run_all", watched)
-    assert directly(flow, bound, inputs(flow, bound)) is not None
-    assert seen == [True, True]
-
-
-def test_float32_rows_are_worth_half_when_threads_are_counted(monkeypatch):
-    asked = []
-
-    def counted(rows, work):
-        asked.append(work)
-        return 1
-
-    monkeypatch.setattr(direct_step, "share_count", counted)
-    for dtype in ("float32", "float64"):
-        flow = make("so2", dtype=dtype)
-        directly(flow, Bound(), inputs(flow, Bound()))
-    single, double = asked
-    assert 0 < single == double / 2
+    for flow in (of_base, of_symmetry):
+        assert directly(flow, Bound(), inputs(flow, Bound())) is not None
+    assert seen == [[True, False], [True, True]]

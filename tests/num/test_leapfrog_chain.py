@@ -15,6 +15,7 @@ from ehf_num.tape import make_vjp
 @pytest.fixture(params=[1, 2], autouse=True, ids=["one thread", "two threads"])
 def _threads(request, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(request.param)
     yield
     parallel.set_threads(None)

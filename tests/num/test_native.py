@@ -95,6 +95,7 @@ def test_relu_network(dtype, widths, rows):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_chain(dtype, dim, rows, probes, rebuild, threads, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(threads)
     rng = np.random.default_rng(2)
     weights = [w for _ in range(4) for w in init_energy((dim, 24, 19, 1), rng, dtype)]
@@ -183,15 +184,22 @@ def test_calls_with_wrong_sizes_are_refused():
     weights = tuple(init_energy((2, 8, 1), np.random.default_rng(7), "float64"))
     packed, x = np.empty(packed_size), np.zeros((5, 2))
     kernels.energy_fill(True, widths, weights, packed)
-    right = [True, widths, False, packed, x, np.empty((5, 2)), np.empty(kept), np.empty(work)]
+    right = [1, True, widths, False, packed, x, np.empty((5, 2)), np.empty(kept), np.empty(work)]
     kernels.energy_forward(*right)
-    for place in (3, 4, 5, 6, 7):
+    for place in (4, 5, 6, 7, 8):
         wrong = list(right)
         wrong[place] = np.empty(1)
         with pytest.raises(ValueError, match="bytes given"):
             kernels.energy_forward(*wrong)
     with pytest.raises(ValueError, match="widths"):
-        kernels.energy_forward(True, widths[:2], *right[2:])
+        kernels.energy_forward(1, True, widths[:2], *right[3:])
+    for threads in (0, -1, kernels.MAX_THREADS + 1):
+        with pytest.raises(ValueError, match="threads"):
+            kernels.energy_forward(threads, *right[1:])
+    with pytest.raises(
+        ValueError, match="bytes given"
+    ):  # work for one thread is not enough for two
+        kernels.energy_forward(2, *right[1:])
     for wrong_widths in ((0, 2, 0), (-1, 2, 8), (kernels.MAX_FEATURED + 1, 2, 8)):
         with pytest.raises(ValueError, match="widths"):
             kernels.energy_sizes(True, wrong_widths)
@@ -200,14 +208,14 @@ def test_calls_with_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match="weights"):
         kernels.energy_fill(True, widths, weights[:2], packed)
     with pytest.raises((BufferError, ValueError), match="contiguous"):
-        kernels.energy_forward(*right[:4], np.zeros((2, 5)).T, *right[5:])
+        kernels.energy_forward(*right[:5], np.zeros((2, 5)).T, *right[6:])
     read_only = np.empty((5, 2))
     read_only.flags.writeable = False
     with pytest.raises((BufferError, ValueError)):
-        kernels.energy_forward(*right[:5], read_only, *right[6:])
+        kernels.energy_forward(*right[:6], read_only, *right[7:])
     with pytest.raises(ValueError, match="networks"):
         kernels.chain_forward(
-            True, widths, widths, 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5
+            1, True, widths, widths, 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5
         )
 
 

@@ -20,6 +20,7 @@ from ehf_sym import ArgumentError
 @pytest.fixture(autouse=True)
 def _two_threads_whatever_the_size(monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(2)
     yield
     parallel.set_threads(None)
@@ -35,9 +36,14 @@ def test_shares_cover_every_row_once(rows, count):
 
 def test_number_of_shares_follows_threads_rows_and_work(monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_WORK", 1000)
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1000)
     parallel.set_threads(4)
-    assert [parallel.share_count(64, work) for work in (0, 1999, 2000, 1e9)] == [1, 1, 2, 4]
-    assert parallel.share_count(3, 1e9) == 3
+    for count in (parallel.share_count, parallel.kernel_threads):
+        assert [count(10, work, 8) for work in (0, 199, 200, 1e9)] == [1, 1, 2, 4]
+        assert [count(10, work, 4) for work in (399, 400)] == [1, 2]
+        assert count(3, 1e9, 8) == 3
+    parallel.set_threads(1000)
+    assert parallel.kernel_threads(10**6, 1e9, 8) == parallel._MOST_KERNEL_THREADS
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2"])
@@ -103,6 +109,7 @@ def test_blas_is_limited_inside_the_block_only():
     def blas_threads():
         return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
 
+    parallel._controller.cache_clear()  # it knows those that were loaded before it
     before = blas_threads()
     with parallel.one_blas_thread():
         with parallel.one_blas_thread():

@@ -102,6 +102,7 @@ def test_chains_against_formulas_on_the_tape(
     dtype, name, hamiltonians, rows, probes, reversible, threads, monkeypatch
 ):
     monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(threads)
     both, weights = parts(name, hamiltonians, dtype)
     dim, rng = FUNCTIONS[name][0], np.random.default_rng(2)

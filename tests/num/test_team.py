@@ -1,0 +1,143 @@
+"""The kernels' own threads: the bits do not depend on who does a share, nor do the values."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+from ehf_num import native, parallel
+from ehf_num.leapfrog_map import Chain, chain_kernel
+from ehf_num.networks import init_energy, init_relu
+from ehf_num.relu_network import relu_kernel
+
+pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
+
+DIM = 3
+
+
+@pytest.fixture(autouse=True)
+def _many_threads(monkeypatch):
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    native.set_native(True)
+    yield
+    native.set_native(None)
+    parallel.set_threads(None)
+
+
+def chain_there_and_back(threads, rows=50, probes=31, keep=True, seed=0):
+    """All that a chain gives: states, fields, cotangents of rows and of weights."""
+    parallel.set_threads(threads)
+    rng = np.random.default_rng(seed)
+    weights = [w for _ in range(4) for w in init_energy((DIM, 20, 17, 1), rng, "float64")]
+    chain = Chain(steps=2, dt=0.3, hamiltonians=2, rebuild=not keep)
+    share = chain_kernel(chain, tuple(weights)).share(keep=True)
+    q, p = rng.standard_normal((2, rows, DIM))
+    states, fields = share.forward(q, p, rng.standard_normal((probes, 2 * DIM)))
+    row_bars, weight_bars = share.pull_back(np.cos(states), np.sin(fields))
+    return [states.copy(), fields, *row_bars, *weight_bars]
+
+
+def relu_there_and_back(threads, rows=50):
+    parallel.set_threads(threads)
+    rng = np.random.default_rng(1)
+    share = relu_kernel(tuple(init_relu((DIM, 20, 17, 4), rng, "float64"))).share(keep=True)
+    (value,) = share.forward(rng.standard_normal((rows, DIM)))
+    row_bars, weight_bars = share.pull_back(np.cos(value))
+    return [value, *row_bars, *weight_bars]
+
+
+def assert_equal(one, other):
+    assert len(one) == len(other)
+    for left, right in zip(one, other, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7, 64, 1000])
+@pytest.mark.parametrize("keep", [True, False])
+def test_chain_of_any_number_of_threads(threads, keep):
+    alone, shared = (chain_there_and_back(n, keep=keep) for n in (1, threads))
+    for left, right in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12 * np.abs(left).max())
+    assert_equal(shared, chain_there_and_back(threads, keep=keep))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 50])
+@pytest.mark.parametrize("threads", [2, 5])
+def test_relu_networks(threads, rows):
+    alone, shared = (relu_there_and_back(n, rows) for n in (1, threads))
+    for left, right in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "probes"), [(1, 40), (40, 1), (2, 0), (0, 40)])
+def test_shares_without_rows_or_without_probes(rows, probes):
+    alone, shared = (chain_there_and_back(n, rows, probes) for n in (1, 8))
+    for left, right in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+
+
+def test_a_thread_that_fell_asleep_wakes():
+    wanted = chain_there_and_back(2)
+    for pause in (0.0, 0.003, 0.0, 0.02):  # its patience is half a millisecond
+        time.sleep(pause)
+        assert_equal(chain_there_and_back(2), wanted)
+
+
+def test_calls_from_several_threads_at_once_have_the_bits_of_one():
+    """One of them has the team; the others do their shares themselves."""
+    parallel.set_threads(3)
+    wanted = [chain_there_and_back(3, seed=k) for k in range(4)]
+    failed = []
+
+    def work(k):
+        for _ in range(30):
+            try:
+                assert_equal(chain_there_and_back(3, seed=k), wanted[k])
+            except AssertionError as error:
+                failed.append(error)
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not failed
+
+
+def _send(pipe, threads):
+    pipe.send(chain_there_and_back(threads))
+    pipe.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_starts_threads_of_its_own():
+    wanted = chain_there_and_back(2)  # the parent has a team now, the child would wait for it
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_send, args=(theirs, 2), daemon=True)
+    child.start()
+    assert ours.poll(60), "the child hangs"
+    assert_equal(ours.recv(), wanted)
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def test_there_are_as_many_threads_as_the_kernels_take():
+    parallel.set_threads(1000)
+    assert parallel.kernel_threads(10**6, 1e9, 8) == native.kernels.MAX_THREADS
+
+
+def test_a_task_of_the_interpreters_threads_has_no_others_below_it():
+    parallel.set_threads(4)
+    count = partial(parallel.kernel_threads, 100, 1e9, 8)
+    assert count() == 4
+    assert parallel.run_all([count, count, count]) == [1, 1, 1]
+    assert parallel.run_all([count]) == [4]
+    assert count() == 4
