@@ -1,4 +1,4 @@
-"""A training step without a tape: each thread takes its rows through the whole loss and back.
+"""A training step without a tape: rows go through the whole loss and back.
 
 The loss always has the same pieces in the same order, and all of them know their passes by hand:
 
@@ -6,7 +6,8 @@ The loss always has the same pieces in the same order, and all of them know thei
     s → ln π and ∂ln π/∂s;    X_H → mean squared brackets and their slopes
     and back through the chain and the encoder.
 
-So a step is one task for each thread, and threads meet once. Where a piece has no such form
+The kernels in C share rows among threads themselves; those in NumPy make a step one task for each
+thread, and threads meet once. Where a piece has no such form
 `direct_step` returns None, and the tape serves: an encoder without a `kernel`, a base with learned
 parameters, energies that one chain does not take.
 """

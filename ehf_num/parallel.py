@@ -10,6 +10,7 @@ gain from a second thread there is one share. How rows are shared depends on the
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -118,21 +119,24 @@ def share_count(rows: int, multiply_adds: float, itemsize: int) -> int:
     itemsize : int
         4 or 8 bytes a number.
     """
-    return _count(rows, multiply_adds * itemsize, LEAST_WORK)
+    return _at_most(rows, int(rows * multiply_adds * itemsize / 8 // LEAST_WORK))
 
 
 def kernel_threads(rows: int, multiply_adds: float, itemsize: int) -> int:
     """Return among how many threads a kernel in C shares rows: 1 within a task of `run_all`.
 
-    Parameters are those of `share_count`.
+    Parameters are those of `share_count`. Each share adds up the weights' cotangents once more, so
+    n shares have to be worth n times what one has to be for another.
     """
     if _in_task.get():
         return 1
-    return min(_count(rows, multiply_adds * itemsize, LEAST_KERNEL_WORK), _MOST_KERNEL_THREADS)
+    work = rows * multiply_adds * itemsize / 8
+    worth = math.isqrt(int(2 * work / LEAST_KERNEL_WORK))
+    return _at_most(rows, min(worth, _MOST_KERNEL_THREADS))
 
 
-def _count(rows: int, work_a_row: float, least: float) -> int:
-    return max(1, min(threads(), rows, int(rows * work_a_row / 8 // least)))
+def _at_most(rows: int, worth: int) -> int:
+    return max(1, min(threads(), rows, worth))
 
 
 def lengths(rows: int, count: int) -> list[int]:

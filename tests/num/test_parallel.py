@@ -42,6 +42,8 @@ def test_number_of_shares_follows_threads_rows_and_work(monkeypatch):
         assert [count(10, work, 8) for work in (0, 199, 200, 1e9)] == [1, 1, 2, 4]
         assert [count(10, work, 4) for work in (399, 400)] == [1, 2]
         assert count(3, 1e9, 8) == 3
+    assert [parallel.share_count(10, work, 8) for work in (300, 449, 450)] == [3, 4, 4]
+    assert [parallel.kernel_threads(10, work, 8) for work in (300, 449, 450)] == [2, 2, 3]
     parallel.set_threads(1000)
     assert parallel.kernel_threads(10**6, 1e9, 8) == parallel._MOST_KERNEL_THREADS
 
