@@ -26,6 +26,7 @@ import numpy as np
 from ehf_num import checks
 from ehf_num.direct_step import direct_step, log_mean_exp
 from ehf_num.encoder_score import encoder_score
+from ehf_num.minibatch import Minibatch
 from ehf_num.objective import Objective
 from ehf_num.tape import make_vjp
 from ehf_num.workspace import Array
@@ -75,9 +76,7 @@ class Bound:
         self,
         objective: Objective,
         arrays: Sequence[Array],
-        x: Array,
-        noise: Array,
-        base_states: Array | None,
+        batch: Minibatch,
         multipliers: Array,
         out: Array,
     ) -> Array:
@@ -91,10 +90,8 @@ class Bound:
             The fixed parts.
         arrays : sequence of ndarray
             The weights.
-        x, noise : ndarray, shape (n · draws, d)
-            Repeated points, and standard normal noise.
-        base_states : ndarray (m, 2d) or None
-            See `Objective.terms`.
+        batch : Minibatch
+            Repeated points, noise and base states.
         multipliers : ndarray, shape (C,)
             λ.
         out : ndarray
@@ -106,8 +103,7 @@ class Bound:
         ndarray, shape (1 + C,)
             The bound's mean, and the mean squares.
         """
-        rates = multipliers.astype(x.dtype, copy=False)
-        inputs = objective, arrays, x, noise, base_states, rates
+        inputs = objective, arrays, batch, multipliers.astype(batch.x.dtype, copy=False)
         weighted = self.objective == "importance"
         terms = direct_step(*inputs, out, draws=self.draws, weighted=weighted)
         if terms is None:
@@ -116,30 +112,20 @@ class Bound:
         return terms
 
     def on_tape(
-        self,
-        objective: Objective,
-        arrays: Sequence[Array],
-        x: Array,
-        noise: Array,
-        base_states: Array | None,
-        rates: Array,
+        self, objective: Objective, arrays: Sequence[Array], batch: Minibatch, rates: Array
     ) -> tuple[Array, list[Array]]:
         """Return terms and gradient by autograd: what `direct_step` is held against."""
         if self.objective == "importance":
-            return self._doubly_reparametrized(objective, arrays, x, noise, base_states, rates)
-        vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, x, noise, base_states), arrays)
-        return terms, vjp(np.concatenate([np.full(1, -1, x.dtype), rates]))
+            return self._doubly_reparametrized(objective, arrays, batch, rates)
+        inputs = batch.x, batch.noise, batch.base_states
+        vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, *inputs), arrays)
+        return terms, vjp(np.concatenate([np.full(1, -1, rates.dtype), rates]))
 
     def _doubly_reparametrized(
-        self,
-        objective: Objective,
-        arrays: Sequence[Array],
-        x: Array,
-        noise: Array,
-        base_states: Array | None,
-        rates: Array,
+        self, objective: Objective, arrays: Sequence[Array], batch: Minibatch, rates: Array
     ) -> tuple[Array, list[Array]]:
         """Use two tapes: what goes back from the flow to the draws is weighed once more."""
+        x, noise, base_states = batch.x, batch.noise, batch.base_states
         encoder, layout, count = objective.encoder, objective.layout, len(x)
 
         def drawn(boxes: Sequence[Any]) -> Any:

@@ -26,6 +26,7 @@ from ehf_num.base import NumericBase
 from ehf_num.fused import Kernel, Share
 from ehf_num.integrators import Leapfrog, chained
 from ehf_num.leapfrog_map import chain_kernel
+from ehf_num.minibatch import Minibatch
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread, run_all, share_count, shares
 from ehf_num.workspace import Array
@@ -48,9 +49,7 @@ class _Sums:
 def direct_step(
     objective: Objective,
     arrays: Sequence[Array],
-    x: Array,
-    noise: Array,
-    base_states: Array | None,
+    batch: Minibatch,
     rates: Array,
     out: Array,
     *,
@@ -61,7 +60,7 @@ def direct_step(
 
     Parameters
     ----------
-    objective, arrays, x, noise, base_states
+    objective, arrays, batch
         As `bounds.Bound.step` has them.
     rates : ndarray, shape (C,)
         λ, in the dtype of x.
@@ -77,6 +76,7 @@ def direct_step(
     ndarray, shape (1 + C,), or None
         The bound's mean, and the mean squares. None: some piece needs the tape; out is as it was.
     """
+    x, noise, base_states = batch.x, batch.noise, batch.base_states
     pieces = _pieces(objective, arrays, len(x), 0 if base_states is None else len(base_states))
     if pieces is None:
         return None

@@ -16,6 +16,7 @@ from ehf_num.archive import ModelFileError
 from ehf_num.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
 from ehf_num.data import TrainingData
 from ehf_num.learning_rate import factors_of
+from ehf_num.minibatch import Minibatch
 from ehf_num.multipliers import Multipliers
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread
@@ -74,12 +75,11 @@ class _Run:
             count = self.settings.batch_size if constraint.on_base else 0
             base = self.objective.base_at(self.parameters.arrays)
             base_states = base.sample(count, self.rng, self.dtype)
+        batch = Minibatch(x, noise, base_states)
         terms = bound.step(
             self.objective,
             self.parameters.arrays,
-            x,
-            noise,
-            base_states,
+            batch,
             self.multipliers.values,
             self.gradient,
         )

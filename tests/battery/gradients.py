@@ -16,6 +16,7 @@ from ehf_num.bounds import Bound
 from ehf_num.constraint import mean_squared_brackets
 from ehf_num.energy_gradient import energy_gradient
 from ehf_num.leapfrog_map import Chain, leapfrog_chain
+from ehf_num.minibatch import Minibatch
 from ehf_num.networks import init_energy, init_relu
 from ehf_num.relu_network import relu_network
 from ehf_num.tape import make_vjp
@@ -139,9 +140,8 @@ def _objective(case: str, bound: Bound, theta_only: bool = False, **options: Any
         states = None if base is None else base.astype(dtype)
         whole = [*at, *(w.astype(dtype) for w in arrays[split:])]
         flat = np.empty(sum(w.size for w in whole), dtype)
-        terms = bound.step(
-            flow.objective, whole, x.astype(dtype), noise.astype(dtype), states, rates, flat
-        )
+        batch = Minibatch(x.astype(dtype), noise.astype(dtype), states)
+        terms = bound.step(flow.objective, whole, batch, rates, flat)
         ends = np.cumsum([w.size for w in whole])[:-1]
         pieces = np.split(flat, ends)
         return terms, [g.reshape(w.shape) for g, w in zip(pieces, whole, strict=True)]

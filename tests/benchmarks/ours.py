@@ -14,6 +14,7 @@ import numpy as np
 
 import ehf_num as en
 from ehf_num.bounds import Bound
+from ehf_num.minibatch import Minibatch
 from ehf_num.networks import sigmoid, softplus
 from ehf_num.parallel import one_blas_thread
 from tests.benchmarks.contender import Entry, flat
@@ -36,7 +37,7 @@ class Ours:
 
     def __init__(self, problem: Problem) -> None:
         self._model = problem.flow()
-        self._inputs = problem.inputs
+        self._batch = Minibatch(*problem.inputs)
         self._theta = self._model._parameters.flat
         self._adam = en.Adam(self._theta.size, ADAM, self._theta.dtype)
         self._gradient = np.empty_like(self._theta)
@@ -46,7 +47,7 @@ class Ours:
         return Bound().step(
             self._model.objective,
             self._model.weights,
-            *self._inputs,
+            self._batch,
             self._multipliers,
             self._gradient,
         )

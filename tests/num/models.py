@@ -6,6 +6,7 @@ import numpy as np
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.minibatch import Minibatch
 from ehf_num.tape import make_vjp
 
 HIDDEN = (12, 10)
@@ -72,8 +73,8 @@ def draw(flow, n=16, seed=3):
 def step(flow, bound, x, noise, base_states=None, multipliers=()):
     """Terms and flat gradient of one step of training."""
     gradient = np.full_like(flow._parameters.flat, np.nan)
-    rates = np.array(multipliers)
-    terms = bound.step(flow.objective, flow.weights, x, noise, base_states, rates, gradient)
+    batch, rates = Minibatch(x, noise, base_states), np.array(multipliers)
+    terms = bound.step(flow.objective, flow.weights, batch, rates, gradient)
     return terms, gradient
 
 

@@ -15,6 +15,7 @@ import ehf_sym as es
 from ehf_num import direct_step, native, parallel
 from ehf_num.bounds import Bound
 from ehf_num.direct_step import log_mean_exp
+from ehf_num.minibatch import Minibatch
 
 TOLERANCE = {"float64": 1e-11, "float32": 2e-4}
 POINTS = 13
@@ -28,16 +29,17 @@ def _restored():
 
 
 def inputs(flow, bound, points=POINTS, base_states=9):
-    """Points, noise, base states and λ: what training hands to a bound."""
+    """A minibatch and λ: what training hands to a bound."""
     dtype, rng = flow.weights[0].dtype, np.random.default_rng(3)
     x = bound.repeat(rng.standard_normal((points, flow.dim)).astype(dtype))
     noise = rng.standard_normal(x.shape).astype(dtype)
     constraint = flow.objective.constraint
     if constraint is None:
-        return x, noise, None, np.empty(0, dtype)
+        return Minibatch(x, noise), np.empty(0, dtype)
     count = base_states if constraint.on_base else 0
     states = rng.standard_normal((count, 2 * flow.dim)).astype(dtype)
-    return x, noise, states, rng.uniform(0.1, 2, len(constraint.names)).astype(dtype)
+    rates = rng.uniform(0.1, 2, len(constraint.names)).astype(dtype)
+    return Minibatch(x, noise, states), rates
 
 
 def directly(flow, bound, arguments):
@@ -165,19 +167,20 @@ def test_what_the_tape_alone_knows_takes_the_tape(base):
     encoder = "gaussian" if base.space.parameters else Own()
     flow = en.EquivariantHamiltonianFlow(base, es.groups.so(2), encoder=encoder, hidden=(6,), rng=0)
     for bound in (Bound(), Bound("importance", draws=2)):
-        *arguments, rates = inputs(flow, bound)
+        arguments = inputs(flow, bound)
         gradient = np.full_like(flow._parameters.flat, np.nan)
-        assert directly(flow, bound, (*arguments, rates)) is None
-        terms = bound.step(flow.objective, flow.weights, *arguments, rates, gradient)
-        wanted, bars = bound.on_tape(flow.objective, flow.weights, *arguments, rates)
+        assert directly(flow, bound, arguments) is None
+        terms = bound.step(flow.objective, flow.weights, *arguments, gradient)
+        wanted, bars = bound.on_tape(flow.objective, flow.weights, *arguments)
         np.testing.assert_array_equal(terms, wanted)
         np.testing.assert_array_equal(gradient, np.concatenate([bar.ravel() for bar in bars]))
 
 
 def test_the_gradient_against_central_differences():
     flow, bound = make("so2", constraint_on="base"), Bound()
-    x, noise, states, rates = inputs(flow, bound)
-    _, gradient = directly(flow, bound, (x, noise, states, rates))
+    batch, rates = inputs(flow, bound)
+    x, noise, states = batch.x, batch.noise, batch.base_states
+    _, gradient = directly(flow, bound, (batch, rates))
     flat, rng = flow._parameters.flat, np.random.default_rng(4)
     start = flat.copy()
     for _ in range(3):
