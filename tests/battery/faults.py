@@ -57,7 +57,8 @@ def _compile(folder: Path) -> None:
     """Compile the kernels of the copy over those that came with it."""
     (library,) = (folder / "ehf_num").glob("_native*.so")
     compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
-    options = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
+    options = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-pthread"]
+    options += ["-shared", "-fPIC"]
     source = folder / "ehf_num" / "kernels" / "module.c"
     include = f"-I{sysconfig.get_path('include')}"
     done = subprocess.run(

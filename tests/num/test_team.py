@@ -30,11 +30,11 @@ def _many_threads(monkeypatch):
     parallel.set_threads(None)
 
 
-def chain_there_and_back(threads, rows=50, probes=31, keep=True, seed=0):
+def chain_there_and_back(threads, rows=50, probes=31, keep=True, seed=0, width=20):
     """All that a chain gives: states, fields, cotangents of rows and of weights."""
     parallel.set_threads(threads)
     rng = np.random.default_rng(seed)
-    weights = [w for _ in range(4) for w in init_energy((DIM, 20, 17, 1), rng, "float64")]
+    weights = [w for _ in range(4) for w in init_energy((DIM, width, 17, 1), rng, "float64")]
     chain = Chain(steps=2, dt=0.3, hamiltonians=2, rebuild=not keep)
     share = chain_kernel(chain, tuple(weights)).share(keep=True)
     q, p = rng.standard_normal((2, rows, DIM))
@@ -58,40 +58,14 @@ def assert_equal(one, other):
         np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("threads", [2, 3, 7, 64, 1000])
-@pytest.mark.parametrize("keep", [True, False])
-def test_chain_of_any_number_of_threads(threads, keep):
-    alone, shared = (chain_there_and_back(n, keep=keep) for n in (1, threads))
-    for left, right in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12 * np.abs(left).max())
-    assert_equal(shared, chain_there_and_back(threads, keep=keep))
-
-
-@pytest.mark.parametrize("rows", [0, 1, 2, 50])
-@pytest.mark.parametrize("threads", [2, 5])
-def test_relu_networks(threads, rows):
-    alone, shared = (relu_there_and_back(n, rows) for n in (1, threads))
-    for left, right in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(("rows", "probes"), [(1, 40), (40, 1), (2, 0), (0, 40)])
-def test_shares_without_rows_or_without_probes(rows, probes):
-    alone, shared = (chain_there_and_back(n, rows, probes) for n in (1, 8))
-    for left, right in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
-
-
-def test_a_thread_that_fell_asleep_wakes():
+def _after_pauses():
     wanted = chain_there_and_back(2)
-    for pause in (0.0, 0.003, 0.0, 0.02):  # its patience is half a millisecond
+    for pause in (0.0, 0.003, 0.0, 0.02):  # a thread's patience is half a millisecond
         time.sleep(pause)
         assert_equal(chain_there_and_back(2), wanted)
 
 
-def test_calls_from_several_threads_at_once_have_the_bits_of_one():
-    """One of them has the team; the others do their shares themselves."""
-    parallel.set_threads(3)
+def _several_at_once():
     wanted = [chain_there_and_back(3, seed=k) for k in range(4)]
     failed = []
 
@@ -108,6 +82,55 @@ def test_calls_from_several_threads_at_once_have_the_bits_of_one():
     for worker in workers:
         worker.join()
     assert not failed
+
+
+def _in_child(function):
+    parallel.LEAST_KERNEL_WORK = 1.0
+    native.set_native(True)
+    function()
+
+
+@pytest.mark.parametrize("function", [_after_pauses, _several_at_once])
+def test_threads_that_sleep_wake_and_calls_at_once_have_the_bits_of_one(function):
+    """In a process of its own, and before all other tests: it hangs where this does not work."""
+    context = multiprocessing.get_context("spawn")
+    child = context.Process(target=_in_child, args=(function,), daemon=True)
+    child.start()
+    child.join(60)
+    exitcode = child.exitcode
+    child.kill()
+    assert exitcode == 0
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7, 64, 1000])
+@pytest.mark.parametrize("keep", [True, False])
+def test_chain_of_any_number_of_threads(threads, keep):
+    alone, shared = (chain_there_and_back(n, keep=keep) for n in (1, threads))
+    for left, right in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12 * np.abs(left).max())
+    assert_equal(shared, chain_there_and_back(threads, keep=keep))
+
+
+def test_shares_that_take_long_do_not_meet():
+    """So long that threads are at work at the same time, on a busy machine too."""
+    alone, shared = (chain_there_and_back(n, rows=3000, width=150) for n in (1, 3))
+    for left, right in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-11 * np.abs(left).max())
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 50])
+@pytest.mark.parametrize("threads", [2, 5])
+def test_relu_networks(threads, rows):
+    alone, shared = (relu_there_and_back(n, rows) for n in (1, threads))
+    for left, right in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "probes"), [(1, 40), (40, 1), (2, 0), (0, 40)])
+def test_shares_without_rows_or_without_probes(rows, probes):
+    alone, shared = (chain_there_and_back(n, rows, probes) for n in (1, 8))
+    for left, right in zip(alone, shared, strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
 
 
 def _send(pipe, threads):
