@@ -1,31 +1,34 @@
 /* Shares of a call at the same time: the first on the thread that calls, each other on one of ours.
 
    A kernel takes tens of microseconds, a sleeping thread takes as long to wake. So whoever waits,
-   for work or for its end, looks again and again for a while (PATIENCE) before it sleeps. There is
-   one team: a call that finds it at work does its shares one after the other, to the same bits. */
+   for work or for its end, looks again and again for a while (PATIENCE) before it sleeps. A share is
+   claimed before it is begun: who calls does those itself that nobody has begun when it is ready,
+   because a thread is asleep or another process has its core. There is one team: a call that finds
+   it at work does all of its shares itself. Who does a share does not change its bits. */
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 #define PATIENCE 500000 /* nanoseconds */
 
 typedef void (*kernel)(const call *);
 
-/* A count that one thread raises and another waits for. */
+/* The number of a call, which one thread writes and another waits for. */
 typedef struct {
-    atomic_ulong count;
+    atomic_ulong number;
     atomic_int asleep;
     pthread_mutex_t mutex;
-    pthread_cond_t raised;
+    pthread_cond_t written;
 } event;
 
 typedef struct {
     event posted, done;
+    atomic_ulong claimed; /* the last call whose share somebody has begun */
     kernel function;
     const call *share;
-    unsigned long calls;
 } helper;
 
 static helper team[MAX_THREADS - 1];
@@ -46,53 +49,65 @@ static void rest(void) {
 #endif
 }
 
-static void event_raise(event *of) {
-    atomic_fetch_add(&of->count, 1);
-    if (!atomic_load(&of->asleep)) return; /* it will see the count before it sleeps */
+static void event_write(event *of, unsigned long number) {
+    atomic_store(&of->number, number);
+    if (!atomic_load(&of->asleep)) return; /* it will see the number before it sleeps */
     pthread_mutex_lock(&of->mutex);
-    pthread_cond_signal(&of->raised);
+    pthread_cond_signal(&of->written);
     pthread_mutex_unlock(&of->mutex);
 }
 
-static void event_await(event *of, unsigned long count) {
+/* Wait for a number beyond the last one, and return it. */
+static unsigned long event_await(event *of, unsigned long last) {
     const long end = nanoseconds() + PATIENCE;
+    unsigned long number;
     do {
         for (int i = 0; i < 32; i++, rest())
-            if (atomic_load(&of->count) == count) return;
+            if ((number = atomic_load(&of->number)) != last) return number;
     } while (nanoseconds() < end);
     pthread_mutex_lock(&of->mutex);
     atomic_store(&of->asleep, 1);
-    while (atomic_load(&of->count) != count) pthread_cond_wait(&of->raised, &of->mutex);
+    while ((number = atomic_load(&of->number)) == last)
+        pthread_cond_wait(&of->written, &of->mutex);
     atomic_store(&of->asleep, 0);
     pthread_mutex_unlock(&of->mutex);
+    return number;
+}
+
+/* Say that one begins the share of a call: 0 where somebody else has. */
+static int claimed(helper *of, unsigned long number) {
+    unsigned long before = number - 1;
+    return atomic_compare_exchange_strong(&of->claimed, &before, number);
 }
 
 static void *help(void *argument) {
     helper *self = argument;
-    for (unsigned long next = 1;; next++) {
-        event_await(&self->posted, next);
+    for (unsigned long number = 0;;) {
+        number = event_await(&self->posted, number);
+        if (!claimed(self, number)) continue;
         self->function(self->share);
-        event_raise(&self->done);
+        event_write(&self->done, number);
     }
     return 0;
 }
 
 /* Start threads until there are so many; returns how many there are. */
 static long team_of(long wanted) {
+    if (wanted <= team_size) return wanted;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for Python's own threads */
     for (; team_size < wanted; team_size++) {
         pthread_t thread;
         helper *next = team + team_size;
-        *next = (helper){.calls = 0};
-        pthread_mutex_init(&next->posted.mutex, 0), pthread_cond_init(&next->posted.raised, 0);
-        pthread_mutex_init(&next->done.mutex, 0), pthread_cond_init(&next->done.raised, 0);
+        memset(next, 0, sizeof *next);
+        pthread_mutex_init(&next->posted.mutex, 0), pthread_cond_init(&next->posted.written, 0);
+        pthread_mutex_init(&next->done.mutex, 0), pthread_cond_init(&next->done.written, 0);
         if (pthread_create(&thread, 0, help, next)) break;
         pthread_detach(thread);
     }
     pthread_sigmask(SIG_SETMASK, &before, 0);
-    return team_size < wanted ? team_size : wanted;
+    return team_size;
 }
 
 /* Threads do not survive a fork, and the parent's may have been at work. */
@@ -106,10 +121,16 @@ static void run_shares(kernel function, const call *shares, long count) {
     const long helpers = ours ? team_of(count - 1) : 0;
     for (long k = 0; k < helpers; k++) {
         team[k].function = function, team[k].share = shares + count - helpers + k;
-        team[k].calls++;
-        event_raise(&team[k].posted);
+        event_write(&team[k].posted, atomic_load(&team[k].posted.number) + 1);
     }
     for (long k = 0; k < count - helpers; k++) function(shares + k);
-    for (long k = 0; k < helpers; k++) event_await(&team[k].done, team[k].calls);
+    for (long k = 0; k < helpers; k++) {
+        const unsigned long number = atomic_load(&team[k].posted.number);
+        unsigned long done = atomic_load(&team[k].done.number);
+        if (claimed(team + k, number))
+            function(team[k].share);
+        else
+            while (done != number) done = event_await(&team[k].done, done);
+    }
     if (ours) atomic_flag_clear(&team_at_work);
 }
