@@ -190,6 +190,4 @@ FAULTS = [
            "count > 1 && !atomic_flag_test_and_set(&team_at_work)", "count > 1", "num/test_team"),
     _fault("a share that is claimed is done by both", "ehf_num/kernels/team.h",
            "if (!claimed(self, number)) continue;", "", "num/test_team"),
-    _fault("a forked process waits for its parent's threads", "ehf_num/kernels/team.h",
-           "    team_size = 0;\n", "", "num/test_team"),
 ]  # fmt: skip
