@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from ehf_num.atomic import atomic_write
 from ehf_num.datasets import modes_on_circle
+from ehf_num.experiments import recorded
 from ehf_num.experiments.circle_runs import ARROWS, EXTENT, PIXELS, CircleRun
 from ehf_num.experiments.common import Drawn
 from ehf_num.experiments.wells import NEAR
@@ -28,11 +29,8 @@ _PER_SECOND = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
-    """One finished run: its spec and what it returned."""
-
-    spec: CircleRun
-    values: dict[str, Any]
+class Row(recorded.Row[CircleRun]):
+    """One finished run."""
 
     @property
     def rank(self) -> tuple[bool, float]:
