@@ -50,7 +50,7 @@ exact
 # Samples of both, and the potential that the exact one has learned: it depends on the distance from
 # the center alone.
 
-figure, axes = plt.subplots(2, 2, figsize=(8, 7.6), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(9, 7.2), layout="constrained")
 box = (-3.6, 3.6, -3.6, 3.6)
 plot_samples(points, axes[0, 0], extent=box, title="100 points")
 for ax, model, title in ((axes[0, 1], free, "no symmetry"), (axes[1, 0], exact, "exact")):

@@ -40,7 +40,7 @@ class Row(recorded.Row[CircleRun]):
 
 def figure(rows: Sequence[Row]) -> Figure:
     """Draw one row a run: densities, K, U with its wells, one step, the whole flow."""
-    canvas = Figure(figsize=(25, 4.2 * len(rows)), layout="constrained")
+    canvas = Figure(figsize=(19, 3.0 * len(rows)), layout="constrained")
     for axes, row in zip(canvas.subplots(len(rows), 6, squeeze=False), rows, strict=True):
         spec, values, target = row.spec, row.values, modes_on_circle(row.spec.modes)
         data = target.sample(len(values["samples"]), rng=0)

@@ -17,7 +17,7 @@ from ehf_num.datasets import rings
 from ehf_num.experiments import rings_figures
 from ehf_num.experiments.chapter import Chapter, Picture, Table, save
 from ehf_num.experiments.claims import RULE, as_table
-from ehf_num.experiments.common import mean_and_spread
+from ehf_num.experiments.common import mean_and_spread, seed_range
 from ehf_num.experiments.recorded import check_sizes, ended_early, failures, run_all
 from ehf_num.experiments.rings_claims import Rows, effects, judgements, words_of
 from ehf_num.experiments.rings_runs import Budget, RingsRun
@@ -119,8 +119,8 @@ def chapter(settings: Settings, outcomes: Sequence[Outcome], folder: Path, comma
         name="fig2a",
         title="Figure 2A: two rings, with and without the constraint",
         command=command,
-        seeds=f"0..{settings.seeds - 1}: data, weights and noise; runs with one seed see the same "
-        "points",
+        seeds=f"{seed_range(settings.seeds)}: data, weights and noise; runs with one seed see the "
+        "same points",
         remarks=(*failed,),
     )
     if not rows.rows:

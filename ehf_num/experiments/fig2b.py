@@ -17,6 +17,7 @@ from ehf_num import checks
 from ehf_num.experiments.chapter import Chapter, Picture, Table, save
 from ehf_num.experiments.circle_figures import Row, animate, figure
 from ehf_num.experiments.circle_runs import Budget, CircleRun
+from ehf_num.experiments.common import seed_range
 from ehf_num.experiments.recorded import check_sizes, ended_early, failures, rows_of, run_all
 from ehf_num.experiments.wells import NEAR
 from ehf_num.sweep import Outcome
@@ -113,7 +114,7 @@ def chapter(settings: Settings, outcomes: Sequence[Outcome], folder: Path, comma
         name=settings.name,
         title="Figure 2B: modes on a circle, and whether U has one minimum a mode",
         command=command,
-        seeds=f"0..{settings.seeds - 1}: weights, data and noise",
+        seeds=f"{seed_range(settings.seeds)}: weights, data and noise",
         tables=(_verdicts(rows), _results(rows)) if rows else (),
         pictures=tuple(_pictures(rows, folder, settings.name)),
         remarks=(*failed, *(_remarks(settings, rows) if rows else ())),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ehf_num.experiments.chapter import save
+from ehf_num.experiments.common import seed_range
 from ehf_num.experiments.recorded import failures, run_all
 from ehf_num.parallel import cores
 from ehf_num.result import versions
@@ -111,7 +112,7 @@ def run(
                 "KL to the truth against N: means over seeds, bands from least to largest.",
             )
         ]
-    seeds = f"0..{settings.seeds - 1}: data, weights and noise"
+    seeds = f"{seed_range(settings.seeds)}: data, weights and noise"
     return as_chapter(found, command, seeds, pictures).write(folder)
 
 
