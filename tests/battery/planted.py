@@ -218,6 +218,8 @@ FAULTS = [
            "> _EDGE", "> -_EDGE", "num/test_wells"),
     _fault("a saddle counted", "ehf_num/experiments/wells.py",
            "end.fun + _HIGHER).all()", "end.fun + _HIGHER).any()", "num/test_wells"),
+    _fault("one minimum counted twice", "ehf_num/experiments/wells.py",
+           "> _SAME for _, other in found", "> 0 for _, other in found", "num/test_wells"),
     _fault("one minimum near is enough", "ehf_num/experiments/wells.py",
            "(self.distances <= NEAR).all()", "(self.distances <= NEAR).any()", "num/test_wells"),
     _fault("sign of the KL", "ehf_num/experiments/circle_runs.py",

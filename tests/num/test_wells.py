@@ -34,9 +34,20 @@ def test_minima_are_all_found_and_nothing_else():
     np.testing.assert_allclose(found[0], 0, atol=1e-6)
 
 
-@pytest.mark.parametrize("potential", [Q1**2 - Q2**2, -(Q1**2) - Q2**2, Q1 + Q2, Q1**2])
+@pytest.mark.parametrize(
+    "potential",
+    [Q1**2 - Q2**2, -(Q1**2) - Q2**2, Q1 + Q2, Q1**2, (Q1 - 3) ** 2 + Q2**2],
+    ids=["saddle", "maximum", "slope", "valley", "on the edge"],
+)
 def test_saddles_slopes_edges_and_valleys_are_no_minima(potential):
     assert wells_of(potential).shape == (0, 2)
+
+
+def test_one_minimum_is_found_once():
+    """In a long trough starts stay far apart until L-BFGS-B, and end almost alike."""
+    found = wells_of(10_000 * Q1**2 + Q2**2 / 1_000)
+    assert found.shape == (1, 2)
+    np.testing.assert_allclose(found, 0, atol=0.01)
 
 
 def test_minima_of_a_network_are_those_of_a_fine_grid():
