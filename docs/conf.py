@@ -43,6 +43,9 @@ default_role = "autolink"  # `name` in a docstring: a link where there is such a
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+# Formulas that are wider than the page break into lines; before Sphinx 9 they scroll.
+mathjax4_config = {"output": {"displayOverflow": "linebreak"}}
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it in words
 autosummary_generate = False

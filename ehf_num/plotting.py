@@ -63,6 +63,8 @@ def plot_density(
     title: str = "Density",
     bandwidth: float | None = None,
     resolution: int = 150,
+    colorbar: bool = False,
+    colorbar_label: str = "density [per unit area]",
 ) -> Axes:
     """Draw a density in the plane as an image, brighter where it is higher.
 
@@ -82,6 +84,8 @@ def plot_density(
         and blurs rings and modes.
     resolution : int
         Pixels along each axis.
+    colorbar, colorbar_label : bool, str
+        Whether a color bar says how high the density is, and its name.
 
     Returns
     -------
@@ -109,8 +113,12 @@ def plot_density(
         box = checked_extent(square_around(x) if extent is None else extent)
         density = _kernel_estimate(x, bandwidth)(grid(box, resolution).T)
     ax = axes_or_new(ax)
-    image = density.reshape(resolution, resolution)
-    ax.imshow(image, extent=box, origin="lower", cmap="viridis", vmin=0, interpolation="bilinear")
+    image = ax.imshow(
+        density.reshape(resolution, resolution),
+        extent=box, origin="lower", cmap="viridis", vmin=0, interpolation="bilinear",
+    )  # fmt: skip
+    if colorbar:
+        _colorbar(ax, image, colorbar_label)
     return _finish(ax, box, labels, title)
 
 

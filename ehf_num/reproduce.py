@@ -96,6 +96,7 @@ EXPERIMENTS = {
             "Figure 2B, small: modes on a circle, and the flow that makes them",
             f"{_PAPER}.multimodal",
             _ITERATIONS,
+            sweeps=True,
         ),
         Experiment(
             "data-efficiency",

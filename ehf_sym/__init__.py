@@ -34,7 +34,8 @@ from ehf_sym.symmetries.particles import Particles
 from ehf_sym.symmetries.point_transformation import PointTransformation
 from ehf_sym.symmetries.systems import IsotropicOscillator, Kepler
 from ehf_sym.symmetry_search import symmetries_of
-from ehf_sym.zero_test import ZeroVerdict, is_zero
+from ehf_sym.verdict import ZeroVerdict
+from ehf_sym.zero_test import is_zero
 
 __all__ = [
     "ActionError",

@@ -12,7 +12,8 @@ from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.flows.flow_proof import Checks
 from ehf_sym.flows.parameter_values import parameter_values
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.report import Document, Line, Reported, formula_data, space_data, verdict_data
+from ehf_sym.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.verdict import verdict_data
 
 if TYPE_CHECKING:
     from ehf_sym.bridge import NumpyFlow

@@ -18,7 +18,7 @@ from ehf_sym.flows.flow_proof import Checks
 from ehf_sym.flows.flow_search import is_period
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.zero_test import ZeroVerdict
+from ehf_sym.verdict import ZeroVerdict
 
 
 def finite_action(symmetry: LieAlgebra, k: Any) -> FiniteAction:

@@ -19,7 +19,8 @@ from ehf_sym.invariants import Invariants
 from ehf_sym.lie_algebra import LieAlgebra, checked_algebra
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.validation import whole_number
-from ehf_sym.zero_test import ZeroVerdict, is_zero
+from ehf_sym.verdict import ZeroVerdict
+from ehf_sym.zero_test import is_zero
 
 _PATIENCE = 6  # the degree after which no more invariants are looked for
 

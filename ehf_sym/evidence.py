@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.report import Document, Line, formula_data, space_data, verdict_data
+from ehf_sym.report import Document, Line, formula_data, space_data
+from ehf_sym.verdict import verdict_data
 
 if TYPE_CHECKING:
     from ehf_sym.invariance import GeneratorVerdict, InvarianceReport

@@ -14,7 +14,8 @@ from ehf_sym.errors import ArgumentError
 from ehf_sym.evidence import invariance_document
 from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.report import Document, Reported
-from ehf_sym.zero_test import ZeroVerdict, is_zero
+from ehf_sym.verdict import ZeroVerdict
+from ehf_sym.zero_test import is_zero
 
 Status = Literal["proved", "refuted", "undecided"]
 

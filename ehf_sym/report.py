@@ -14,7 +14,6 @@ from sympy import Expr, latex
 from ehf_sym.errors import FormulaError
 from ehf_sym.formula import format_formula
 from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.zero_test import ZeroVerdict
 
 # A formula longer than this is cut in text and HTML: nobody checks it by hand.
 _LONGEST = 400
@@ -160,27 +159,6 @@ def space_data(space: PhaseSpace) -> dict[str, Any]:
     {'dim': 2, 'parameters': []}
     """
     return {"dim": space.dim, "parameters": [symbol.name for symbol in space.parameters]}
-
-
-def verdict_data(verdict: ZeroVerdict) -> dict[str, Any]:
-    """Verdict for a program.
-
-    Examples
-    --------
-    >>> from sympy import Symbol
-    >>> from ehf_sym.zero_test import is_zero
-    >>> verdict_data(is_zero(Symbol("x", real=True) / 2))
-    {'status': 'refuted', 'method': 'exact arithmetic', 'witness': {'x': '1'}, 'value': '1/2'}
-    """
-    data: dict[str, Any] = {"status": verdict.status, "method": verdict.method}
-    if verdict.witness is not None:
-        data["witness"] = {symbol.name: str(x) for symbol, x in verdict.witness.items()}
-    if verdict.value is not None:
-        enclosed = isinstance(verdict.value, tuple)
-        data["value"] = [str(x) for x in verdict.value] if enclosed else str(verdict.value)
-    if verdict.residual is not None:
-        data["residual"] = formula_data(verdict.residual)
-    return data
 
 
 def _cut(formula: Expr) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, islice
 from numbers import Real
-from typing import Any, Literal, NoReturn
+from typing import Any
 
 import sympy as sp
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.validation import exact_scalar, refuse_infinite
+from ehf_sym.verdict import Witness, ZeroVerdict
 from ehf_sym.zero import clock
 from ehf_sym.zero.certificate import Certificate
 from ehf_sym.zero.clock import OutOfTimeError
@@ -35,7 +35,6 @@ from ehf_sym.zero.witness import (
 )
 
 _QUICK_POINTS = 2
-_SHOWN_CHARACTERS = 30
 _DOMAIN_POINTS = 120
 _THIN_STARTS = 12
 _WITNESS_POINTS = 80
@@ -50,92 +49,6 @@ _INDEPENDENCE = (
     "conjecture for constants) does it follow that the expression is not zero"
 )
 _BOUND = "the separation bound of Burnikel, Funke, Mehlhorn, Schirra and Schmitt (2001)"
-
-Status = Literal["proved", "refuted", "undecided"]
-
-
-class Witness(Mapping[sp.Symbol, sp.Rational]):
-    """An immutable point: symbol -> exact rational coordinate."""
-
-    def __init__(self, point: Mapping[sp.Symbol, sp.Rational]) -> None:
-        self._items = tuple(sorted(point.items(), key=lambda item: sp.default_sort_key(item[0])))
-
-    def __getitem__(self, symbol: sp.Symbol) -> sp.Rational:
-        return dict(self._items)[symbol]
-
-    def __iter__(self) -> Iterator[sp.Symbol]:
-        return (symbol for symbol, _ in self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __hash__(self) -> int:
-        return hash(self._items)
-
-    def __repr__(self) -> str:
-        return "{" + ", ".join(f"{symbol}: {number}" for symbol, number in self._items) + "}"
-
-
-@dataclass(frozen=True, slots=True)
-class ZeroVerdict:
-    """The answer of `is_zero`.
-
-    Attributes
-    ----------
-    status : {"proved", "refuted", "undecided"}
-        The answer.
-    method : str
-        What decided it: the normal form's kernels, or the arithmetic at the witness.
-    witness : Mapping or None
-        If refuted: rational coordinates at which the expression is not zero.
-    value : Rational or (Float, Float) or None
-        If refuted: the value at the witness, exact, or two numbers of one sign that
-        enclose it.
-    residual : sympy.Expr or None
-        If undecided: what could not be decided.
-    certificate : Certificate
-        What the answer rests on; ``print(verdict.certificate)`` or ``.as_dict()``.
-    """
-
-    status: Status
-    method: str
-    witness: Mapping[sp.Symbol, sp.Rational] | None = None
-    value: sp.Rational | tuple[sp.Float, sp.Float] | None = None
-    residual: sp.Expr | None = None
-    certificate: Certificate | None = None
-
-    @property
-    def proved(self) -> bool:
-        """Whether the expression is zero wherever it is real and defined."""
-        return self.status == "proved"
-
-    @property
-    def refuted(self) -> bool:
-        """Whether the expression is not zero at the witness."""
-        return self.status == "refuted"
-
-    @property
-    def undecided(self) -> bool:
-        """Whether neither was shown."""
-        return self.status == "undecided"
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("a verdict has three values: use .proved, .refuted or .status")
-
-    def __str__(self) -> str:
-        if self.status == "refuted":
-            where = ", ".join(f"{symbol} = {x}" for symbol, x in (self.witness or {}).items())
-            place = f" at {where}" if where else ""
-            return f"refuted: the value{place} is {_short(self.value)} ({self.method})"
-        rest = "" if self.residual is None else f"; what remains is {self.residual}"
-        return f"{self.status}: {self.method}{rest}"
-
-
-def _short(value: Any) -> str:
-    """Write a value with few digits: exactly where that is short."""
-    if isinstance(value, sp.Rational) and len(str(value)) <= _SHOWN_CHARACTERS:
-        return str(value)
-    return f"about {sp.N(value[0] if isinstance(value, tuple) else value, 6)}"
 
 
 def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:

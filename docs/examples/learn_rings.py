@@ -50,10 +50,12 @@ exact
 # Samples of both, and the potential that the exact one has learned: it depends on the distance from
 # the center alone.
 
-figure, axes = plt.subplots(2, 2, figsize=(8, 7.6), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(9, 7.2), layout="constrained")
 box = (-3.6, 3.6, -3.6, 3.6)
 plot_samples(points, axes[0, 0], extent=box, title="100 points")
-plot_density(free.sample(4000, rng=2), axes[0, 1], extent=box, title="no symmetry")
-plot_density(exact.sample(4000, rng=2), axes[1, 0], extent=box, title="exact")
-plot_field(exact.flow.hamiltonians[0].potential, axes[1, 1], extent=box, title="exact: U(q)")
+for ax, model, title in ((axes[0, 1], free, "no symmetry"), (axes[1, 0], exact, "exact")):
+    plot_density(model.sample(4000, rng=2), ax, extent=box, title=title, colorbar=True)
+potential = exact.flow.hamiltonians[0].potential
+label = "U [dimensionless]"
+plot_field(potential, axes[1, 1], extent=box, title="exact: U(q)", colorbar_label=label)
 plt.show()

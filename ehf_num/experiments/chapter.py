@@ -6,17 +6,14 @@ Text for a terminal and the sections of the report both come from it, so they sa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from ehf_num.atomic import atomic_write
 from ehf_num.experiments.common import aligned
 from ehf_num.result import versions
-from ehf_num.sweep import Outcome
 from ehf_sym.errors import EHFError
 
 _ENDING = ".chapter.json"
@@ -152,12 +149,3 @@ def save(canvas: Figure, folder: Path, file: str, caption: str) -> Picture:
     with atomic_write(path) as handle:
         canvas.savefig(handle, format=path.suffix[1:], dpi=_DOTS_PER_INCH)
     return Picture(file, caption)
-
-
-def failures(outcomes: Sequence[Outcome], name: Callable[[Any], str]) -> list[str]:
-    """Say of each run that failed what its spec is called, and its traceback's last line."""
-    return [
-        f"{name(outcome.spec)}: {(outcome.error or '').strip().splitlines()[-1]}"
-        for outcome in outcomes
-        if outcome.values is None
-    ]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from ehf_num.atomic import atomic_write
 from ehf_num.datasets import modes_on_circle
+from ehf_num.experiments import recorded
 from ehf_num.experiments.circle_runs import ARROWS, EXTENT, PIXELS, CircleRun
 from ehf_num.experiments.common import Drawn
 from ehf_num.experiments.wells import NEAR
@@ -28,11 +29,8 @@ _PER_SECOND = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
-    """One finished run: its spec and what it returned."""
-
-    spec: CircleRun
-    values: dict[str, Any]
+class Row(recorded.Row[CircleRun]):
+    """One finished run."""
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -42,7 +40,7 @@ class Row:
 
 def figure(rows: Sequence[Row]) -> Figure:
     """Draw one row a run: densities, K, U with its wells, one step, the whole flow."""
-    canvas = Figure(figsize=(25, 4.2 * len(rows)), layout="constrained")
+    canvas = Figure(figsize=(19, 3.0 * len(rows)), layout="constrained")
     for axes, row in zip(canvas.subplots(len(rows), 6, squeeze=False), rows, strict=True):
         spec, values, target = row.spec, row.values, modes_on_circle(row.spec.modes)
         data = target.sample(len(values["samples"]), rng=0)

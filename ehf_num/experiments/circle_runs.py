@@ -10,7 +10,6 @@ import numpy as np
 
 import ehf_sym as es
 from ehf_num.datasets import modes_on_circle
-from ehf_num.experiments.multimodal import Displacement
 from ehf_num.experiments.wells import match, minima
 from ehf_num.hamiltonian import NetworkHamiltonian
 from ehf_num.integrators import Leapfrog
@@ -125,6 +124,22 @@ class CircleRun:
             "stop_reason": flow.result_.stop_reason,
             "seconds": flow.result_.seconds,
         }
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """How far so many leapfrog steps move q from rest."""
+
+    flow: EquivariantHamiltonianFlow
+    steps: int
+
+    def __call__(self, q: Array) -> Array:
+        """Evaluate it: (n, 2) to (n, 2)."""
+        q = q.astype(self.flow.settings.dtype)
+        integrator = Leapfrog(self.steps, self.flow.settings.step_size)
+        end, _ = integrator.forward(self.flow.flow.hamiltonians[0], q, np.zeros_like(q))
+        moved: Array = end - q
+        return moved
 
 
 def in_double(hamiltonian: NetworkHamiltonian) -> NetworkHamiltonian:

@@ -118,13 +118,20 @@ def as_table(judgements: Sequence[Judgement]) -> Table:
             j.claim.text,
             j.claim.effect,
             _claimed(j.claim),
-            f"{j.mean:+.3f} ± {j.error:.3f}",
+            _measured(j),
             str(j.seeds),
             j.verdict,
         )
         for j in judgements
     ]
     return Table("claims, one by one", tuple(rows))
+
+
+def _measured(judgement: Judgement) -> str:
+    if not judgement.seeds:
+        return "-"
+    error = f" ± {judgement.error:.3f}" if judgement.seeds > 1 else ""
+    return f"{judgement.mean:+.3f}{error}"
 
 
 def _claimed(claim: Claim) -> str:

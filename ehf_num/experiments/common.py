@@ -39,6 +39,17 @@ def mean_and_spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
 
 
+def seed_range(count: int) -> str:
+    """Write which seeds so many are.
+
+    Examples
+    --------
+    >>> seed_range(3), seed_range(1)
+    ('0..2', '0')
+    """
+    return "0" if count == 1 else f"0..{count - 1}"
+
+
 def centered(energy: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Subtract an energy's least value on what is drawn: H is defined up to a constant."""
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ehf_num import checks
 from ehf_num.datasets import rings
 from ehf_num.experiments import rings_figures
-from ehf_num.experiments.chapter import Chapter, Picture, Table, failures, save
+from ehf_num.experiments.chapter import Chapter, Picture, Table, save
 from ehf_num.experiments.claims import RULE, as_table
-from ehf_num.experiments.common import mean_and_spread
+from ehf_num.experiments.common import mean_and_spread, seed_range
+from ehf_num.experiments.recorded import check_sizes, ended_early, failures, run_all
 from ehf_num.experiments.rings_claims import Rows, effects, judgements, words_of
 from ehf_num.experiments.rings_runs import Budget, RingsRun
-from ehf_num.sweep import Outcome, sweep
+from ehf_num.sweep import Outcome
 from ehf_sym.errors import ArgumentError
 
 _NONE, _ENDLESS = "none", "endless"
@@ -76,11 +76,7 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        checks.positive_integer(self.seeds, "seeds")
-        checks.positive_integer(self.iterations, "iterations")
-        for name in ("kappas", "points"):
-            if not getattr(self, name):
-                raise ArgumentError(f"{name} was empty; it should have at least one entry")
+        check_sizes(self, "kappas", "points")
         self.runs()
 
     def runs(self) -> list[RingsRun]:
@@ -111,16 +107,8 @@ def run(
     *,
     command: str = "ehf reproduce fig2a",
 ) -> str:
-    """Do what has no record yet; write tables and pictures; return the tables as text.
-
-    Raises
-    ------
-    RecordError
-        If a record is damaged.
-    """
-    records = folder / "records"
-    outcomes = sweep(settings.runs(), executor, folder=records, progress=settings.progress)
-    return chapter(settings, outcomes, folder, command).write(folder)
+    """Run what `run_all` has to; write tables and pictures; return the tables as text."""
+    return chapter(settings, run_all(settings, folder, executor), folder, command).write(folder)
 
 
 def chapter(settings: Settings, outcomes: Sequence[Outcome], folder: Path, command: str) -> Chapter:
@@ -131,8 +119,8 @@ def chapter(settings: Settings, outcomes: Sequence[Outcome], folder: Path, comma
         name="fig2a",
         title="Figure 2A: two rings, with and without the constraint",
         command=command,
-        seeds=f"0..{settings.seeds - 1}: data, weights and noise; runs with one seed see the same "
-        "points",
+        seeds=f"{seed_range(settings.seeds)}: data, weights and noise; runs with one seed see the "
+        "same points",
         remarks=(*failed,),
     )
     if not rows.rows:
@@ -224,8 +212,7 @@ def _pictures(rows: Rows, folder: Path) -> tuple[Picture, ...]:
 
 def _remarks(settings: Settings, rows: Rows) -> tuple[str, ...]:
     budget = rows.rows[0].spec.budget
-    odd = [_name(row.spec) for row in rows.rows if row.values["stop_reason"] != "iterations"]
-    remarks = [
+    return (
         RULE,
         f"claims are judged by κ = {rows.shown_kappa:g}" if rows.shown_kappa else "no κ was run",
         f"final ln p: importance weighted with {budget.draws} draws, low in expectation, on "
@@ -238,7 +225,5 @@ def _remarks(settings: Settings, rows: Rows) -> tuple[str, ...]:
         f"random rotation R, {budget.turned_draws} draws; the draws' noise is part of it",
         f"{settings.iterations:,} iterations, batch {budget.batch_size}, learning rate "
         f"{budget.learning_rate:g}, float32, one thread a run",
-    ]
-    if odd:
-        remarks.append(f"training ended early, last good weights: {'; '.join(odd)}")
-    return tuple(remarks)
+        *ended_early(rows.rows, _name),
+    )

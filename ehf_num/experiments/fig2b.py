@@ -10,17 +10,17 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ehf_num import checks
-from ehf_num.experiments.chapter import Chapter, Picture, Table, failures, save
+from ehf_num.experiments.chapter import Chapter, Picture, Table, save
 from ehf_num.experiments.circle_figures import Row, animate, figure
 from ehf_num.experiments.circle_runs import Budget, CircleRun
+from ehf_num.experiments.common import seed_range
+from ehf_num.experiments.recorded import check_sizes, ended_early, failures, rows_of, run_all
 from ehf_num.experiments.wells import NEAR
-from ehf_num.sweep import Outcome, sweep
-from ehf_sym.errors import ArgumentError
+from ehf_num.sweep import Outcome
 
 _BASES = ("soft-uniform", "normal")
 
@@ -31,6 +31,8 @@ class Settings:
 
     Attributes
     ----------
+    name : str
+        What files of results are called.
     modes : tuple of int
         Targets, by their number of modes.
     bases : tuple of str
@@ -57,6 +59,7 @@ class Settings:
     10
     """
 
+    name: str = "fig2b"
     modes: tuple[int, ...] = (2, 3, 5, 8, 9)
     bases: tuple[str, ...] = _BASES
     widths: tuple[float, ...] = (5.0,)
@@ -66,11 +69,7 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        checks.positive_integer(self.seeds, "seeds")
-        checks.positive_integer(self.iterations, "iterations")
-        for name in ("modes", "bases", "widths", "step_sizes"):
-            if not getattr(self, name):
-                raise ArgumentError(f"{name} was empty; it should have at least one entry")
+        check_sizes(self, "modes", "bases", "widths", "step_sizes")
         for count in self.modes:
             checks.positive_integer(count, "modes")
         for base in self.bases:
@@ -103,30 +102,21 @@ def run(
     *,
     command: str = "ehf reproduce fig2b",
 ) -> str:
-    """Do what has no record yet; write tables, pictures and the animation; return the tables.
-
-    Raises
-    ------
-    RecordError
-        If a record is damaged.
-    """
-    records = folder / "records"
-    outcomes = sweep(settings.runs(), executor, folder=records, progress=settings.progress)
-    return chapter(settings, outcomes, folder, command).write(folder)
+    """Run what `run_all` has to; write tables, pictures and animations; return the tables."""
+    return chapter(settings, run_all(settings, folder, executor), folder, command).write(folder)
 
 
 def chapter(settings: Settings, outcomes: Sequence[Outcome], folder: Path, command: str) -> Chapter:
     """Draw the pictures and lay everything out; outcomes are those of `CircleRun`."""
-    ended: Any = [outcome for outcome in outcomes if outcome.ended_well]
-    rows = [Row(outcome.spec, dict(outcome.values)) for outcome in ended]
+    rows = rows_of(Row, outcomes)
     failed = [f"failed: {line}" for line in failures(outcomes, _name)]
     return Chapter(
-        name="fig2b",
+        name=settings.name,
         title="Figure 2B: modes on a circle, and whether U has one minimum a mode",
         command=command,
-        seeds=f"0..{settings.seeds - 1}: weights, data and noise",
+        seeds=f"{seed_range(settings.seeds)}: weights, data and noise",
         tables=(_verdicts(rows), _results(rows)) if rows else (),
-        pictures=tuple(_pictures(rows, folder)),
+        pictures=tuple(_pictures(rows, folder, settings.name)),
         remarks=(*failed, *(_remarks(settings, rows) if rows else ())),
     )
 
@@ -193,7 +183,7 @@ def _results(rows: Sequence[Row]) -> Table:
     )
 
 
-def _pictures(rows: Sequence[Row], folder: Path) -> list[Picture]:
+def _pictures(rows: Sequence[Row], folder: Path, name: str) -> list[Picture]:
     """Draw for each base the best run of each target, and its samples on their way."""
     drawn = []
     for base in _BASES:
@@ -205,7 +195,7 @@ def _pictures(rows: Sequence[Row], folder: Path) -> list[Picture]:
         ]
         if not best:
             continue
-        stem = f"fig2b_{base.replace('-', '_')}"
+        stem = f"{name}_{base.replace('-', '_')}"
         words = f"{base} base, for each target the run with one minimum a mode and the least KL"
         drawn.append(
             save(
@@ -230,9 +220,8 @@ def _pictures(rows: Sequence[Row], folder: Path) -> list[Picture]:
 
 def _remarks(settings: Settings, rows: Sequence[Row]) -> tuple[str, ...]:
     spec = rows[0].spec
-    odd = [_name(row.spec) for row in rows if row.values["stop_reason"] != "iterations"]
     kls = np.array([row.values["kl"] for row in rows])
-    remarks = [
+    return (
         f"{sum(row.values['one_to_one'] for row in rows)} of {len(rows)} runs have one minimum of "
         f"U a mode; their KL and the others' are {kls.min():.3f} to {kls.max():.3f} nats",
         "minima: optimized from a grid of 15 × 15 starts on the square drawn, in float64, to the "
@@ -243,7 +232,5 @@ def _remarks(settings: Settings, rows: Sequence[Row]) -> tuple[str, ...]:
         f"KL: {spec.budget.test_points:,} test points, {spec.budget.draws} importance draws, too "
         f"high in expectation; {settings.iterations:,} iterations of endless data, learning rate "
         f"{spec.budget.learning_rate:g}, batch 128, float32, one thread a run",
-    ]
-    if odd:
-        remarks.append(f"training ended early, last good weights: {'; '.join(odd)}")
-    return tuple(remarks)
+        *ended_early(rows, _name),
+    )

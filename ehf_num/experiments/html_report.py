@@ -13,6 +13,8 @@ from ehf_num.experiments.chapter import Chapter, ChapterError, Picture, Table
 _TYPES = {".png": ("image/png", b"\x89PNG"), ".gif": ("image/gif", b"GIF8")}
 _VERDICTS = {"holds": "holds", "does not hold": "fails", "not decided": "open"}
 
+_LONG = 40  # characters of a cell that is not to be squeezed
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #c8c8c8; --soft: #f3f3f1; --mark: #0b5c94; }
 @media (prefers-color-scheme: dark) {
@@ -25,10 +27,12 @@ a { color: var(--mark); }
 code { background: var(--soft); padding: 0.1em 0.3em; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: 0.4rem; font-weight: 600; }
+.caption { font-size: 0.9rem; font-weight: 600; margin: 1.2rem 0 -0.6rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 0.7rem;
   border-bottom: 1px solid var(--line); }
 th { background: var(--soft); }
+td.long { min-width: 12rem; }
+td.holds, td.fails, td.open { white-space: nowrap; }
 td.holds::before { content: "✓ "; }
 td.fails::before { content: "✗ "; }
 td.open::before { content: "? "; }
@@ -107,18 +111,20 @@ def _chapter(chapter: Chapter, folder: Path) -> str:
 
 def _table(table: Table) -> str:
     head, *body = table.rows
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    # Not in the table, which may be wider than the page and scrolls.
+    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
     cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in body)
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="table"><table>{caption}'
+        f'{caption}<div class="wide" tabindex="0" role="region" aria-label="table"><table>'
         f"<thead><tr>{cells}</tr></thead>\n<tbody>{rows}</tbody></table></div>"
     )
 
 
 def _cell(text: str) -> str:
-    kind = f' class="{_VERDICTS[text]}"' if text in _VERDICTS else ""
-    return f"<td{kind}>{escape(text)}</td>"
+    kind = _VERDICTS.get(text) or ("long" if len(text) > _LONG else "")
+    mark = f' class="{kind}"' if kind else ""
+    return f"<td{mark}>{escape(text)}</td>"
 
 
 def _picture(picture: Picture, folder: Path) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ehf_num.experiments import recorded
 from ehf_num.experiments.chapter import Table
 from ehf_num.experiments.claims import Claim, Judgement, decide, interval
 from ehf_num.experiments.rings_runs import RingsRun
@@ -20,11 +20,8 @@ _LAST = 0.2  # share of a run over which brackets are averaged
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
-    """One finished run: its spec and what it returned."""
-
-    spec: RingsRun
-    values: dict[str, Any]
+class Row(recorded.Row[RingsRun]):
+    """One finished run."""
 
     @property
     def gap(self) -> float:
@@ -50,8 +47,7 @@ class Rows:
     @classmethod
     def of(cls, outcomes: Iterable[Outcome]) -> Rows:
         """Take the runs that ended well, of specs that are all `RingsRun`."""
-        ended: Any = [outcome for outcome in outcomes if outcome.ended_well]
-        return cls(tuple(Row(outcome.spec, dict(outcome.values)) for outcome in ended))
+        return cls(tuple(recorded.rows_of(Row, outcomes)))
 
     def cell(self, kappa: float | None, points: int | None) -> dict[int, Row]:
         """Return the runs of one κ and one number of points, by seed."""

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import ehf_sym as es
 from ehf_num.datasets import rings
 from ehf_num.experiments.chapter import Chapter, Picture, Table, save
-from ehf_num.experiments.common import centered, mean_and_spread
+from ehf_num.experiments.common import centered, mean_and_spread, seed_range
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.plotting import plot_density, plot_field, plot_learning_curves, plot_trace
 
@@ -140,7 +140,7 @@ def chapter(
                 f"{np.mean([o.seconds for o in group]):.0f}",
             )
         )
-    seeds = f"0..{settings.seeds - 1}"
+    seeds = seed_range(settings.seeds)
     return Chapter(
         name="so2",
         title="Two rings from few points",

@@ -12,14 +12,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ehf_num.experiments.chapter import failures, save
+from ehf_num.experiments.chapter import save
+from ehf_num.experiments.common import seed_range
+from ehf_num.experiments.recorded import failures, run_all
 from ehf_num.parallel import cores
 from ehf_num.result import versions
 from ehf_num.studies.efficiency_report import Findings, Row, as_chapter, figure
 from ehf_num.studies.efficiency_runs import BUDGETS, CONTENDERS, Run
 from ehf_num.studies.problems import PROBLEMS
 from ehf_num.studies.zuko_flows import ZukoContender, zuko_versions
-from ehf_num.sweep import Outcome, sweep
+from ehf_num.sweep import Outcome
 from ehf_sym.errors import ArgumentError
 
 
@@ -98,10 +100,7 @@ def run(
         If a record is damaged.
     """
     _check_peers(settings)
-    outcomes = sweep(
-        settings.runs(), executor, folder=folder / "records", progress=settings.progress
-    )
-    found = findings(settings, outcomes)
+    found = findings(settings, run_all(settings, folder, executor))
     found.write(folder / "data_efficiency.json")
     pictures = []
     if found.rows:
@@ -113,7 +112,7 @@ def run(
                 "KL to the truth against N: means over seeds, bands from least to largest.",
             )
         ]
-    seeds = f"0..{settings.seeds - 1}: data, weights and noise"
+    seeds = f"{seed_range(settings.seeds)}: data, weights and noise"
     return as_chapter(found, command, seeds, pictures).write(folder)
 
 

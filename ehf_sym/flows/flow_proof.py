@@ -8,9 +8,10 @@ from itertools import combinations, islice, product
 import sympy as sp
 
 from ehf_sym.flows.closed_flow import Chart, ClosedFlow
+from ehf_sym.verdict import Witness, ZeroVerdict
 from ehf_sym.zero.enclosure import bounds
 from ehf_sym.zero.witness import QUICK, points, probes
-from ehf_sym.zero_test import Witness, ZeroVerdict, is_zero
+from ehf_sym.zero_test import is_zero
 
 IDENTITY = "Φ_0 = id"
 VELOCITY = "dΦ_ε/dε = {s, g} at ε = 0"

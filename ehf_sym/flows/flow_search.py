@@ -17,7 +17,7 @@ from ehf_sym.flows.involution import involutive_flow
 from ehf_sym.flows.matrix_exponential import NoClosedFormError, UnknownSignError
 from ehf_sym.flows.point_flow import point_flows
 from ehf_sym.flows.triangular_flow import triangular_flow
-from ehf_sym.zero_test import ZeroVerdict
+from ehf_sym.verdict import ZeroVerdict
 
 _CALLS = 3_000_000
 

@@ -10,8 +10,8 @@ from ehf_num.experiments.chapter import (
     Picture,
     Table,
     chapters_in,
-    failures,
 )
+from ehf_num.experiments.recorded import failures
 from ehf_num.sweep import Outcome
 
 CHAPTER = Chapter(

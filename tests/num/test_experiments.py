@@ -1,11 +1,15 @@
 """The experiments end to end, small: a table with every row and pictures with every panel."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from ehf_num.cli import main
-from ehf_num.experiments import multimodal, so2
+from ehf_num.experiments import fig2b, multimodal, so2
+from ehf_num.experiments.chapter import chapters_in
+from ehf_num.experiments.circle_runs import Budget, CircleRun
 from ehf_num.experiments.common import aligned, centered, mean_and_spread
 
 
@@ -37,25 +41,25 @@ def test_full_settings_are_those_that_the_design_names():
     assert so2.FULL.seeds >= 3
     assert so2.FULL.kappa == 1e-3
     assert multimodal.FULL.iterations == 12_000
+    assert set(multimodal.FULL.runs()) == set(fig2b.Settings(bases=("soft-uniform",)).runs())
+    assert set(multimodal.Settings().runs()) < set(multimodal.FULL.runs())
 
 
 def test_reproduce_multimodal_from_the_command_line(tmp_path, capsys, monkeypatch):
-    small = multimodal.Settings(modes=(3,), test_points=40)
-    monkeypatch.setattr(multimodal, "Settings", lambda: small)
-    arguments = ["reproduce", "multimodal", "--iterations", "2", "--no-progress"]
-    assert main([*arguments, "--out", str(tmp_path / "deep" / "out")]) == 0
-    shown = capsys.readouterr().out
-    assert shown.splitlines()[1].split()[0] == "3"
-    assert "2 iterations" in shown
-    assert imread(tmp_path / "deep" / "out" / "multimodal.png").std() > 0.1
-
-
-def test_displacement_of_the_whole_flow_is_that_of_the_model():
-    settings = multimodal.Settings(modes=(3,), iterations=2, test_points=5, progress=False)
-    flow = multimodal.train_one(3, settings).flow
-    q = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
-    moved = multimodal.Displacement(flow, 2)(q)
-    np.testing.assert_array_equal(moved, flow.forward(q, np.zeros_like(q))[0] - q)
+    """Its runs are those of fig2b, which takes them from their records."""
+    monkeypatch.setattr(multimodal, "Settings", partial(multimodal.Settings, modes=(3,)))
+    small = Budget(test_points=20, draws=2, samples=50, moving=5)
+    monkeypatch.setattr(fig2b, "Budget", lambda: small)
+    out = tmp_path / "deep" / "out"
+    common = ["--iterations", "2", "--no-progress", "--out", str(out)]
+    assert main(["reproduce", "multimodal", *common]) == 0
+    assert "2 iterations" in capsys.readouterr().out
+    assert imread(out / "multimodal_soft_uniform.png").std() > 0.1
+    monkeypatch.setattr(CircleRun, "run", lambda self: 1 / 0)
+    assert main(["reproduce", "fig2b", "--modes", "3", "--bases", "soft-uniform", *common]) == 0
+    ours, paper = (chapters_in(out)[name] for name in ("multimodal", "fig2b"))
+    assert ours.tables == paper.tables
+    assert [row[:4] for row in ours.tables[1].rows[1:]] == [("soft-uniform", "5", "1", "3")]
 
 
 def test_tables_line_up():

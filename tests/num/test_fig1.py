@@ -86,6 +86,75 @@ def test_slopes_are_those_derived(tmp_path):
     assert [row[2][1] for row in cells] == ["(3)", *["(rounding)"] * 2, *["(2)"] * 3]
 
 
+def test_slopes_are_those_of_small_steps():
+    """Large steps, where higher orders enter, are left out of the fit."""
+    bent = np.where(fig1._SIZES <= 1e-2, fig1._SIZES**2, 1.0)
+    assert fig1.slope(bent) == pytest.approx(2)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The picture and the tables of a small experiment."""
+    kept, save = [], fig1.save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            fig1, "save", lambda canvas, *rest: kept.append(canvas) or save(canvas, *rest)
+        )
+        folder = tmp_path_factory.mktemp("fig1")
+        fig1.run(SETTINGS, folder)
+    (canvas,) = kept
+    return canvas, chapters_in(folder)["fig1"]
+
+
+SETTINGS = fig1.Settings(states=30, seed=7)
+
+
+def test_errors_are_drawn_where_their_axis_says(drawn):
+    """Every curve against its square, by its label and its panel's title."""
+    canvas, _ = drawn
+    states = np.random.default_rng(7).standard_normal((30, 4))
+    squares_by_label = {
+        f"H {case.name}: {square.name}": square for case in fig1.cases() for square in case.squares
+    }
+    for ax, held in zip(canvas.axes[3:6], ("dt = 0.1", "ε = 0.1", "ε = dt"), strict=True):
+        assert ax.get_title().endswith(held)
+        curves = [line for line in ax.lines if line.get_label() in squares_by_label]
+        assert len(curves) == 4
+        for line in curves:
+            step, error = line.get_xydata()[4]
+            pair = {"dt = 0.1": (step, 0.1), "ε = 0.1": (0.1, step)}.get(held, (step, step))
+            expected = squares_by_label[line.get_label()].gap(states, *pair)
+            assert error == pytest.approx(expected, rel=1e-9, abs=1e-15)
+
+
+def test_squares_are_drawn_where_their_title_says(drawn):
+    canvas, _ = drawn
+    found = {case.name: {square.name: square for square in case.squares} for case in fig1.cases()}
+    titles = [ax.get_title() for ax in canvas.axes[:3]]
+    assert titles == [
+        "H symmetric,\nfirst-order maps", "H symmetric,\nfinite action, leapfrog",
+        "H not symmetric,\nfinite action, leapfrog",
+    ]  # fmt: skip
+    for ax, title in zip(canvas.axes, titles, strict=False):
+        name, square = title.removeprefix("H ").split(",\n")
+        one, other = found[name][square].ends(np.array([[1.6, 0.2, 0.4, 1.2]]), 0.6, 0.4)
+        np.testing.assert_allclose(ax.lines[0].get_xydata()[-1], one[0, :2], rtol=1e-12)
+        np.testing.assert_allclose(ax.lines[2].get_xydata()[-1], other[0, :2], rtol=1e-12)
+
+
+def test_lowest_order_is_that_of_the_smallest_step(drawn):
+    """What is left over goes as the step: a thousandth of it, not a tenth."""
+    _, chapter = drawn
+    head, *body = chapter.tables[1].rows
+    assert head == ("H", "ε = 0.001", "dt = 0.001", "ε = dt = 0.001")
+    states = np.random.default_rng(7).standard_normal((30, 4))
+    for case, row in zip(fig1.cases(), body, strict=True):
+        for cell, pair in zip(row[1:], ((1e-3, 0.1), (0.1, 1e-3), (1e-3, 1e-3)), strict=True):
+            ratio = case.squares[0].gap(states, *pair) / case.expansion.gap(states, *pair)
+            assert float(cell) == pytest.approx(ratio, abs=1e-4)
+        assert float(row[3]) == pytest.approx(1, abs=0.01)
+
+
 def test_from_the_command_line(tmp_path, capsys):
     assert main(["reproduce", "fig1", "--states", "20", "--out", str(tmp_path)]) == 0
     assert "first-order maps" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from ehf_num import reproduce
 from ehf_num.cli import main
 from ehf_num.experiments.chapter import Chapter, ChapterError, Picture, Table, save
-from ehf_num.experiments.html_report import report, write_report
+from ehf_num.experiments.html_report import _VERDICTS, report, write_report
 
 NASTY = "<script>alert('x')</script> & \"q\""
 VOID = {"meta", "img"}
@@ -69,6 +69,28 @@ def test_report_says_everything(folder):
     assert {"fig1", "so2"} <= set(found.values("id"))
     assert found.values("alt") == ["a picture", "a film"] * 2
     assert ("td", "class", "fails") in found.attributes
+
+
+def test_every_table_and_remark_is_there(folder):
+    """Cells in their order, with the mark of their verdict; two chapters, each its own."""
+    one = Table("first", (("a", "b"), ("1", "holds"), ("2", "not decided"), ("3", "4")))
+    two = Table("second", (("c",), ("does not hold",)))
+    chapters = [
+        chapter(tables=(one, two), remarks=("r1", "r2")),
+        chapter(name="other", title="Other", tables=(two, one), pictures=(), remarks=("r3",)),
+    ]
+    found = Reader(report(chapters, folder))
+    words = [word for word in found.words if word.strip()]
+    cells = [word for word in words if word in {"a", "b", "c", "1", "2", "3", "4", *_VERDICTS}]
+    first, second = "a b 1 holds 2 not_decided 3 4", "c does_not_hold"
+    assert cells == [
+        cell.replace("_", " ") for cell in f"{first} {second} {second} {first}".split()
+    ]
+    marks = [value for tag, key, value in found.attributes if (tag, key) == ("td", "class")]
+    assert marks == ["holds", "open", "fails", "fails", "holds", "open"]
+    remarks = ["r1", "r2", "r3"]
+    assert [word for word in words if word in remarks] == remarks
+    assert words.index("r3") > words.index("Other")
 
 
 def test_pictures_are_inside(folder):

@@ -54,6 +54,7 @@ CALLS = {
     "trace": lambda ax: plot_trace(ITERATIONS, -VALUES, ax, threshold=1e-3),
     "density": lambda ax: plot_density(bump, ax, resolution=20),
     "kernel density": lambda ax: plot_density(SAMPLES, ax, resolution=20),
+    "density with a color bar": lambda ax: plot_density(bump, ax, resolution=20, colorbar=True),
     "field": lambda ax: plot_field(bump, ax, resolution=20),
     "vector field": lambda ax: plot_vector_field(swirl, ax, resolution=7),
     "samples": lambda ax: plot_samples(SAMPLES, ax, label="data"),
@@ -152,6 +153,19 @@ def test_density_of_a_callable(ax) -> None:
     assert tuple(image.get_extent()) == BOX
     assert image.origin == "lower"
     assert ax.get_aspect() == 1
+
+
+def test_density_has_a_color_bar_if_asked_for(ax) -> None:
+    """Beside the axes that are given, over the drawn values from 0 up."""
+    plot_density(bump, ax, resolution=20)
+    assert ax.figure.axes == [ax]
+    plot_density(bump, ax, extent=BOX, resolution=40, colorbar=True)
+    (image,) = ax.get_images()[1:]
+    bar = ax.figure.axes[1]
+    assert bar.get_ylabel() == "density [per unit area]"
+    assert bar.get_ylim() == pytest.approx((0.0, image.get_array().max()))
+    plot_density(bump, ax, resolution=20, colorbar=True, colorbar_label="p(q)")
+    assert ax.figure.axes[2].get_ylabel() == "p(q)"
 
 
 @pytest.mark.parametrize("bandwidth", [None, 0.4])
