@@ -179,6 +179,8 @@ def numeric_arguments() -> Iterator[Argument]:
         lambda v: en.LearningRateSchedule(final=v),
         ("0",),
     )
+    yield Argument("GaussianEncoder", "dim", "integer", lambda v: en.GaussianEncoder(v, (4,)))
+    yield Argument("GaussianEncoder", "hidden", "numbers", lambda v: en.GaussianEncoder(2, v))
     encoder = en.GaussianEncoder(2, (4,))
     yield Argument("check_encoder", "dim", "integer", lambda v: en.check_encoder(encoder, v))
     yield Argument(
