@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -191,6 +192,10 @@ def numeric_arguments() -> Iterator[Argument]:
         ("None",),
     )
     yield Argument("check_encoder", "rng", "rng", lambda v: en.check_encoder(encoder, 2, rng=v))
+    yield Argument("sweep", "specs", "object", en.sweep, ("list",), ("spec",))
+    yield Argument("sweep", "executor", "object", lambda e: en.sweep([], e), ("None",))
+    yield Argument("sweep", "folder", "object", lambda f: _sweep(folder=f), ("None", "text"))
+    yield Argument("sweep", "progress", "word", lambda p: _sweep(progress=p), ("None", "True"))
     yield Argument("orbit_sampler", "symmetry", "algebra", en.orbit_sampler)
     sampler = en.orbit_sampler(es.groups.so(2))
     yield Argument("OrbitSampler", "x", "points", lambda x: sampler(x, 0))
@@ -225,6 +230,11 @@ def numeric_arguments() -> Iterator[Argument]:
         "write_points": lambda path: en.write_points(path, GOOD),
     }.items():
         yield Argument(of, "path", "path", call)
+
+
+def _sweep(**options: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        return en.sweep([], **options)
 
 
 def _set_threads(count: Any) -> None:
