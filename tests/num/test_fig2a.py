@@ -227,6 +227,34 @@ def test_what_has_a_record_is_not_run_again(tmp_path, monkeypatch):
         assert fig2a.run(settings, tmp_path, executor) == first
 
 
+def halves():
+    """Of two sizes and two κ, one cell each: the other two have no run."""
+    return row(None, 100, 0), row(1e-3, None, 0, bracket=2e-3)
+
+
+def test_cells_without_a_run_stay_empty():
+    rows = Rows(halves())
+    names = ("train", "test")
+    curves = rings_figures.curves(rows).axes
+    assert [sum(line.get_label() in names for line in ax.lines) for ax in curves] == [2, 0, 0, 2]
+    densities = rings_figures.densities(rows).axes[:6]  # the data's, then one a κ
+    assert [ax.axison for ax in densities] == [True, True, False, True, False, True]
+    energies = rings_figures.energies(rows, "kinetic").axes[:4]
+    assert [ax.axison for ax in energies] == [True, False, False, True]
+    constraint = rings_figures.constraint(rows).axes
+    assert [len(ax.lines) for ax in constraint] == [0, 2, 0, 1]
+
+
+def test_runs_that_ended_early_are_named_and_empty_cells_have_no_line(tmp_path):
+    early, other = halves()
+    early.values["stop_reason"] = "non_finite"
+    outcomes = [Outcome(r.spec, r.values, None, 1.0) for r in (early, other)]
+    text = fig2a.chapter(fig2a.Settings(seeds=1), outcomes, tmp_path, "").as_text()
+    said = "training ended early, last good weights: data 100, κ none, seed 0"
+    assert said in text
+    assert "endless   none" not in text
+
+
 def test_bands_span_the_seeds():
     rows = Rows(tuple(row(None, 100, seed, test=value) for seed, value in enumerate((1.0, 3.0))))
     canvas = rings_figures.curves(rows)

@@ -155,6 +155,22 @@ def told(rows, folder):
     return fig2b.chapter(fig2b.Settings(), outcomes, folder, "")
 
 
+def test_runs_that_ended_early_are_named(tmp_path):
+    early, whole = row(5), row(5, seed=1)
+    early.values["stop_reason"] = "non_finite"
+    text = told([early, whole], tmp_path).as_text()
+    assert (
+        "training ended early, last good weights: 5 modes, soft-uniform, width 5, dt 1, seed 0\n"
+        in f"{text}\n"
+    )
+
+
+def test_one_base_alone_has_runs_of_its_own_widths():
+    soft = fig2b.Settings(modes=(3,), bases=("soft-uniform",)).runs()
+    assert {run.width for run in soft} == set(fig2b.Settings().widths)
+    assert {run.width for run in fig2b.Settings(modes=(3,), bases=("normal",)).runs()} == {None}
+
+
 def test_settings_that_do_it_are_named_with_their_seeds(tmp_path):
     rows = [
         row(5), row(5, seed=1, one_to_one=False), row(5, dt=0.5, one_to_one=False, kl=0.05),
