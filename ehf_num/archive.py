@@ -8,8 +8,6 @@ It holds arrays only: ``weights`` (the flat parameter vector), the history's cur
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -25,6 +23,7 @@ from ehf_sym.errors import EHFError
 SCHEMA = 1
 _HEADER_LIMIT = 16 * 2**20
 _LARGEST_PART, _LARGEST_RATIO = 2**26, 200  # bytes unpacked, and unpacked over packed
+_LONGEST_REASON = 500  # characters of an error of others that ours quotes
 _RESULT_FIELDS = tuple(f.name for f in fields(TrainingResult) if f.name != "history")
 _REQUIRED = ("schema", "formulas", "settings", "seed", "random_state")
 
@@ -95,23 +94,19 @@ def read_arrays(path: str | PathLike[str], what: str) -> dict[str, Array]:
     ModelFileError
         If it is none, or damaged: it is not a `what`.
     """
-    try:
-        with open(path, "rb") as handle:  # np.load leaves a file open that it cannot read
+    with open(path, "rb") as handle:  # np.load leaves a file open that it cannot read
+        try:
             archive = np.load(handle, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ModelFileError(f"{path} is one array, not a {what} (.npz)")
+                raise ValueError("it is one array, not an archive of them (.npz)")
             with archive:
                 refuse_bombs(archive)
                 return {name: archive[name] for name in archive.files}
-    except ModelFileError:
-        raise
-    except MemoryError as error:
-        raise ModelFileError(f"{path} is damaged, or too large: {error}") from error
-    # RuntimeError: zipfile's word for a part that says that it is encrypted
-    except (ValueError, EOFError, KeyError, RuntimeError) as error:
-        raise ModelFileError(f"{path} is not a {what}: {error}") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise ModelFileError(f"{path} is damaged: {error}") from error
+        # What is wrong with a file shows in lzma, struct, tokenize, zipfile, zlib, ..., each of
+        # which has errors of its own.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]  # it may quote the file
+            raise ModelFileError(f"{path} is damaged, or not a {what} ({reason})") from error
 
 
 def refuse_bombs(archive: np.lib.npyio.NpzFile) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -51,6 +51,15 @@ def positive_numbers(values: Any, name: str) -> tuple[float, ...]:
     if not isinstance(values, Iterable) or not (numbers := tuple(values)):
         raise ArgumentError(f"{name} was {values!r}; it should be a sequence of positive numbers")
     return tuple(positive_number(v, f"{name}[{k}]") for k, v in enumerate(numbers))
+
+
+def layer_widths(values: Any, name: str) -> tuple[int, ...]:
+    """Return values as a tuple of positive ints, at least one, or raise ArgumentError."""
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes) or not values:
+        raise ArgumentError(
+            f"{name} was {values!r}; it should be a sequence of layer widths, (128, 128)"
+        )
+    return tuple(positive_integer(width, name) for width in values)
 
 
 def mixture_weights(values: Any, count: int, parts: str) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import autograd.numpy as anp
 import numpy as np
 
+from ehf_num import checks
 from ehf_num.fused import fuse
 from ehf_num.networks import Weights, init_relu, relu_network_reference, softplus
 from ehf_num.relu_network import relu_kernel, relu_network
@@ -47,7 +48,12 @@ class GaussianEncoder:
     dim : int
         d, the number of positions and of momenta.
     hidden : sequence of int
-        Widths of the hidden layers of both networks.
+        Widths of the hidden layers of both networks, at least one.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If one of them is out of range; the message names it.
 
     Examples
     --------
@@ -62,6 +68,10 @@ class GaussianEncoder:
 
     dim: int
     hidden: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", checks.positive_integer(self.dim, "dim"))
+        object.__setattr__(self, "hidden", checks.layer_widths(self.hidden, "hidden"))
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the weights of μ, then of σ, with last layers zero: h starts as N(0, 1).

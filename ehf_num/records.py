@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ehf_num.archive import ModelFileError, read_arrays
 from ehf_num.atomic import atomic_write
 from ehf_sym.errors import ArgumentError, EHFError
 
 _PLAIN = (str, int, float, bool, type(None))
+_ADVICE = "remove it to run the spec again"
 
 
 class RecordError(EHFError, ValueError):
@@ -106,13 +106,14 @@ def read_record(folder: Path, spec: Any) -> tuple[dict[str, Any], float] | None:
     if not path.exists():
         return None
     try:
-        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_arrays(path, "record")
         header = json.loads(arrays.pop("header").tobytes().decode())
         values = {name.removeprefix("array_"): array for name, array in arrays.items()}
         found, seconds, plain = header["spec"], float(header["seconds"]), dict(header["plain"])
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecordError(f"{path} is damaged: {error}; remove it to run the spec again") from error
+    except ModelFileError as error:
+        raise RecordError(f"{error}; {_ADVICE}") from error
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise RecordError(f"{path} is damaged: {error}; {_ADVICE}") from error
     if found != describe(spec):
         raise RecordError(f"{path} is the record of {found}, not of {describe(spec)}")
     return {**plain, **values}, seconds

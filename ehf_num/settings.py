@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,13 +60,7 @@ class FlowSettings:
         checks.one_of(self.normalized_bracket, "normalized_bracket", (True, False))
         if self.enforce != "penalty":
             self._refuse_unused()
-        hidden: object = self.hidden
-        if not isinstance(hidden, Sequence) or isinstance(hidden, str | bytes) or not hidden:
-            raise ArgumentError(
-                f"hidden was {self.hidden!r}; it should be a sequence of layer widths, (128, 128)"
-            )
-        widths = tuple(checks.positive_integer(width, "hidden") for width in self.hidden)
-        object.__setattr__(self, "hidden", widths)
+        object.__setattr__(self, "hidden", checks.layer_widths(self.hidden, "hidden"))
         # Plain numbers from here on: NumPy's do not go into a saved model's JSON.
         for name in ("hamiltonians", "steps"):
             object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))

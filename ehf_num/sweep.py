@@ -31,6 +31,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from ehf_num import checks
 from ehf_num.parallel import cores
 from ehf_num.records import describe, read_record, write_record
 from ehf_sym.errors import ArgumentError
@@ -109,7 +110,8 @@ def sweep(
     Raises
     ------
     ehf_sym.ArgumentError
-        If a spec is no frozen dataclass of plain values with a ``run`` method.
+        If a spec is no frozen dataclass of plain values with a ``run`` method, or another argument
+        is of the wrong kind.
     RecordError
         If a record is damaged.
     OSError
@@ -128,11 +130,9 @@ def sweep(
     ...     [outcome.values for outcome in sweep([Square(2.0), Square(3.0)], executor)]
     [{'area': 4.0}, {'area': 9.0}]
     """
-    listed = list(specs)
-    for spec in listed:
-        describe(spec)
-        if not callable(getattr(spec, "run", None)) or type(spec).__hash__ is None:
-            raise ArgumentError(f"spec was {spec!r}; it should be frozen and have a method run()")
+    listed = _listed(specs)
+    _check_places(executor, folder)
+    checks.one_of(progress, "progress", (None, True, False))
     records = None if folder is None else Path(folder)
     if records is not None:
         records.mkdir(parents=True, exist_ok=True)
@@ -145,6 +145,28 @@ def sweep(
             outcomes[outcome.spec] = outcome if records is None else _written(outcome, records)
             bar.update()
     return tuple(outcomes[spec] for spec in listed)
+
+
+def _listed(specs: Any) -> list[Spec]:
+    """Return the specs, each of which can be run anywhere."""
+    if not isinstance(specs, Iterable):
+        raise ArgumentError(f"specs was {specs!r}; it should be an iterable of specs")
+    listed = list(specs)
+    for spec in listed:
+        describe(spec)
+        if not callable(getattr(spec, "run", None)) or type(spec).__hash__ is None:
+            raise ArgumentError(f"spec was {spec!r}; it should be frozen and have a method run()")
+    return listed
+
+
+def _check_places(executor: Any, folder: Any) -> None:
+    """Look where runs and records are to go."""
+    if executor is not None and not isinstance(executor, Executor):
+        raise ArgumentError(
+            f"executor was {executor!r}; it should be None or a concurrent.futures.Executor"
+        )
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise ArgumentError(f"folder was {folder!r}; it should be None or the path of a folder")
 
 
 def _recorded(specs: Iterable[Spec], folder: Path) -> dict[Spec, Outcome]:

@@ -168,6 +168,7 @@ def test_modules_import_from_above(module) -> None:
 
 
 def test_lowest_versions_are_the_lower_bounds() -> None:
+    """And there are no upper bounds: a new environment takes the newest releases."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     requirements = project["dependencies"] + extras["test"] + extras["docs"]
@@ -176,6 +177,7 @@ def test_lowest_versions_are_the_lower_bounds() -> None:
     # Of several lines on one package, the first is the bound: see the file's head.
     pins = dict(re.match(r"([\w-]+)==([\d.]+)", s).groups() for s in reversed(lines) if "==" in s)
     for package, bound in bounds.items():
+        assert re.fullmatch(r"[\d.]+", bound), package
         assert f"{pins[package]}.".startswith(f"{bound}."), package
 
 

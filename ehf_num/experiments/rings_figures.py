@@ -127,13 +127,12 @@ def constraint(rows: Rows) -> Figure:
     for column, points in zip(axes.T, rows.sizes, strict=True):
         for kappa, color in zip(bounded, OKABE_ITO, strict=False):
             cell = list(rows.cell(kappa, points).values())
+            if not cell:
+                continue
             for ax, name in zip(column, ("squared_bracket", "multiplier"), strict=True):
-                if cell:
-                    at, low, mean, top = _over_seeds(cell, "iteration", name, _logs)
-                    ax.plot(at, np.exp(mean), color=color, label=f"κ = {kappa:g}", linewidth=1.2)
-                    ax.fill_between(
-                        at, np.exp(low), np.exp(top), color=color, alpha=0.2, linewidth=0
-                    )
+                at, low, mean, top = _over_seeds(cell, "iteration", name, _logs)
+                ax.plot(at, np.exp(mean), color=color, label=f"κ = {kappa:g}", linewidth=1.2)
+                ax.fill_between(at, np.exp(low), np.exp(top), color=color, alpha=0.2, linewidth=0)
             column[0].axhline(kappa, color=color, linestyle=":")
         column[0].set(title="endless data" if points is None else f"{points} points")
         column[1].set(xlabel="iteration")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from inspect import CO_GENERATOR
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_GRACE = 10_000  # calls that a generator may make beyond the budget
 
 
 class _SpentError(BaseException):
@@ -41,7 +43,8 @@ def within_budget(work: Callable[[], Result], calls: int) -> Result | None:
     def count(frame: Any, event: Any, argument: Any) -> None:
         nonlocal left
         left -= 1
-        if left < 0:
+        # In a generator that is left behind, what is raised is lost, and printed: wait for its end.
+        if left < (-_GRACE if frame.f_code.co_flags & CO_GENERATOR else 0):
             raise _SpentError(count)
         if outer is not None:
             outer(frame, event, argument)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -179,6 +180,8 @@ def numeric_arguments() -> Iterator[Argument]:
         lambda v: en.LearningRateSchedule(final=v),
         ("0",),
     )
+    yield Argument("GaussianEncoder", "dim", "integer", lambda v: en.GaussianEncoder(v, (4,)))
+    yield Argument("GaussianEncoder", "hidden", "numbers", lambda v: en.GaussianEncoder(2, v))
     encoder = en.GaussianEncoder(2, (4,))
     yield Argument("check_encoder", "dim", "integer", lambda v: en.check_encoder(encoder, v))
     yield Argument(
@@ -189,6 +192,10 @@ def numeric_arguments() -> Iterator[Argument]:
         ("None",),
     )
     yield Argument("check_encoder", "rng", "rng", lambda v: en.check_encoder(encoder, 2, rng=v))
+    yield Argument("sweep", "specs", "object", en.sweep, ("list",), ("spec",))
+    yield Argument("sweep", "executor", "object", lambda e: en.sweep([], e), ("None",))
+    yield Argument("sweep", "folder", "object", lambda f: _sweep(folder=f), ("None", "text"))
+    yield Argument("sweep", "progress", "word", lambda p: _sweep(progress=p), ("None", "True"))
     yield Argument("orbit_sampler", "symmetry", "algebra", en.orbit_sampler)
     sampler = en.orbit_sampler(es.groups.so(2))
     yield Argument("OrbitSampler", "x", "points", lambda x: sampler(x, 0))
@@ -223,6 +230,11 @@ def numeric_arguments() -> Iterator[Argument]:
         "write_points": lambda path: en.write_points(path, GOOD),
     }.items():
         yield Argument(of, "path", "path", call)
+
+
+def _sweep(**options: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        return en.sweep([], **options)
 
 
 def _set_threads(count: Any) -> None:

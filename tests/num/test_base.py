@@ -116,6 +116,25 @@ def test_a_wrong_constant_is_refused():
         numeric_base(factorized)
 
 
+def test_a_factor_that_is_too_rough_is_refused():
+    """Its mass on half as many cells is another one: so it would be on twice as many."""
+    rough = es.BaseDensity(PLANE, log_density=-sp.Abs(Q) / 10 - 40 * sp.cos(2000 * Q) - P**2)
+    with pytest.raises(es.ArgumentError, match="too rough to be integrated"):
+        numeric_base(rough)
+
+
+def test_a_constant_of_many_dimensions_is_taken_on_trust():
+    (q1, q2), (p1, p2) = SPACE.q, SPACE.p
+    base = es.BaseDensity(
+        SPACE,
+        log_density=-(q1**2 + q2**2 + p1**2 + p2**2 + q1**2 * p1**2),
+        log_normalizer=sp.Rational(5, 2),
+    )
+    draw = numeric_base(base, lambda n, rng: rng.standard_normal((n, 4)))
+    origin = np.zeros((1, 4))
+    np.testing.assert_allclose(draw.log_prob(origin), [-2.5])
+
+
 def test_a_constant_is_asked_for_where_it_cannot_be_integrated():
     (q1, q2), (p1, p2) = SPACE.q, SPACE.p
     base = es.BaseDensity(SPACE, log_density=-(q1**2 + q2**2 + p1**2 + p2**2 + q1**2 * p1**2))

@@ -75,6 +75,20 @@ def test_a_checkpoint_spares_what_was_done(tmp_path, monkeypatch):
     assert steps == list(range(21, ITERATIONS))
 
 
+def halved(iteration):
+    return 0.5 if iteration > 10 else 1.0
+
+
+def test_a_schedule_of_ones_own_is_known_by_its_name(tmp_path, monkeypatch):
+    path = tmp_path / "run.npz"
+    fitted(path, 23, monkeypatch, schedule=halved)
+    with pytest.raises(es.ArgumentError, match="belongs to a run with other data"):
+        fitted(path, schedule=lambda iteration: 1.0)
+    again = fitted(path, schedule=halved)
+    for ours, theirs in zip(again.weights, fitted(schedule=halved).weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 OTHERS = {
     "data": {"x": X + 1},
     "options": {"learning_rate": 1e-2},

@@ -88,3 +88,9 @@ def test_panels_show_what_their_titles_say(monkeypatch):
     for title, name in zip(titles, names, strict=True):
         np.testing.assert_array_equal(seen[title], run.values[name])
     np.testing.assert_array_equal(seen["samples, dt = 1, width 5"], run.values["samples"])
+
+
+def test_one_base_alone_has_runs_of_its_own_widths():
+    soft = fig2b.Settings(modes=(3,), bases=("soft-uniform",)).runs()
+    assert {run.width for run in soft} == set(fig2b.Settings().widths)
+    assert {run.width for run in fig2b.Settings(modes=(3,), bases=("normal",)).runs()} == {None}

@@ -254,6 +254,35 @@ def test_score_and_diagnose_refuse_bad_input(fitted, tmp_path, capsys):
     assert "n_samples" in capsys.readouterr().err
 
 
+def test_score_and_diagnose_write_nothing_unless_asked(fitted, tmp_path, capsys):
+    model, points = fitted
+    before = sorted(tmp_path.iterdir())
+    assert run("score", model, points, "--n-samples", "64") == 0
+    assert run("diagnose", model, points, "--n-samples", "64") in (0, 1)
+    assert sorted(tmp_path.iterdir()) == before
+    assert run("diagnose", model, points, "--plot", tmp_path / "picture.bmp") == 3
+    assert "--plot was" in capsys.readouterr().err
+
+
+def test_fit_with_exact_says_what_it_is_made_of(tmp_path, capsys):
+    points, model = tmp_path / "x.csv", tmp_path / "model.npz"
+    en.write_points(points, en.rings().sample(40, rng=0))
+    options = ("--enforce", "exact", "--base", "normal", "--out", model, *QUICK)
+    assert run("fit", points, "--group", "so(2)", *options) == 0
+    assert "q1**2 + q2**2" in capsys.readouterr().out
+
+
+def test_fit_takes_a_base_as_a_formula(tmp_path):
+    """A twice as narrow normal, recognized as a Gaussian: its samples have the law's spread."""
+    points, model = tmp_path / "x.csv", tmp_path / "model.npz"
+    en.write_points(points, en.rings().sample(40, rng=0))
+    base = "exp(-2*(q1**2 + q2**2 + p1**2 + p2**2))"
+    assert run("fit", points, "--generator", ROTATION, "--base", base, "--out", model, *QUICK) == 0
+    base_in_numbers = en.load(model).objective.base
+    draws = base_in_numbers.sample(20_000, np.random.default_rng(0))
+    np.testing.assert_allclose(draws.std(axis=0), 0.5, rtol=0.02)
+
+
 def test_diagnose_prints_draws_and_ends_with_the_verdict(fitted, tmp_path, capsys):
     model, points = fitted
     capsys.readouterr()

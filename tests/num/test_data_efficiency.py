@@ -159,6 +159,19 @@ def test_peers_learn_a_normalized_density(name):
     assert learned.log_prob(x, 1).mean() > untrained.log_prob(x, 1).mean() + 0.1
 
 
+def test_a_peer_whose_loss_turns_non_finite_keeps_its_best_weights():
+    """A step this large throws the spline's knots away, or the loss: it stops and says so."""
+    pytest.importorskip("zuko")
+    problem = PROBLEMS["rings"]()
+    split = Split.of(problem.target.sample(30, rng=0))
+    contender = replace(CONTENDERS["masked"], learning_rate=1e30)
+    budget = replace(TINY, iterations=40, patience=40, schedule="constant")
+    learned = contender.learn(problem, split, budget, seed=0)
+    assert learned.stop_reason == "non_finite"
+    assert learned.iterations < 40
+    assert np.isfinite(learned.log_prob(split.validation, 1)).all()
+
+
 def test_peers_stop_early_and_go_back_to_the_best_weights():
     pytest.importorskip("zuko")
     problem = PROBLEMS["rings"]()
@@ -284,6 +297,19 @@ def test_tables_hold_means_spreads_and_gaps():
     assert "is -0.001 to +0.003" in confirmed.as_text()
     for word in ("a note", "-2.5975", "failed: spline", "5 of 5 runs stopped early"):
         assert word in text
+
+
+def test_training_that_went_wrong_is_named():
+    first, *others = FINDINGS.rows
+    found = replace(FINDINGS, rows=(replace(first, stop_reason="non_finite"), *others))
+    said = "training turned non-finite, best weights before that: exact on rings, N = 100, seed 0"
+    assert said in as_chapter(found, "").as_text()
+    assert "turned non-finite" not in as_chapter(FINDINGS, "").as_text()
+
+
+def test_without_figures_the_page_says_so():
+    nothing = "To be run: there are no figures of this version yet."
+    assert as_markdown(None) == as_markdown(replace(FINDINGS, rows=())) == nothing
 
 
 def test_figure_shows_means_and_bands():

@@ -216,6 +216,33 @@ def test_a_finite_element_that_does_not_exist_is_remarked(monkeypatch):
     assert not any("equivariance" in check.name for check in diagnosis.checks)
 
 
+def test_a_turn_that_changes_volumes_promises_no_density():
+    """Rotations of (q1, q2 (1 + q1²)): {g, π} = 0 holds, and the flow of q has a divergence."""
+    space = es.PhaseSpace(2)
+    (q1, q2), (p1, p2) = space.q, space.p
+    stretch = 1 + q1**2
+    Q = (q1, q2 * stretch)
+    P = (p1 - 2 * q1 * q2 * p2 / stretch, p2 / stretch)
+    base = es.BaseDensity(
+        space,
+        log_density=-sum(x**2 for x in (*Q, *P)) / 2,
+        log_normalizer=2 * sp.log(2 * sp.pi),
+    )
+
+    def sampler(n, rng):
+        a, b, A, B = rng.standard_normal((4, n))
+        width = 1 + a**2
+        return np.stack([a, b / width, A + 2 * a * b * B / width, B * width], axis=1)
+
+    symmetry = es.LieAlgebra(space, [Q[0] * P[1] - Q[1] * P[0]])
+    flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(4,), rng=0, base_sampler=sampler)
+    diagnosis = flow.diagnose(0.5 * draw(flow)[0], epsilon=0.1, n_samples=32)
+    assert diagnosis.remarks == ("g1 is not proved to preserve volumes of q: p(Rq) is not p(q)",)
+    names = [check.name for check in diagnosis.checks]
+    assert "equivariance of the map, g1" in " ".join(names)
+    assert not any("moved data" in name for name in names)
+
+
 def test_heavy_tails_fail_their_checks():
     flow = make("so2")
     for weight in flow.objective.layout.encoder_weights(flow.weights):

@@ -163,3 +163,23 @@ def test_gradients_where_the_scale_is_tiny():
     share.forward(np.zeros((1, 1)), np.zeros((1, 1)))
     _, bars = share.pull_back(np.array([[0.0, 1.0]]))  # ln h = −ln σ + …
     assert bars[-1][0] == pytest.approx(-1, rel=1e-12)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.0, True, "2", None])
+def test_a_gaussian_refuses_a_dimension_that_is_none(bad):
+    with pytest.raises(es.ArgumentError, match=rf"^dim was {bad!r}; it should be a positive"):
+        GaussianEncoder(dim=bad, hidden=(4,))
+
+
+@pytest.mark.parametrize("bad", [(), 4, "44", None, (4, 0), (4.0,), {4}])
+def test_a_gaussian_refuses_widths_that_are_none(bad):
+    with pytest.raises(es.ArgumentError, match=r"^hidden was .*; it should be"):
+        GaussianEncoder(dim=2, hidden=bad)
+
+
+def test_a_gaussian_takes_numbers_of_numpy_and_lists():
+    encoder = GaussianEncoder(dim=np.int64(2), hidden=[np.int32(4), 5])
+    assert encoder == GaussianEncoder(2, (4, 5))
+    assert type(encoder.dim) is int
+    weights = encoder.init(np.random.default_rng(0), "float64")
+    assert [w.shape for w in weights[:4]] == [(2, 4), (4,), (4, 5), (5,)]

@@ -204,6 +204,7 @@ def test_one_weight_for_all_and_too_few_draws():
     dominated = np.array([0.0] + [-np.inf] * 99)
     assert pareto_shape(dominated) == np.inf
     assert np.isnan(pareto_shape(np.zeros(24)))
+    assert pareto_shape(np.full(100, -np.inf)) == np.inf
     value, error = log_mean(dominated)
     assert value == pytest.approx(-np.log(100))
     assert error == pytest.approx(1.0)

@@ -1,5 +1,6 @@
 """What notebooks show of results: well-formed, escaped, and what the text says."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,6 +10,7 @@ from sympy import symbols
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.notebook import html_table
+from ehf_num.result import HISTORY_FIELDS
 
 HOSTILE = '<script>alert("&")</script>'
 
@@ -100,6 +102,17 @@ def test_a_training_result_has_its_last_figures(fitted):
     assert shown["{g1,H}² base"] == f"{square:.2g}; κ = 0.25, λ = {multiplier:.3g}"
     assert shown["seed"] == "0"
     assert f"numpy {np.__version__}" in shown["versions"]
+
+
+def test_a_training_result_says_only_what_there_is(fitted):
+    empty = replace(fitted.result_.history, **{n: getattr(fitted.result_.history, n)[:0]
+                    for n in HISTORY_FIELDS})  # fmt: skip
+    shown = cells(replace(fitted.result_, history=empty, augmented=True))
+    assert set(shown) == {"stopped by", "minibatches", "seed", "versions"}
+    assert shown["minibatches"] == "moved by random group elements"
+    unwatched = np.full_like(fitted.result_.history.validation_elbo, np.nan)
+    history = replace(fitted.result_.history, validation_elbo=unwatched)
+    assert "ELBO, held out" not in cells(replace(fitted.result_, history=history))
 
 
 def test_estimates_and_diagnoses_say_in_html_what_they_print(fitted):

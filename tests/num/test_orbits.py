@@ -272,6 +272,12 @@ def test_auto_augments_where_it_is_harmless_and_of_use(case, options, expected):
     assert not flow.fit(x, iterations=2, augment=False, progress=False).result_.augmented
 
 
+@pytest.mark.parametrize("reason", REFUSED)
+def test_auto_leaves_points_alone_where_no_elements_are_known(reason):
+    options = {"exact": True, "equivariant_encoder": False}
+    assert orbits.orbit_sampler_for("auto", REFUSED[reason](), **options) is None
+
+
 @pytest.mark.parametrize(
     ("case", "augment", "reason"),
     [("oscillator", True, "linear in p"), ("soft-uniform", True, "without symmetry"),

@@ -204,6 +204,11 @@ class Loose(Linear):
         return [0.0]
 
 
+class Endless(Linear):
+    def init(self, rng, dtype):
+        return [*Linear.init(self, rng, dtype)[:2], np.full(self.dim, np.inf, dtype)]
+
+
 class Chancy(Linear):
     def init(self, rng, dtype):
         return [
@@ -282,6 +287,11 @@ class WrongScore(Linear):
         return -noise  # without the scale
 
 
+class SummedScore(Linear):
+    def score(self, weights, q, noise):
+        return np.sum(-noise * np.exp(-weights[2]), axis=1)
+
+
 class NoSlopeInNoise(Linear):
     def draw(self, weights, q, noise):
         return Linear.draw(self, weights, q, np.asarray(noise, dtype=q.dtype))
@@ -289,6 +299,7 @@ class NoSlopeInNoise(Linear):
 
 FAULTS = {
     "wrong score": (WrongScore(2), "∂ ln h/∂p is"),
+    "score of another shape": (SummedScore(2), "score returned shape (64,); it should be (64, 2)"),
     "noise is not on the tape": (NoSlopeInNoise(2), "or a method score"),
     "not an encoder": (object(), "has no method init"),
     "no draw": (type("Half", (), {"init": Linear.init})(), "has no method draw"),
@@ -300,6 +311,7 @@ FAULTS = {
     "widens": (Widening(2), "draw returned float32 and float64 for float32"),
     "wide weights": (Wide(2), "float64 as weight 0 when asked for float32"),
     "loose weights": (Loose(2), "init returned float as weight 0"),
+    "weights not finite": (Endless(2), "init returned a weight 2 that is not finite"),
     "chance in init": (Chancy(2), "other weights from the same rng"),
     "chance in draw": (OwnNoise(2), "other momenta for the same noise"),
     "sees the batch": (Normalized(2), "row 0 alone is drawn differently"),

@@ -191,3 +191,36 @@ def test_options_given_as_numpy_scalars_are_saved(tmp_path):
     again = en.load(tmp_path / "m.npz")
     assert (again.settings, again.seed) == (flow.settings, 3)
     np.testing.assert_array_equal(again.sample(3, rng=0), flow.sample(3, rng=0))
+
+
+def test_a_generator_of_another_kind_is_not_saved(tmp_path):
+    """The model draws on by its seed; one of NumPy's default kind goes on where it was."""
+    base, symmetry = CASES["so2"]()
+    rng = np.random.Generator(np.random.MT19937(3))
+    flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(4,), rng=rng)
+    flow.save(tmp_path / "model.npz")
+    again = en.load(tmp_path / "model.npz")
+    for ours, theirs in zip(again.weights, flow.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert type(again._rng.bit_generator) is np.random.PCG64
+
+
+def test_what_a_file_tells_of_its_encoder_is_checked(tmp_path):
+    base, symmetry = CASES["so2"]()
+    encoder = en.GaussianEncoder(2, (4,))
+    path = tmp_path / "model.npz"
+    en.EquivariantHamiltonianFlow(base, symmetry, encoder=encoder, hidden=(4,), rng=0).save(path)
+    assert en.load(path, encoder=encoder).settings.encoder == "own"
+    rewrite(path, lambda h: h["encoder"].pop("shapes"))
+    with pytest.raises(en.ModelFileError, match="what it tells of its encoder"):
+        en.load(path, encoder=encoder)
+
+
+def test_a_refusal_does_not_quote_the_file(saved):
+    """A length of a name in the archive that is wrong makes weights a part of the name."""
+    content = bytearray(saved.read_bytes())
+    content[27] = 7
+    saved.write_bytes(bytes(content))
+    with pytest.raises(en.ModelFileError, match="damaged") as caught:
+        en.load(saved)
+    assert len(str(caught.value)) < 1000

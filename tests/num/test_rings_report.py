@@ -149,3 +149,18 @@ def test_scores_are_of_test_points(runs):
         ]
         np.testing.assert_allclose(lines[label].get_ydata(), means)
     assert set(lines["true ln p of the test points"].get_ydata()) == {-2.5}
+
+
+def test_cells_without_a_run_stay_empty(monkeypatch):
+    """Of two sizes and two κ, one cell each."""
+    rows = Rows((row(None, 100, 0), row(1e-3, None, 0, bracket=2e-3)))
+    names = ("train", "test")
+    curves = rings_figures.curves(rows).axes
+    assert [sum(line.get_label() in names for line in ax.lines) for ax in curves] == [2, 0, 0, 2]
+    densities = rings_figures.densities(rows).axes[:6]  # the data's, then one a κ
+    assert [ax.axison for ax in densities] == [True, True, False, True, False, True]
+    energies = rings_figures.energies(rows, "kinetic").axes[:4]
+    assert [ax.axison for ax in energies] == [True, False, False, True]
+    constraint = rings_figures.constraint(rows).axes
+    assert [len(ax.lines) for ax in constraint] == [0, 2, 0, 1]
+    assert "endless   none" not in told(rows, monkeypatch).as_text()

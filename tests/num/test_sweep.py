@@ -188,3 +188,24 @@ def test_a_damaged_record_is_not_taken_for_a_result(tmp_path):
 
 def test_nothing_to_run():
     assert en.sweep([]) == ()
+
+
+@pytest.mark.parametrize("bad", [None, 3, Walk(0), Walk])
+def test_specs_that_are_no_iterable_are_refused(bad):
+    with pytest.raises(ArgumentError, match=r"^specs was .*; it should be an iterable"):
+        en.sweep(bad, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "wanted"),
+    [
+        ("executor", 3, "concurrent.futures.Executor"),
+        ("executor", ThreadPoolExecutor, "concurrent.futures.Executor"),
+        ("folder", 3, "path of a folder"),
+        ("progress", "no", "one of None, True, False"),
+    ],
+)
+def test_other_arguments_are_checked_before_anything_runs(name, bad, wanted, tmp_path):
+    with pytest.raises(ArgumentError, match=rf"^{name} was .*; it should be .*{wanted}"):
+        en.sweep([Walk(0, marks=str(tmp_path))], **{"progress": False, name: bad})
+    assert not list(tmp_path.iterdir())

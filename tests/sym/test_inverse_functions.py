@@ -54,6 +54,8 @@ IDENTITIES = {
     "twice acosh": acosh(2 * x**2 - 1) - 2 * acosh(sp.Abs(x)),
     "twice acos, positive": acos(2 * a**2 - 1) - 2 * acos(a),
     "half acos": acos(x) - 2 * asin(sqrt((1 - x) / 2)),
+    "of a hidden zero": asin(sin(x) ** 2 + cos(x) ** 2 - 1),
+    "cos of a third of asin": cos(asin(x) / 3) * (sin(y) ** 2 + cos(y) ** 2) - cos(asin(x) / 3),
     "half atan": 2 * atan(x / (1 + sqrt(1 + x**2))) - atan(x),
     "asin by atan": asin(x) - atan(x / sqrt(1 - x**2)),
     "atan by asin": asin(x / sqrt(1 + x**2)) - atan(x),

@@ -1,6 +1,7 @@
 """Declaring a symmetry: what is admitted and what is refused."""
 
 import pytest
+import sympy as sp
 from sympy import Float, Matrix, Symbol, cos, sin
 
 import ehf_sym as es
@@ -93,3 +94,36 @@ def test_notebooks_show_the_generators():
     assert es.LieAlgebra(SPACE, [ROTATION, P1])._repr_latex_() == (
         r"$\left\langle - p_{1} q_{2} + p_{2} q_{1}, p_{1} \right\rangle$"
     )
+
+
+def test_the_adjoint_matrices_have_the_algebras_own_commutators():
+    algebra = es.groups.so(3)
+    constants = algebra.structure_constants
+    for i, first in enumerate(algebra.adjoint):
+        assert [list(first[:, j]) for j in range(3)] == constants[i].tolist()
+        for j, second in enumerate(algebra.adjoint):
+            parts = (constants[i, j, k] * algebra.adjoint[k] for k in range(3))
+            expected = sum(parts, sp.zeros(3, 3))
+            assert first * second - second * first == expected
+
+
+def test_central_series_of_nilpotent_and_other_algebras():
+    assert [len(g.generators) for g in es.groups.heisenberg(2).lower_central_series()] == [5, 1]
+    assert [len(g.generators) for g in es.groups.e(2).lower_central_series()] == [3, 2]
+    assert [len(g.generators) for g in es.groups.so(3).lower_central_series()] == [3]
+
+
+def test_combinations_take_a_coefficient_for_each_generator():
+    algebra = es.groups.so(3)
+    with pytest.raises(es.ArgumentError, match="coefficients holds 2; it should hold one for each"):
+        algebra.combination([1, 2])
+
+
+def test_reports_say_what_is_abelian_and_cut_long_lists():
+    text = str(es.groups.translations(3).describe())
+    assert "abelian" in text
+    long = str(es.groups.translations(30).describe())
+    assert "and 6 more" in long
+    assert "P_24" in long
+    assert "P_25 =" not in long
+    assert "period 2*pi" in str(es.groups.so(2).action(0))

@@ -63,6 +63,14 @@ def test_powers_of_minus_one():
     assert is_zero((-1) ** n * (-1) ** m - (-1) ** (n + m)).proved
     assert is_zero((-1) ** (n**2) - (-1) ** n).proved
     assert is_zero(sp.cos(x + sp.pi * n) - (-1) ** n * sp.cos(x)).proved
+    even, odd = sp.Symbol("e", even=True), sp.Symbol("o", odd=True)
+    assert is_zero(sp.Pow(-1, even * n, evaluate=False) - 1).proved
+    assert is_zero(sp.Pow(-1, odd**2, evaluate=False) + 1).proved
+    assert is_zero((-1) ** (odd * n) - (-1) ** n).proved
+    assert is_zero((-1) ** (odd * n) - (-1) ** (even * n)).refuted
+    turned = sp.cos(x + sp.pi * n**2, evaluate=False)
+    assert is_zero(turned - (-1) ** n * sp.cos(x)).proved
+    assert is_zero(turned - (-1) ** m * sp.cos(x)).refuted
     assert is_zero((-1) ** n - 1).refuted
     assert is_zero((-1) ** (n * m) - (-1) ** n).refuted
 
@@ -112,3 +120,39 @@ def test_a_difference_of_cases_is_decided_rightly(formula, other):
 
 def test_sign_by_cases():
     assert is_zero(Piecewise((1, x > 0), (-1, x < 0), (0, True)) - sign(x)).proved
+
+
+NO_CELLS = {
+    "a condition that is no comparison": sp.Contains(x, sp.S.Integers),
+    "a comparison of functions": sp.sin(x) > 0,
+    "an irrational coefficient": x > sqrt(2) * y,
+    "an irrational number": Abs(x) + sqrt(2) > x,
+    "a high degree": x**40 > y,
+}
+
+
+@pytest.mark.parametrize("name", NO_CELLS)
+def test_other_conditions_have_no_cells(name):
+    formula = Piecewise((x, NO_CELLS[name]), (y, True))
+    assert formula.has(Piecewise)
+    assert cells(formula, 100) is None
+
+
+def test_no_more_cells_than_are_wanted():
+    formula = Piecewise((1, x > 0), (2, True))
+    assert len(cells(formula, 3)) == 3
+    assert cells(formula, 2) is None
+
+
+def test_cells_without_a_value_are_left_out():
+    assert [cell for cell, _ in cells(Piecewise((x, x > 0)), 10)] == [x]
+    infinite = Piecewise((1 / x, sp.Eq(x, 0)), (x, True))
+    assert [cell for cell, _ in cells(infinite, 10)] == [x, x]
+
+
+def test_assumptions_and_zeros_enter_the_cells():
+    assert {cell for cell, _ in cells(Piecewise((1, a > -1), (2, True)), 10)} == {1}
+    negative = sp.Symbol("c", negative=True)
+    assert {cell for cell, _ in cells(Piecewise((1, negative > 1), (2, True)), 10)} == {2}
+    parabola = Piecewise((x + y, sp.Eq(x**2, y)), (0, True))
+    assert {cell for cell, _ in cells(parabola, 10)} == {sp.S.Zero, x + x**2}

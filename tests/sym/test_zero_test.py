@@ -458,3 +458,18 @@ def test_certificates_are_plain_data():
     assert refutation["witness"] == {"x": "1"}
     assert all(float(end) > 0 for end in refutation["enclosure"])
     assert json.loads(json.dumps([proof, refutation])) == [proof, refutation]
+
+
+def test_certificates_print_what_they_rest_on():
+    proof = str(is_zero(log(a**2) - 2 * log(a)).certificate).splitlines()
+    assert proof[0] == "method: normal form"
+    assert proof[1].startswith("kernels: a, log(a)")
+    assert any(line.startswith("rests on: ") for line in proof)
+    witness = str(is_zero(x - 1).certificate).splitlines()
+    point, value = (line.split(" ")[-1] for line in witness[-2:])
+    assert sp.Rational(point) - 1 == sp.Rational(value) != 0
+    between = str(is_zero(exp(x) - 1).certificate)
+    assert "value: between" in between
+    many = sp.symbols("t1:15", real=True)
+    long = sum(exp(x + t) for t in many) - exp(x) * sum(map(exp, many))
+    assert " and 18 more" in str(is_zero(long).certificate)
