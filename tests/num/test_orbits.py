@@ -232,9 +232,9 @@ def test_training_sees_moved_points_and_validation_stays():
     x = np.tile([30.0, 0.0], (200, 1))
     step, mean = Bound.step, Bound.mean
 
-    def watch_step(bound, objective, arrays, points, *rest):
-        trained.append(points.copy())
-        return step(bound, objective, arrays, points, *rest)
+    def watch_step(bound, objective, arrays, batch, *rest):
+        trained.append(batch.x.copy())
+        return step(bound, objective, arrays, batch, *rest)
 
     def watch_mean(bound, objective, arrays, points, noise):
         held_out.append(points.copy())
