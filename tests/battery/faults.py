@@ -89,6 +89,8 @@ def _check(fault: Fault) -> str:
         for library, content in libraries.items():
             library.write_bytes(content)
     require(done.returncode != 0, f"survived {', '.join(fault.tests)}")
+    if done.returncode < 0:
+        return f"caught by {fault.tests[0]}: the interpreter ended with signal {-done.returncode}"
     found = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
     require(found, f"no test failed, but pytest ended with {done.returncode}: {done.stdout[-300:]}")
     return f"caught by {found[1]}"

@@ -1,5 +1,6 @@
 """Saved models: bit-equal when read back, refused when damaged, nothing executed."""
 
+import os
 import zipfile
 
 import numpy as np
@@ -224,3 +225,23 @@ def test_a_refusal_does_not_quote_the_file(saved):
     with pytest.raises(en.ModelFileError, match="damaged") as caught:
         en.load(saved)
     assert len(str(caught.value)) < 1000
+
+
+class _Runs:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+def test_nothing_in_a_file_is_executed(saved, tmp_path):
+    with np.load(saved, allow_pickle=False) as archive:
+        arrays = dict(archive)
+    arrays["weights"] = np.array([_Runs(tmp_path / "ran")], dtype=object)
+    np.savez(saved, **arrays)
+    with pytest.raises(en.ModelFileError):
+        en.load(saved)
+    assert not (tmp_path / "ran").exists()
