@@ -129,7 +129,8 @@ def test_a_forked_process_gets_a_thread_of_its_own():
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork with threads
+        for kind in (DeprecationWarning, RuntimeWarning):  # Python 3.12, and JAX if imported
+            warnings.filterwarnings("ignore", ".*fork", kind)
         child = context.Process(target=_child, args=(queue,))
         child.start()
     child.join(timeout=30)

@@ -140,6 +140,7 @@ def _send(pipe, threads):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX's, where it was imported
 def test_a_forked_process_starts_threads_of_its_own():
     wanted = chain_there_and_back(2)  # the parent has a team now, the child would wait for it
     context = multiprocessing.get_context("fork")

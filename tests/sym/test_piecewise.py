@@ -30,6 +30,8 @@ IDENTITIES = {
     "nested": Piecewise((Piecewise((1, y > 0), (2, True)), x > 0), (3, True))
     - Piecewise((1, (x > 0) & (y > 0)), (2, x > 0), (3, True)),
     "positive symbols": Piecewise((sqrt(a), a > 0), (7, True)) - sqrt(a),
+    "outside a quadrant": Piecewise((1, sp.Not((x > 0) & (y > 0))), (0, True))
+    + Piecewise((1, (x > 0) & (y > 0)), (0, True)) - 1,
     "rectifier by step": Max(x, 0) - x * Heaviside(x),
     "exponential of the larger": exp(Max(x, y)) - Max(exp(x), exp(y)),
     "median": x + y + a - Max(x, y, a) - Min(x, y, a)
