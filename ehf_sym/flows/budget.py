@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from inspect import CO_GENERATOR
+from types import FrameType
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
-_GRACE = 10_000  # calls that a generator may make beyond the budget
+_GRACE = 10_000  # calls beyond the budget, made where what is raised would be lost
 
 
 class _SpentError(BaseException):
@@ -43,8 +45,7 @@ def within_budget(work: Callable[[], Result], calls: int) -> Result | None:
     def count(frame: Any, event: Any, argument: Any) -> None:
         nonlocal left
         left -= 1
-        # In a generator that is left behind, what is raised is lost, and printed: wait for its end.
-        if left < (-_GRACE if frame.f_code.co_flags & CO_GENERATOR else 0):
+        if left < 0 and not _must_wait(frame, left):
             raise _SpentError(count)
         if outer is not None:
             outer(frame, event, argument)
@@ -59,3 +60,28 @@ def within_budget(work: Callable[[], Result], calls: int) -> Result | None:
         return None
     finally:
         sys.setprofile(outer)
+
+
+def _must_wait(frame: FrameType, left: int) -> bool:
+    """Whether what is raised here would come after the work, or be lost and the work go on.
+
+    Lost is what is raised in a generator that is left behind, in finalizers, and in callbacks of
+    weak references and of the garbage collector, which other libraries hang there.
+    """
+    if frame.f_code is within_budget.__code__:
+        return True
+    if left < -_GRACE:
+        return False
+    if frame.f_code.co_flags & CO_GENERATOR:
+        return True
+    callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
+    each: FrameType | None = frame
+    while each is not None and each.f_code is not within_budget.__code__:
+        if (
+            each.f_code.co_name == "__del__"
+            or each.f_globals.get("__name__") in ("weakref", "_weakrefset")
+            or each.f_code in callbacks
+        ):
+            return True
+        each = each.f_back
+    return False

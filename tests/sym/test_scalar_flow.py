@@ -1,6 +1,8 @@
 """Flows of one unknown: against mpmath's integration, and refusals where no rule applies."""
 
+import gc
 import sys
+import weakref
 
 import mpmath
 import pytest
@@ -91,6 +93,13 @@ def test_budgets_nest():
     assert within_budget(lambda: work(2000), 5000) == ("done", "done")
 
 
+def test_work_that_ends_with_its_budget():
+    """Nothing is raised after the work, whatever number of calls it needs."""
+    results = [within_budget(lambda: count_down(5), calls) for calls in range(20)]
+    enough = results.index("done")
+    assert results == [None] * enough + ["done"] * (20 - enough)
+
+
 def test_somebody_elses_profiler_goes_on():
     """A budget would take its place: the work is done without one."""
     seen = []
@@ -114,6 +123,40 @@ def test_nothing_is_lost_in_generators_that_are_left(monkeypatch):
     monkeypatch.setattr(sys, "unraisablehook", lost.append)
     for calls in range(1, 60):
         assert within_budget(lambda: [leave_a_generator() for _ in range(100)], calls) is None
+    assert not lost
+
+
+class Finalized:
+    def __del__(self):
+        count_down(3)
+
+
+class Left:
+    """Something that a weak reference can point to."""
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param(lambda: gc.collect(0), id="callback of the collector"),
+        pytest.param(lambda: bool(Finalized()), id="finalizer"),
+        pytest.param(lambda: weakref.finalize(Left(), count_down, 3), id="of a weak reference"),
+    ],
+)
+def test_nothing_is_lost_in_callbacks(monkeypatch, work):
+    """What is raised in them goes to the screen, and the work would go on without a budget."""
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+
+    def callback(phase, info):
+        count_down(3)
+
+    gc.callbacks.append(callback)
+    try:
+        for calls in range(1, 60):
+            assert within_budget(lambda: [work() for _ in range(100)], calls) is None
+    finally:
+        gc.callbacks.remove(callback)
     assert not lost
 
 
