@@ -24,7 +24,8 @@
 #undef LN2_HIGH
 #undef LN2_LOW
 #undef EXP_TERMS
-#undef LOG_TERMS
+#undef ARTANH
+#undef ARTANH_TERMS
 #undef WIDE
 #undef PANELS
 #undef PADDED

@@ -28,22 +28,30 @@ INLINE REAL NAME(total)(vec x) {
     return sum;
 }
 
+/* ROUNDER: adding it rounds to an integer k, and leaves k and the bias of exponents in the low bits.
+   ARTANH: ln((1 + s) / (1 - s)) / s in powers of s² up to 1/9, with the least relative error by
+   Remez's exchange: 5e-17, and 4e-9 for float. */
 #if IS_DOUBLE
-#define LOWEST (-708.0)             /* exp of it is still a normal number */
-#define ROUNDER 6755399441055744.0  /* 1.5 * 2^52: adding it rounds, and leaves k in the low bits */
+#define LOWEST (-708.0) /* exp of it is still a normal number */
+#define ROUNDER (6755399441055744.0 + 1023) /* 1.5 * 2^52 */
 #define MANTISSA 52
 #define LN2_HIGH 6.93147180369123816490e-01
 #define LN2_LOW 1.90821492927058770002e-10
 #define EXP_TERMS 13
-#define LOG_TERMS 10
+#define ARTANH                                                                                     \
+    {2.0, 0.66666666666683297984, 0.39999999995113533850, 0.28571429127770446912,                  \
+     0.22222190114383709920, 0.18182879246882222926, 0.15363378915399671806,                       \
+     0.13593954665778271152, 0.09868062087145224868, 0.17806237038017682771}
+#define ARTANH_TERMS 10
 #else
 #define LOWEST (-87.0f)
-#define ROUNDER 12582912.0f
+#define ROUNDER (12582912.0f + 127) /* 1.5 * 2^23 */
 #define MANTISSA 23
 #define LN2_HIGH 6.93359375e-1f
 #define LN2_LOW (-2.12194440e-4f)
 #define EXP_TERMS 8
-#define LOG_TERMS 5
+#define ARTANH {2.00000000808, 0.666663101449, 0.400251143238, 0.279576657946, 0.281915472234}
+#define ARTANH_TERMS 5
 #endif
 
 /* Σ c_i x^i by Estrin's scheme: neighbours in pairs, again and again, so that little waits. */
@@ -61,38 +69,34 @@ INLINE vec NAME(polynomial)(vec x, const double *c, int terms) {
     return sums[0];
 }
 
-/* exp(y) for y <= 0: 2^k times the Taylor polynomial at |r| <= ln(2) / 2. */
+/* exp(y) for y <= 0: 2^k times the Taylor polynomial at |r| <= ln(2) / 2, and 0 below LOWEST. The
+   power is multiplied, not added to the bits, so that NaN stays NaN. */
 INLINE vec NAME(exp_of_negative)(vec y) {
     static const double inverse_factorial[] = {
         1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320,
         1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600};
-    y = NAME(choose)(y < (REAL)LOWEST, NAME(all)((REAL)LOWEST), y);
     const vec shifted = y * (REAL)1.44269504088896340736 + (REAL)ROUNDER;
     const vec k = shifted - (REAL)ROUNDER;
     const vec r = (y - k * (REAL)LN2_HIGH) - k * (REAL)LN2_LOW;
-    const vec sum = NAME(polynomial)(r, inverse_factorial, EXP_TERMS);
-    return (vec)((ivec)sum + ((ivec)shifted << MANTISSA));
+    const vec power = (vec)((ivec)shifted << MANTISSA);
+    const vec exponential = NAME(polynomial)(r, inverse_factorial, EXP_TERMS) * power;
+    return (vec)((ivec)exponential & ~(y < (REAL)LOWEST));
 }
 
 /* Write sigmoid(z), and soft-plus(z) = max(z, 0) + log(1 + t) where it is asked for, t = exp(-|z|).
-   The logarithm is 2 artanh(f / (2 + f)) with 1 + t = 1 + f or 2 (1 + f). Its division and that of
-   the sigmoid are one. NaN stays NaN. */
+   The logarithm is 2 artanh(t / (2 + t)); its division and that of the sigmoid are one. NaN stays
+   NaN. */
 INLINE void NAME(activate)(vec z, REAL *sigmoid, REAL *softplus) {
-    static const double artanh[] = {2.0,      2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9, 2.0 / 11,
-                                    2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19};
-    const ivec negative = z < (REAL)0;
-    const vec t = NAME(exp_of_negative)(NAME(choose)(negative, z, -z)), one = t + (REAL)1;
+    static const double artanh[] = ARTANH;
+    const ivec negative = z < (REAL)0, sign = (ivec)NAME(all)((REAL)-0.0);
+    const vec t = NAME(exp_of_negative)((vec)((ivec)z | sign)), one = t + (REAL)1;
     vec inverse;
     if (softplus) {
-        const ivec upper = t > (REAL)0.41421356237309504880;
-        const vec f = NAME(choose)(upper, (t - (REAL)1) * (REAL)0.5, t), two = f + (REAL)2;
-        const vec both = (REAL)1 / (one * two), s = f * one * both;
+        const vec two = t + (REAL)2, both = (REAL)1 / (one * two), s = t * one * both;
+        const vec positive = (vec)((ivec)z & ~negative);
         inverse = two * both;
-        const vec start = NAME(choose)(negative, (vec){0}, z) +
-                          NAME(choose)(upper, NAME(all)((REAL)0.69314718055994530942), (vec){0});
-        NAME(store)(softplus, s * NAME(polynomial)(s * s, artanh, LOG_TERMS) + start);
+        NAME(store)(softplus, s * NAME(polynomial)(s * s, artanh, ARTANH_TERMS) + positive);
     } else
         inverse = (REAL)1 / one;
-    const vec slope = NAME(choose)(negative, t * inverse, inverse);
-    NAME(store)(sigmoid, NAME(choose)(z == z, slope, z));
+    NAME(store)(sigmoid, NAME(choose)(negative, t * inverse, inverse));
 }
