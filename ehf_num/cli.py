@@ -112,6 +112,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iterations", type=int, default=15_000)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--epsilon", type=float, default=1e-8, help="Adam's ε")
     parser.add_argument("--schedule", choices=("constant", "cosine"), default="constant")
     parser.add_argument("--warmup", type=int, default=0, help="iterations to the full rate")
     parser.add_argument("--objective", choices=("elbo", "importance"), default="elbo")
@@ -232,6 +233,7 @@ def _fit(options: argparse.Namespace) -> int:
         iterations=options.iterations,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        epsilon=options.epsilon,
         schedule=en.LearningRateSchedule(options.schedule, options.warmup),
         objective=options.objective,
         draws=options.draws,

@@ -186,6 +186,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         iterations: int = 15_000,
         batch_size: int = 128,
         learning_rate: float = 3e-4,
+        epsilon: float = 1e-8,
         schedule: Any = "constant",
         objective: str = "elbo",
         draws: int = 1,
@@ -207,8 +208,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
             Updates at the most.
         batch_size : int
             Of minibatches, and of the base states that {g, H} is penalized on.
-        learning_rate : float
-            Adam's α.
+        learning_rate, epsilon : float
+            Adam's α and ε. An ε of 1e-2 keeps what has little gradient from being moved by noise.
         schedule : {"constant", "cosine"}, LearningRateSchedule or callable
             What α is multiplied by: a function of the number of iterations done.
         objective : {"elbo", "importance"}
@@ -254,7 +255,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         settings = TrainingSettings(
             iterations=iterations,
             batch_size=batch_size,
-            adam=AdamSettings(learning_rate=learning_rate),
+            adam=AdamSettings(learning_rate, epsilon=epsilon),
             schedule=schedule,
             bound=Bound(objective, draws),
             multipliers=MultiplierSettings(self.settings.kappa),

@@ -31,8 +31,9 @@ class Budget:
     ----------
     iterations : int
         Updates.
-    learning_rate : float
-        Adam's, the same throughout.
+    learning_rate, epsilon : float
+        Adam's, the same throughout. At first nothing pulls at the momenta, and with the usual ε of
+        1e-8 noise alone moves h(p|q), until its units are dead on some seeds.
     test_points, draws : int
         Points of the held-out KL, and importance draws for each.
     samples, moving : int
@@ -41,6 +42,7 @@ class Budget:
 
     iterations: int = 12_000
     learning_rate: float = 1e-3
+    epsilon: float = 1e-2
     test_points: int = 2_000
     draws: int = 128
     samples: int = 4_000
@@ -99,6 +101,7 @@ class CircleRun:
             target.sample,
             iterations=budget.iterations,
             learning_rate=budget.learning_rate,
+            epsilon=budget.epsilon,
             progress=False,
         )
         test = target.sample(budget.test_points, rng=_TEST_SEED)

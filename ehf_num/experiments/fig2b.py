@@ -231,6 +231,7 @@ def _remarks(settings: Settings, rows: Sequence[Row]) -> tuple[str, ...]:
         f"Hamiltonian; soft-uniform base of sharpness {spec.sharpness:g}",
         f"KL: {spec.budget.test_points:,} test points, {spec.budget.draws} importance draws, too "
         f"high in expectation; {settings.iterations:,} iterations of endless data, learning rate "
-        f"{spec.budget.learning_rate:g}, batch 128, float32, one thread a run",
+        f"{spec.budget.learning_rate:g}, Adam's ε {spec.budget.epsilon:g}, batch 128, float32, one "
+        "thread a run",
         *ended_early(rows, _name),
     )

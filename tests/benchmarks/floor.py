@@ -1,4 +1,4 @@
-"""The floor: exactly the matrix products that the step needs, and nothing else.
+"""The floor: exactly the matrix products that a step or a sample needs, and nothing else.
 
 For rows x that go through ∂energy/∂x of a network d → h_1 → h_2 → 1, the forward pass is four
 products, x W_1, · W_2 and back by W_2ᵀ and W_1ᵀ. Its pullback climbs by W_1 and W_2 and comes down
@@ -29,6 +29,14 @@ def products(dim: int, rows: int) -> list[Shape]:
     kicks = _energy_products(dim, both=2 * rows, alone=STEPS * rows, varying=STEPS * rows)
     drifts = _energy_products(dim, both=2 * rows, alone=(STEPS - 1) * rows, varying=STEPS * rows)
     return _encoder_products(dim, rows) + kicks + drifts
+
+
+def sampling_products(dim: int, rows: int) -> list[Shape]:
+    """List those that so many samples need: no kick after the last drift."""
+    layers = list(pairwise((dim, *HIDDEN)))
+    up = [(rows, fan_in, fan_out) for fan_in, fan_out in layers]
+    down = [(rows, fan_out, fan_in) for fan_in, fan_out in layers[::-1]]
+    return 2 * STEPS * (up + down)
 
 
 def multiply_adds(shapes: list[Shape]) -> int:
@@ -71,31 +79,31 @@ def _encoder_products(dim: int, rows: int) -> list[Shape]:
 
 
 class Floor:
-    """The products of one step, again and again.
+    """Products, again and again.
 
     Parameters
     ----------
-    problem : Problem
-        For its dimension, batch and dtype.
-    shares : int
-        Threads, each with its share of the rows.
+    shapes : list of Shape
+        What each thread has to do.
+    dtype, seed
+        Of the numbers.
+    threads : int
     blas : callable
         Limits the threads of the BLAS, or does not.
     """
 
     def __init__(
-        self, problem: Problem, shares: int, blas: Callable[[], AbstractContextManager[object]]
+        self,
+        shapes: list[Shape],
+        dtype: str,
+        seed: int,
+        threads: int,
+        blas: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self._blas = blas
-        self._pool = ThreadPoolExecutor(shares)
-        rng = np.random.default_rng(problem.seed)
-        self._shares = [
-            [
-                _operands(shape, rng, problem.dtype)
-                for shape in products(problem.dim, problem.batch // shares)
-            ]
-            for _ in range(shares)
-        ]
+        self._pool = ThreadPoolExecutor(threads)
+        rng = np.random.default_rng(seed)
+        self._shares = [[_operands(shape, rng, dtype) for shape in shapes] for _ in range(threads)]
 
     def advance(self, steps: int) -> None:
         with self._blas():
@@ -115,14 +123,20 @@ def _multiply(share: list[tuple[Array, Array, Array]]) -> None:
         np.dot(left, right, out=out)
 
 
+def _of_a_step(
+    threads: int, blas: Callable[[], AbstractContextManager[object]]
+) -> Callable[[Problem], Floor]:
+    return lambda p: Floor(products(p.dim, p.batch // threads), p.dtype, p.seed, threads, blas)
+
+
 def entries() -> list[Entry]:
     return [
         Entry(
             "matrix products alone",
             {
-                "one thread": lambda p: Floor(p, 1, one_blas_thread),
-                "BLAS with its own threads": lambda p: Floor(p, 1, nullcontext),
-                "rows in halves on two threads": lambda p: Floor(p, 2, one_blas_thread),
+                "one thread": _of_a_step(1, one_blas_thread),
+                "BLAS with its own threads": _of_a_step(1, nullcontext),
+                "rows in halves on two threads": _of_a_step(2, one_blas_thread),
             },
         )
     ]

@@ -5,7 +5,8 @@
 The model is trained for a moment, each call is made in a process of its own, once before it is
 timed, and reports its time and by how much resident memory rose at the most (Linux only). Peers
 push the same base states through the same weights, in blocks; their positions are compared with
-ours first, and base draws are part of no one's time but ours.
+ours first, and base draws are part of no one's time but ours. The floor is the matrix products of
+`sample` in NumPy, on two threads.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from ehf_num.parallel import one_blas_thread
 from tests.benchmarks import common
+from tests.benchmarks.floor import Floor, sampling_products
 from tests.benchmarks.problem import HIDDEN, STEP_SIZE, STEPS, Array
 
 BLOCK = 8192
@@ -85,9 +88,28 @@ def _blocks(states: Array) -> list[Array]:
 
 OURS = ("sample", "joint_log_prob", "elbo, one draw")
 PEERS = {"jax": ("JAX, jit", _jax), "torch": ("PyTorch, eager", _torch)}
+FLOOR = "products"
+LABELS = {
+    **{name: f"ehf_num, `{name}`" for name in OURS},
+    **{name: f"{label}, flow alone" for name, (label, _) in PEERS.items()},
+    FLOOR: "matrix products of `sample` alone",
+}
 
 
 def _child(name: str, dtype: str, points: int, seed: int) -> None:
+    call = _floor(dtype, points, seed) if name == FLOOR else _call(name, dtype, points, seed)
+    start = time.perf_counter()
+    grown = common.peak_growth(call)
+    print(json.dumps([time.perf_counter() - start, grown]))
+
+
+def _floor(dtype: str, points: int, seed: int) -> Callable[[], object]:
+    floor = Floor(sampling_products(2, BLOCK // 2), dtype, seed, 2, one_blas_thread)
+    floor.advance(1)
+    return lambda: floor.advance(-(-points // BLOCK))
+
+
+def _call(name: str, dtype: str, points: int, seed: int) -> Callable[[], object]:
     flow = _model(dtype, seed)
     states = np.random.default_rng(1).standard_normal((points, 4)).astype(dtype)
     if name in PEERS:
@@ -95,14 +117,10 @@ def _child(name: str, dtype: str, points: int, seed: int) -> None:
         some = states[:BLOCK]
         ours, _ = flow.forward(some[:, :2], some[:, 2:])
         np.testing.assert_allclose(push(some), ours, atol=TOLERANCES[dtype])
-        call: Callable[[], object] = lambda: push(states)  # noqa: E731
-    else:
-        ours_call = _ours(name)
-        ours_call(flow, states[:BLOCK])
-        call = lambda: ours_call(flow, states)  # noqa: E731
-    start = time.perf_counter()
-    grown = common.peak_growth(call)
-    print(json.dumps([time.perf_counter() - start, grown]))
+        return lambda: push(states)
+    ours_call = _ours(name)
+    ours_call(flow, states[:BLOCK])
+    return lambda: ours_call(flow, states)
 
 
 def main() -> None:
@@ -119,16 +137,14 @@ def main() -> None:
     rest = ["--points", str(options.points), "--seed", str(options.seed)]
     rows = []
     for dtype in ("float64", "float32"):
-        results: dict[str, list[list[float]]] = {name: [] for name in [*OURS, *peers]}
+        results: dict[str, list[list[float]]] = {name: [] for name in [*OURS, *peers, FLOOR]}
         for _ in range(options.rounds):
             for name, found in results.items():
                 found.append(common.run_apart("inference", "--run", name, dtype, *rest))
         for name, found in results.items():
             seconds, grown = zip(*found, strict=True)
-            label = f"{PEERS[name][0]}, flow alone" if name in PEERS else f"ehf_num, `{name}`"
-            rows.append(
-                [label, dtype, str(common.Quartiles.of(seconds)), common.number(max(grown))]
-            )
+            time_, growth = str(common.Quartiles.of(seconds)), common.number(max(grown))
+            rows.append([LABELS[name], dtype, time_, growth])
     header = ["call", "dtype", "seconds, median (quartiles)", "growth at the peak, MB"]
     text = "\n\n".join(
         [
