@@ -16,13 +16,16 @@ from autograd import make_vjp
 from ehf_num import checks
 from ehf_num.constraint import mean_squared_brackets
 from ehf_num.diagnosis import Check, Diagnosis
+from ehf_num.encoder import GaussianEncoder
 from ehf_num.group_checks import EXACT_LIMITS, Sample, group_checks
 from ehf_num.importance import FEWEST_FOR_K
 from ehf_num.model import EquivariantHamiltonianFlow
+from ehf_num.networks import dead_units
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
 
 _ROUNDING_LIMITS = {"float64": 1e-8, "float32": 5e-3}
+_DEAD_LIMIT = 0.95
 _POINTS = 512
 _JACOBIANS = 32
 
@@ -67,7 +70,8 @@ def diagnose(
           error, all in root mean square.
 
         Then the standard error of ln p and the share of points whose weights have too heavy a
-        tail (k̂); reversibility and symplecticity, against rounding.
+        tail (k̂); of a Gaussian h(p|q), the share of units that no point wakes, in the layer
+        where it is largest; reversibility and symplecticity, against rounding.
 
     Raises
     ------
@@ -106,10 +110,21 @@ def diagnose(
     found = (
         *_bracket_checks(flow, sample),
         *group_checks(flow, sample, epsilon, n_samples, random, remarks),
+        *_encoder_checks(flow, x),
         reversibility(flow, base_states),
         symplecticity(flow, base_states[:_JACOBIANS]),
     )
     return Diagnosis(found, tuple(remarks))
+
+
+def _encoder_checks(flow: EquivariantHamiltonianFlow, x: Array) -> Iterator[Check]:
+    """Look for units that noise has killed: what is zero everywhere has no gradient either."""
+    objective = flow.objective
+    if isinstance(objective.encoder, GaussianEncoder):
+        weights = objective.layout.encoder_weights(flow.weights)
+        half = len(weights) // 2
+        dead = max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))
+        yield Check("dead units of h(p|q)", dead, _DEAD_LIMIT)
 
 
 def reversibility(flow: EquivariantHamiltonianFlow, states: Array) -> Check:

@@ -89,3 +89,12 @@ def energy_gradient_reference(x: Any, *weights: Any) -> Any:
     for (matrix, _), slope in zip(layers[:0:-1], slopes[-2::-1], strict=True):
         back = anp.dot(back, matrix.T) * slope
     return anp.dot(back, layers[0][0].T)
+
+
+def dead_units(x: Array, *weights: Array) -> float:
+    """Return the share of units that are zero on all x, of a relu network's worst hidden layer."""
+    shares = []
+    for matrix, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        x = np.maximum(x @ matrix + bias, 0)
+        shares.append(float(np.mean(~x.any(axis=0))))
+    return max(shares)

@@ -41,7 +41,7 @@ def ran(request):
     )
     target = en.modes_on_circle(spec.modes)
     en.set_threads(1)
-    flow.fit(target.sample, iterations=4, learning_rate=1e-3, progress=False)
+    flow.fit(target.sample, iterations=4, learning_rate=1e-3, epsilon=1e-2, progress=False)
 
     def minima(hamiltonian, box):
         asked.append(hamiltonian)
@@ -103,3 +103,18 @@ def test_positions_are_those_on_the_way_and_lie_on_lines_in_between():
     half = q + 0.25 * hamiltonian.grad_kinetic(p)
     np.testing.assert_allclose(between(stations, 0.5), half, rtol=1e-12)
     np.testing.assert_array_equal(between(stations, 2), stations[2])
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "least", "most"), [(1e-8, 0.7, 1.0), (circle_runs.Budget.epsilon, 0.0, 0.3)]
+)
+def test_noise_kills_units_of_the_encoder_unless_epsilon_stops_it(epsilon, least, most):
+    """In a box that holds the data, no momentum is better than another at first."""
+    spec = CircleRun(5, 5.0, 1.0, seed=1)
+    flow = en.EquivariantHamiltonianFlow(
+        spec.base(), enforce="none", step_size=1.0, dtype="float32", rng=spec.seed
+    )
+    target = en.modes_on_circle(5)
+    flow.fit(target.sample, iterations=600, learning_rate=1e-3, epsilon=epsilon, progress=False)
+    dead = en.diagnose(flow, target.sample(500, rng=3))["dead units of h(p|q)"]
+    assert least <= dead.value <= most

@@ -135,9 +135,10 @@ def test_fit_takes_the_options_of_training(tmp_path, capsys):
     assert settings.normalized_bracket
     assert flow.result_.augmented
     assert len(flow.result_.constraints) == 4
-    wrong = ["--warmup", "-1"]
-    assert run("fit", points, "--generator", ROTATION, "--out", model, *QUICK, *wrong) == 3
-    assert "warmup" in capsys.readouterr().err
+    for name, wrong in (("warmup", "-1"), ("epsilon", "0")):
+        refused = [*QUICK, f"--{name}", wrong]
+        assert run("fit", points, "--generator", ROTATION, "--out", model, *refused) == 3
+        assert name in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npy", ".npz"])

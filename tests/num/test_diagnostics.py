@@ -13,7 +13,10 @@ from ehf_num.importance import log_mean, log_weights
 
 
 def radial(flow):
-    """Make H a function of nothing: zero weights give the identity, which commutes with all."""
+    """Make H a function of nothing: zero weights give the identity, which commutes with all.
+
+    They also leave h(p|q) without a unit that fires.
+    """
     for weight in flow.weights:
         weight[:] = 0
     return flow
@@ -26,7 +29,7 @@ def test_the_identity_passes_every_check(case):
     assert diagnosis["reversibility"].value == 0
     assert diagnosis["symplecticity"].value < 1e-14
     for check in diagnosis.checks:
-        if "ELBO" not in check.name:
+        if "ELBO" not in check.name and "dead" not in check.name:
             assert check.passed
 
 
@@ -64,6 +67,30 @@ def test_reversibility_catches_an_inverse_that_is_not(monkeypatch):
     states = np.concatenate(draw(flow), axis=1)
     monkeypatch.setattr(flow, "inverse", flow.forward)
     assert not diagnostics.reversibility(flow, states).passed
+
+
+def test_dead_units_are_counted():
+    """Of each network, as many as have a bias below zero and no weights."""
+    flow = make("so2")
+    x = draw(flow, n=64)[0]
+    weights = flow.objective.layout.encoder_weights(flow.weights)
+    hidden = (len(weights) // 2 - 2) // 2
+    for network in (weights[: len(weights) // 2], weights[len(weights) // 2 :]):
+        matrix, bias = network[2 * hidden - 2], network[2 * hidden - 1]
+        matrix[:], bias[:] = 0, 1
+        assert en.diagnose(flow, x)["dead units of h(p|q)"].value < 0.5
+        for dead in (len(bias) // 2 + 1, len(bias)):
+            bias[:dead] = -1
+            check = en.diagnose(flow, x)["dead units of h(p|q)"]
+            assert check.value == pytest.approx(dead / len(bias))
+            assert check.passed == (dead < len(bias))
+        bias[:] = 1
+
+
+def test_an_encoder_of_another_kind_has_no_dead_units():
+    flow = make("so2", encoder="coupling")
+    names = [check.name for check in en.diagnose(flow, draw(flow)[0]).checks]
+    assert not any("dead" in name for name in names)
 
 
 def test_generators_that_do_not_act_on_q_alone_get_no_elbo_gap():

@@ -185,7 +185,8 @@ def test_bad_options_are_refused_by_name(options, name):
 @pytest.mark.parametrize(
     ("options", "name"),
     [({"iterations": 0}, "iterations"), ({"batch_size": -4}, "batch_size"),
-     ({"learning_rate": 0.0}, "learning_rate"), ({"patience": 3}, "patience"),
+     ({"learning_rate": 0.0}, "learning_rate"), ({"epsilon": 0.0}, "epsilon"),
+     ({"patience": 3}, "patience"),
      ({"validation": 1.5}, "validation"), ({"validation": 0.001}, "validation"),
      ({"validation": np.zeros((3, 3))}, "validation")],
 )  # fmt: skip

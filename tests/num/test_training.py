@@ -204,6 +204,18 @@ def test_fit_goes_on_from_where_it_was():
     assert 0 < np.abs(flow.weights[0] - middle).max() < 2e-6
 
 
+def test_epsilon_is_adams():
+    """The first step is α g / (|g| + ε): α for small ε, α g / ε for large."""
+    steps = []
+    for epsilon in (1e-8, 1e3, 1e6):
+        flow = make("so2")
+        before = flow.weights[0].copy()
+        flow.fit(X, iterations=1, learning_rate=1e-3, epsilon=epsilon, progress=False)
+        steps.append(flow.weights[0] - before)
+    assert np.abs(steps[0]).max() == pytest.approx(1e-3, rel=1e-3)
+    np.testing.assert_allclose(steps[1], 1e3 * steps[2], rtol=0.02, atol=1e-12)
+
+
 def test_points_held_out_are_not_trained_on():
     x = np.arange(80.0).reshape(40, 2)
     rng = np.random.default_rng(0)
