@@ -269,4 +269,22 @@ FAULTS = [
            "count > 1 && !atomic_flag_test_and_set(&team_at_work)", "count > 1", "num/test_team"),
     _fault("a share that is claimed is done by both", "ehf_num/kernels/team.h",
            "if (!claimed(self, number)) continue;", "", "num/test_team"),
+    _fault("soft-plus by a rounded series in C", "ehf_num/kernels/simd.h",
+           "0.39999999995113533850", "0.4", "num/test_native"),
+    # noise and the encoder's units
+    _fault("ε does not reach Adam", "ehf_num/model.py",
+           "AdamSettings(learning_rate, epsilon=epsilon)", "AdamSettings(learning_rate)",
+           "num/test_training"),
+    _fault("Figure 2B at Adam's usual ε", "ehf_num/experiments/circle_runs.py",
+           "            epsilon=budget.epsilon,\n", "", "num/test_circle_runs"),
+    _fault("dead units of the best layer", "ehf_num/networks.py",
+           "return max(shares)", "return min(shares)", "num/test_diagnostics"),
+    _fault("dead units of μ alone", "ehf_num/diagnostics.py",
+           "max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))",
+           "dead_units(x, *weights[:half])", "num/test_diagnostics"),
+    # budgets of work
+    _fault("a budget spent in a finalizer is lost", "ehf_sym/flows/budget.py",
+           'each.f_code.co_name == "__del__"', "False", "sym/test_scalar_flow"),
+    _fault("a budget spent after the work is raised", "ehf_sym/flows/budget.py",
+           "if frame.f_code is within_budget.__code__:", "if False:", "sym/test_scalar_flow"),
 ]  # fmt: skip
