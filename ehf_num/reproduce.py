@@ -82,6 +82,7 @@ EXPERIMENTS = {
                 "step_sizes": {"type": float, "nargs": "+", "help": "of the leapfrog steps"},
                 **_SEEDS,
                 **_ITERATIONS,
+                "epsilon": {"type": float, "help": "Adam's ε (default: 1e-2)"},
             },
             sweeps=True,
         ),

@@ -45,6 +45,8 @@ class Settings:
         Repetitions: weights, data and noise all change with the seed.
     iterations : int
         Updates of each model.
+    epsilon : float
+        Adam's ε. With its usual 1e-8 units of h(p|q) die on some seeds (`Budget`).
     progress : bool or None
         Progress bar over runs; None: only on a terminal.
 
@@ -66,12 +68,14 @@ class Settings:
     step_sizes: tuple[float, ...] = (1.0,)
     seeds: int = 1
     iterations: int = 12_000
+    epsilon: float = Budget.epsilon
     progress: bool | None = None
 
     def __post_init__(self) -> None:
         check_sizes(self, "modes", "bases", "widths", "step_sizes")
         for count in self.modes:
             checks.positive_integer(count, "modes")
+        checks.positive_number(self.epsilon, "epsilon")
         for base in self.bases:
             checks.one_of(base, "bases", _BASES)
         for name in ("widths", "step_sizes"):
@@ -82,7 +86,7 @@ class Settings:
         widths: list[float | None] = [*self.widths] if "soft-uniform" in self.bases else []
         if "normal" in self.bases:
             widths.append(None)
-        budget = replace(Budget(), iterations=self.iterations)
+        budget = replace(Budget(), iterations=self.iterations, epsilon=self.epsilon)
         found = (
             CircleRun(modes, width, step_size, seed, budget=budget)
             for seed, width, step_size, modes in product(

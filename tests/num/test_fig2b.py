@@ -33,12 +33,14 @@ def test_from_the_command_line(tmp_path, capsys, monkeypatch):
     """In the sweep's own processes, as users run it."""
     monkeypatch.setattr(fig2b, "Budget", lambda: TINY)
     arguments = ["--modes", "2", "--widths", "4", "--step-sizes", "0.5", "--iterations", "3"]
+    arguments += ["--epsilon", "1e-3"]
     command = ["reproduce", "fig2b", *arguments, "--no-progress", "--out", str(tmp_path)]
     assert main(command) == 0
     assert "one minimum of U a mode" in capsys.readouterr().out
     (chapter,) = chapters_in(tmp_path).values()
     assert "--step-sizes 0.5 --iterations 3" in chapter.command
     assert len(list((tmp_path / "records").iterdir())) == 2
+    assert "Adam's ε 0.001" in chapter.as_text()
     assert [picture.file for picture in chapter.pictures] == [
         "fig2b_soft_uniform.png", "fig2b_soft_uniform.gif", "fig2b_normal.png", "fig2b_normal.gif"
     ]  # fmt: skip
@@ -77,6 +79,7 @@ def test_animation_moves(tmp_path):
         ({"step_sizes": (-1.0,)}, "step_sizes"),
         ({"seeds": 0}, "seeds"),
         ({"iterations": -1}, "iterations"),
+        ({"epsilon": 0.0}, "epsilon"),
     ],
 )
 def test_bad_settings_are_named(options, message):
