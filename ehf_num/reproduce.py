@@ -73,7 +73,7 @@ EXPERIMENTS = {
         Experiment(
             "fig2b",
             "Figure 2B: modes on a circle, the wells of U, the flow that makes them (minutes; "
-            "--full: an hour or two)",
+            "--full: an hour)",
             f"{_PAPER}.fig2b",
             {
                 "modes": {"type": int, "nargs": "+", "help": "targets, by number of modes"},
