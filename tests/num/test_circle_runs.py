@@ -71,7 +71,7 @@ def test_wells_are_those_of_the_potential_in_double(ran):
     assert double.grad_potential(q).dtype == np.float64
     for part in ("kinetic", "potential"):
         expected = getattr(single, part)(q.astype(np.float32))
-        np.testing.assert_allclose(getattr(double, part)(q), expected, rtol=1e-4)
+        np.testing.assert_allclose(getattr(double, part)(q), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_pictures_are_those_of_the_model(ran):
