@@ -118,6 +118,11 @@ def training_data(
     return TrainingData(order, held_out, order=order)
 
 
+def is_single_pass(x: Any) -> bool:
+    """Whether x is endless data that cannot be wound on: an iterator or a generator function."""
+    return isinstance(x, Iterator) or inspect.isgeneratorfunction(x)
+
+
 def _split(x: Array, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
     count = round(share * len(x)) if 0 < share < 1 else 0
     if not 0 < count < len(x):

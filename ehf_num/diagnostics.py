@@ -117,16 +117,6 @@ def diagnose(
     return Diagnosis(found, tuple(remarks))
 
 
-def _encoder_checks(flow: EquivariantHamiltonianFlow, x: Array) -> Iterator[Check]:
-    """Look for units that noise has killed: what is zero everywhere has no gradient either."""
-    objective = flow.objective
-    if isinstance(objective.encoder, GaussianEncoder):
-        weights = objective.layout.encoder_weights(flow.weights)
-        half = len(weights) // 2
-        dead = max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))
-        yield Check("dead units of h(p|q)", dead, _DEAD_LIMIT)
-
-
 def reversibility(flow: EquivariantHamiltonianFlow, states: Array) -> Check:
     """Measure max |inverse(forward(s)) − s| over states (n, 2d)."""
     q, p = np.split(states, 2, axis=1)
@@ -167,6 +157,16 @@ def _bracket_checks(flow: EquivariantHamiltonianFlow, sample: Sample) -> Iterato
     for name, states in (("base states", sample.base_states), ("data states", on_data)):
         for k, square in enumerate(_mean_squares(flow, states), start=1):
             yield Check(f"mean {{g{k},H}}², {name}", float(square), limit)
+
+
+def _encoder_checks(flow: EquivariantHamiltonianFlow, x: Array) -> Iterator[Check]:
+    """Look for units that noise has killed: what is zero everywhere has no gradient either."""
+    objective = flow.objective
+    if isinstance(objective.encoder, GaussianEncoder):
+        weights = objective.layout.encoder_weights(flow.weights)
+        half = len(weights) // 2
+        dead = max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))
+        yield Check("dead units of h(p|q)", dead, _DEAD_LIMIT)
 
 
 def _mean_squares(flow: EquivariantHamiltonianFlow, states: Array) -> Array:

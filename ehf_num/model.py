@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from inspect import isgeneratorfunction
 from os import PathLike
 from typing import Any, Self
 
@@ -24,7 +23,7 @@ from ehf_num.assembly import (
 from ehf_num.base import Sampler
 from ehf_num.bounds import Bound
 from ehf_num.checkpoint import Checkpoint
-from ehf_num.data import training_data
+from ehf_num.data import is_single_pass, training_data
 from ehf_num.density import FlowDensity
 from ehf_num.diagnosis import Diagnosis
 from ehf_num.encoder import Encoder
@@ -263,7 +262,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
             progress=progress,
             checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
         )
-        if checkpoint is not None and (isinstance(x, Iterator) or isgeneratorfunction(x)):
+        if checkpoint is not None and is_single_pass(x):
             raise ArgumentError("checkpoint was given for an iterator x, which cannot be wound on")
         move = orbit_sampler_for(
             augment,

@@ -94,7 +94,7 @@ def energy_gradient_reference(x: Any, *weights: Any) -> Any:
 def dead_units(x: Array, *weights: Array) -> float:
     """Return the share of units that are zero on all x, of a relu network's worst hidden layer."""
     shares = []
-    for matrix, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+    for matrix, bias in hidden_layers(weights[:-1]):
         x = np.maximum(x @ matrix + bias, 0)
         shares.append(float(np.mean(~x.any(axis=0))))
     return max(shares)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import lcm, log2
-from typing import Any
+from math import lcm
 
 from sympy import (
     Abs,
     Add,
     And,
-    E,
     Eq,
     Expr,
-    Function,
     Ge,
     Gt,
-    I,
     Le,
     Lt,
     Max,
     Min,
     Mul,
-    N,
     Ne,
     Or,
     Piecewise,
@@ -44,7 +39,6 @@ from sympy import (
     exp,
     log,
     nan,
-    oo,
     pi,
     sec,
     sech,
@@ -53,27 +47,25 @@ from sympy import (
     sinh,
     tan,
     tanh,
-    zoo,
 )
 from sympy.logic.boolalg import Boolean
 
-MAX_DIGITS = 1000
-_MAX_EXPONENT = 1000
-# Numbers of at most this many bits have at most MAX_DIGITS digits, so what is printed is read back.
-_MAX_BITS = 3320
-_MAX_RADICAND_BITS = 512
-_MAX_CONSTANT_EXPONENT = 5000
+from ehf_sym.text.bounds import (
+    CASES,
+    MAX_DIGITS,
+    RefusedError,
+    admit,
+    bound,
+    guard_cases,
+    guard_constant,
+    guard_exponential,
+    guard_power,
+    number_bits,
+    short,
+)
+
 _MAX_PI_DENOMINATOR = 120
 _MAX_ARGUMENTS = 20
-_NO_NUMBERS = (zoo, nan, oo, -oo)
-# SymPy evaluates the argument of an exponential twice, so what is nested costs 2**depth.
-_MAX_CONSTANT_DEPTH = 8
-_CASES = (Abs, sign, Max, Min, Piecewise)
-_MAX_CASES_DEPTH = 20
-
-
-class RefusedError(Exception):
-    """An operation is undefined, not real or out of bounds; the reader adds where."""
 
 
 def number(text: str) -> Expr:
@@ -81,7 +73,7 @@ def number(text: str) -> Expr:
     mantissa, _, exponent = text.lower().partition("e")
     if len(mantissa) > MAX_DIGITS or len(exponent) > 5 or abs(int(exponent or 0)) > MAX_DIGITS:
         raise RefusedError(f"a number of more than {MAX_DIGITS} digits is not read")
-    return _admit(Rational(text))
+    return admit(Rational(text))
 
 
 def add(terms: Sequence[Expr]) -> Expr:
@@ -92,15 +84,15 @@ def add(terms: Sequence[Expr]) -> Expr:
             coefficient, rest = part.as_coeff_Mul()
             if coefficient.is_Rational:
                 common = lcm(denominators.get(rest, 1), int(coefficient.q))
-                _bound(common.bit_length())
+                bound(common.bit_length())
                 denominators[rest] = common
-    return _admit(Add(*terms))
+    return admit(Add(*terms))
 
 
 def multiply(factors: Sequence[Expr]) -> Expr:
     """Product of all factors at once."""
-    _bound(sum(_number_bits(factor) for factor in factors))
-    return _admit(Mul(*factors))
+    bound(sum(number_bits(factor) for factor in factors))
+    return admit(Mul(*factors))
 
 
 def power(base: Expr, exponent: Expr) -> Expr:
@@ -108,10 +100,10 @@ def power(base: Expr, exponent: Expr) -> Expr:
     if base == 0 and not (exponent.is_Rational and exponent > 0):
         raise RefusedError("division by zero" if exponent == -1 else "0 to this power is undefined")
     if base.is_Rational and base < 0 and exponent.is_integer is not True:
-        raise RefusedError(f"{_short(base)} to a power that is no integer is not real")
-    _guard_constant(exponent)
-    _guard_power(base, exponent)
-    return _admit(Pow(base, exponent))
+        raise RefusedError(f"{short(base)} to a power that is no integer is not real")
+    guard_constant(exponent)
+    guard_power(base, exponent)
+    return admit(Pow(base, exponent))
 
 
 def call(name: str, arguments: Sequence[Expr]) -> Expr:
@@ -122,14 +114,14 @@ def call(name: str, arguments: Sequence[Expr]) -> Expr:
     if count is not None and len(arguments) != count:
         raise RefusedError(f"{name} takes {count} argument, not {len(arguments)}")
     for argument in arguments:
-        _guard_constant(argument)
-        if function in _CASES:
-            _guard_cases(argument)
+        guard_constant(argument)
+        if function in CASES:
+            guard_cases(argument)
     if count is None and sum(_flattened(argument, function) for argument in arguments) > (
         _MAX_ARGUMENTS
     ):
         raise RefusedError(f"{name} within {name} takes {_MAX_ARGUMENTS} arguments in all")
-    return _admit(function(*arguments))
+    return admit(function(*arguments))
 
 
 def piecewise(values: Sequence[Expr], conditions: Sequence[Boolean]) -> Expr:
@@ -137,11 +129,11 @@ def piecewise(values: Sequence[Expr], conditions: Sequence[Boolean]) -> Expr:
     if len(values) > _MAX_ARGUMENTS:
         raise RefusedError(f"Piecewise takes {_MAX_ARGUMENTS} cases, not {len(values)}")
     for value in values:
-        _guard_cases(value)
+        guard_cases(value)
     result = Piecewise(*zip(values, conditions, strict=True))
     if isinstance(result, Piecewise) and result.has(nan):
         raise RefusedError("a case has no value")
-    return _admit(result)
+    return admit(result)
 
 
 def compare(operator: str, left: Expr, right: Expr) -> Boolean:
@@ -158,61 +150,16 @@ def join(operator: str, conditions: Sequence[Boolean]) -> Boolean:
     return (And if operator == "&" else Or)(*conditions)
 
 
-def _guard_constant(argument: Expr) -> None:
-    """Refuse functions of constants nested so deeply that their value takes too long."""
-    if not argument.free_symbols and _depth(argument, (Function, Pow)) >= _MAX_CONSTANT_DEPTH:
-        raise RefusedError(
-            f"functions of constants are nested more than {_MAX_CONSTANT_DEPTH} deep"
-        )
-
-
 def _flattened(argument: Expr, function: Callable[..., Expr]) -> int:
     """Count the arguments that one becomes: Max(x, Max(y, z)) is Max(x, y, z)."""
     return len(argument.args) if argument.func is function else 1
-
-
-def _guard_cases(argument: Expr) -> None:
-    """Refuse cases within cases: each doubles what SymPy may ask."""
-    if _depth(argument, _CASES) >= _MAX_CASES_DEPTH:
-        raise RefusedError(
-            f"Abs, sign, Max, Min and Piecewise are nested more than {_MAX_CASES_DEPTH} deep"
-        )
-
-
-def _depth(expr: Expr, kinds: tuple[type, ...]) -> int:
-    """Count the nodes of these kinds on the way to the deepest leaf."""
-    inside = max((_depth(argument, kinds) for argument in expr.args), default=0)
-    return inside + isinstance(expr, kinds)
-
-
-def _guard_power(base: Expr, exponent: Expr) -> None:
-    """Refuse powers whose evaluation is too large."""
-    if exponent.is_Rational:
-        if abs(exponent) > _MAX_EXPONENT:
-            raise RefusedError(f"the exponent {_short(exponent)} is beyond {_MAX_EXPONENT}")
-        bits = _number_bits(base)
-        _bound(bits * max(float(abs(exponent)), 1))
-        if not exponent.is_Integer and max(bits, _number_bits(exponent)) > _MAX_RADICAND_BITS:
-            raise RefusedError("roots of numbers this long, or of such a degree, are not taken")
-    elif not base.free_symbols and not exponent.free_symbols and base is not E:
-        _guard_exponential(exponent * log(Abs(base)))
-
-
-def _guard_exponential(argument: Expr) -> None:
-    """Refuse constants too large to evaluate, and huge powers in the guise exp(n*log(x))."""
-    for term in Add.make_args(argument):
-        coefficient, rest = term.as_coeff_Mul()
-        if isinstance(rest, log) and coefficient.is_Rational:
-            _guard_power(rest.args[0], coefficient)
-    if not argument.free_symbols and abs(N(argument)) > _MAX_CONSTANT_EXPONENT:
-        raise RefusedError(f"an exponential beyond exp({_MAX_CONSTANT_EXPONENT}) is not evaluated")
 
 
 def _exponential(function: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
     """Guard a function that grows exponentially."""
 
     def guarded(argument: Expr) -> Expr:
-        _guard_exponential(argument)
+        guard_exponential(argument)
         return function(argument)
 
     return guarded
@@ -280,42 +227,3 @@ FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
 
 
 COMPARISONS = {"<": Lt, "<=": Le, ">": Gt, ">=": Ge, "==": Eq, "!=": Ne}
-
-
-def _admit(result: Expr) -> Expr:
-    """Refuse results that are infinite, not real, or too large to compute with or to print."""
-    for part in (result, *result.args):
-        if any(part is value for value in _NO_NUMBERS):
-            raise RefusedError("the value is infinite or undefined")
-    if not result.free_symbols and result.has(I):
-        raise RefusedError("the value is not real")
-    for term in Add.make_args(result):
-        for factor in Mul.make_args(term):
-            _bound(_number_bits(factor))
-            if factor.is_Pow and factor.exp.is_Rational:
-                _guard_power(factor.base, factor.exp)
-    return result
-
-
-def _number_bits(expr: Expr) -> float:
-    """Bits of the numbers multiplied together in a product."""
-    total = 0.0
-    for factor in Mul.make_args(expr):
-        base, exponent = factor.as_base_exp()
-        if base.is_Rational and base.p:
-            bits = log2(abs(int(base.p))) + log2(int(base.q))
-            total += bits * (float(abs(exponent)) if exponent.is_Rational else 1)
-    return total
-
-
-def _bound(bits: float) -> None:
-    """Refuse numbers too long to print."""
-    if bits > _MAX_BITS:
-        raise RefusedError(f"a number of more than {_MAX_BITS} bits arises")
-
-
-def _short(number: Any) -> str:
-    """Text of a number for a message."""
-    if number.is_Rational and _number_bits(number) > 128:
-        return "of many digits"
-    return str(number)

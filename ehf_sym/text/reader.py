@@ -12,6 +12,7 @@ from sympy import E, Expr, Integer, Symbol, pi, true
 
 from ehf_sym.errors import FormulaError
 from ehf_sym.text import guarded
+from ehf_sym.text.bounds import RefusedError
 from ehf_sym.text.work import cost
 
 _MAX_LENGTH = 100_000
@@ -258,7 +259,7 @@ class _Reader:
             raise self._error("takes too long to be evaluated: it is cut off", token)
         try:
             return operation(*operands)
-        except (guarded.RefusedError, ArithmeticError, TypeError, ValueError) as error:
+        except (RefusedError, ArithmeticError, TypeError, ValueError) as error:
             raise self._error(f"cannot be evaluated: {error}", token) from error
 
     def _take(self) -> _Token:

@@ -143,8 +143,8 @@ def main() -> None:
                 found.append(common.run_apart("inference", "--run", name, dtype, *rest))
         for name, found in results.items():
             seconds, grown = zip(*found, strict=True)
-            time_, growth = str(common.Quartiles.of(seconds)), common.number(max(grown))
-            rows.append([LABELS[name], dtype, time_, growth])
+            figures = str(common.Quartiles.of(seconds)), common.number(max(grown))
+            rows.append([LABELS[name], dtype, *figures])
     header = ["call", "dtype", "seconds, median (quartiles)", "growth at the peak, MB"]
     text = "\n\n".join(
         [
