@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 import sympy as sp
 
 from ehf_num import checks
@@ -150,12 +151,10 @@ class NumericalAction:
 
     def _integrated(self, states: Array, fraction: float, looser: float) -> Array:
         """Integrate ds/dt = ε{s, g} from t = 0 to the fraction."""
-        from scipy.integrate import solve_ivp  # here: SciPy takes as long to import as the rest
-
         shape = states.shape
         times = np.broadcast_to(np.asarray(self.epsilon, np.float64), shape[:-1])[..., None]
         with np.errstate(all="ignore"):
-            solution = solve_ivp(
+            solution = scipy.integrate.solve_ivp(
                 lambda _, flat: (times * self._field(flat.reshape(shape))).ravel(),
                 (0.0, fraction),
                 states.ravel(),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 import sympy as sp
 
 from ehf_num.factors import Factor, tabulate
@@ -216,10 +217,8 @@ def _constant(base: BaseDensity, given: float | None) -> float:
                 "log_normalizer=) as an exact formula; it is integrated numerically for d = 1 only"
             )
         return given  # an integral over four dimensions or more: taken on trust, docs/limits
-    from scipy.integrate import dblquad  # here: most bases need no SciPy, which is slow to import
-
     formula = to_numpy(base.log_density, base.space.coordinates)
-    mass, _ = dblquad(
+    mass, _ = scipy.integrate.dblquad(
         lambda p, q: float(np.exp(formula(np.array([q, p])))), -np.inf, np.inf, -np.inf, np.inf
     )
     computed = math.log(mass)

@@ -15,7 +15,9 @@ from typing import NoReturn
 from sympy import Symbol
 from sympy.core.facts import InconsistentAssumptions
 
+import ehf_num as en
 import ehf_sym as es
+from ehf_num.atomic import check_target
 from ehf_num.judge import add_diagnose, add_score
 from ehf_num.reproduce import add_experiments
 from ehf_sym.errors import ArgumentError, EHFError
@@ -199,9 +201,6 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    import ehf_num as en
-    from ehf_num.atomic import check_target
-
     check_target(options.out)
     x = en.read_points(options.points)
     symmetry = _symmetry(options, x.shape[1])
@@ -261,8 +260,6 @@ def _without_unused(symmetry: es.LieAlgebra | None) -> es.LieAlgebra | None:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    import ehf_num as en
-
     points = en.load(options.model).sample(options.n, rng=options.seed)
     en.write_points(options.out, points)
     print(f"{options.n} points in {options.out}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from ehf_num import checks
 
@@ -152,7 +153,6 @@ class Shells(Target):
 
     def expected_log_prob(self) -> float:
         """Return E[ln p(x)] under p in nats, by adaptive quadrature over the radius."""
-        from scipy.integrate import quad
 
         def integrand(r: float, shell: int) -> float:
             law = np.exp(self._log_radius_laws(np.array([r]))[0, shell])
@@ -161,18 +161,16 @@ class Shells(Target):
         total = 0.0
         for shell, (radius, weight) in enumerate(zip(self.radii, self.weights, strict=True)):
             low, high = radius - _REACH * self.noise, radius + _REACH * self.noise
-            part, _ = quad(integrand, max(0, low), high, (shell,), points=[radius])
+            part, _ = scipy.integrate.quad(integrand, max(0, low), high, (shell,), points=[radius])
             total += weight * part
         return total
 
     def _draw(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw radius and direction independently."""
-        from scipy.special import ndtr, ndtri
-
         radii = np.asarray(self.radii)[rng.choice(len(self.radii), size=n, p=self.weights)]
         # The inverse CDF of the upper part of the normal, so that r > 0 costs no rejection.
-        upper = (1 - rng.random(n)) * ndtr(radii / self.noise)
-        r = radii - self.noise * ndtri(upper)
+        upper = (1 - rng.random(n)) * scipy.special.ndtr(radii / self.noise)
+        r = radii - self.noise * scipy.special.ndtri(upper)
         direction = rng.standard_normal((n, self.dim))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         return np.asarray(r[:, None] * direction)
@@ -183,19 +181,19 @@ class Shells(Target):
 
     def _log_prob_at(self, r: Floats) -> Floats:
         """Evaluate ln p at any point of radius r."""
-        from scipy.special import gammaln, logsumexp, xlogy
-
         half = self.dim / 2
-        log_area = math.log(2) + half * math.log(math.pi) - gammaln(half)
-        log_radius = logsumexp(self._log_radius_laws(r) + np.log(self.weights), axis=1)
-        return np.asarray(log_radius - log_area - xlogy(self.dim - 1, r))
+        log_area = math.log(2) + half * math.log(math.pi) - scipy.special.gammaln(half)
+        log_radius = scipy.special.logsumexp(
+            self._log_radius_laws(r) + np.log(self.weights), axis=1
+        )
+        return np.asarray(log_radius - log_area - scipy.special.xlogy(self.dim - 1, r))
 
     def _log_radius_laws(self, r: Floats) -> Floats:
         """Evaluate each shell's ln N⁺(r; R_i, σ), shape (n, shells)."""
-        from scipy.special import log_ndtr
-
         radii = np.asarray(self.radii)
-        log_norm = 0.5 * _LOG_2PI + math.log(self.noise) + log_ndtr(radii / self.noise)
+        log_norm = (
+            0.5 * _LOG_2PI + math.log(self.noise) + scipy.special.log_ndtr(radii / self.noise)
+        )
         return np.asarray(-0.5 * ((r[:, None] - radii) / self.noise) ** 2 - log_norm)
 
 
@@ -254,11 +252,9 @@ class CircleModes(Target):
 
     def _log_density(self, points: Floats) -> Floats:
         """Evaluate the mixture's ln p."""
-        from scipy.special import logsumexp
-
         z = (points[:, None, :] - self.centers) / self.noise
         log_norm = _LOG_2PI + 2 * math.log(self.noise) + math.log(self.modes)
-        return np.asarray(logsumexp(-0.5 * (z**2).sum(axis=2), axis=1) - log_norm)
+        return np.asarray(scipy.special.logsumexp(-0.5 * (z**2).sum(axis=2), axis=1) - log_norm)
 
 
 def rings(

@@ -18,6 +18,7 @@ from ehf_num.objective import Objective
 from ehf_num.parameters import ParameterVector
 from ehf_num.settings import FlowSettings
 from ehf_num.workspace import Array
+from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian, LieAlgebra
 
 
 class FlowDensity:
@@ -29,7 +30,16 @@ class FlowDensity:
     ----------
     settings : FlowSettings
         The options.
+    base, symmetry : BaseDensity, LieAlgebra or None
+        π, and what it is invariant under.
+    report, construction : InvarianceReport or None, InvariantHamiltonian or None
+        What is proved of the base, and of H.
     """
+
+    base: BaseDensity
+    symmetry: LieAlgebra | None
+    report: InvarianceReport | None
+    construction: InvariantHamiltonian | None
 
     def __init__(
         self, settings: FlowSettings, objective: Objective, parameters: ParameterVector

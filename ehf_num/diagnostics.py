@@ -15,11 +15,11 @@ from autograd import make_vjp
 
 from ehf_num import checks
 from ehf_num.constraint import mean_squared_brackets
+from ehf_num.density import FlowDensity
 from ehf_num.diagnosis import Check, Diagnosis
 from ehf_num.encoder import GaussianEncoder
 from ehf_num.group_checks import EXACT_LIMITS, Sample, group_checks
 from ehf_num.importance import FEWEST_FOR_K
-from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.networks import dead_units
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
@@ -31,7 +31,7 @@ _JACOBIANS = 32
 
 
 def diagnose(
-    flow: EquivariantHamiltonianFlow,
+    flow: FlowDensity,
     x: Any,
     *,
     epsilon: float | None = None,
@@ -89,7 +89,7 @@ def diagnose(
     >>> en.diagnose(flow, en.rings().sample(50, rng=0))["reversibility"].passed
     True
     """
-    if not isinstance(flow, EquivariantHamiltonianFlow):
+    if not isinstance(flow, FlowDensity):
         raise ArgumentError(
             f"flow was {type(flow).__name__}; it should be an EquivariantHamiltonianFlow"
         )
@@ -117,7 +117,7 @@ def diagnose(
     return Diagnosis(found, tuple(remarks))
 
 
-def reversibility(flow: EquivariantHamiltonianFlow, states: Array) -> Check:
+def reversibility(flow: FlowDensity, states: Array) -> Check:
     """Measure max |inverse(forward(s)) − s| over states (n, 2d)."""
     q, p = np.split(states, 2, axis=1)
     back = np.concatenate(flow.inverse(*flow.forward(q, p)), axis=1)
@@ -125,7 +125,7 @@ def reversibility(flow: EquivariantHamiltonianFlow, states: Array) -> Check:
     return Check("reversibility", worst, _ROUNDING_LIMITS[flow.settings.dtype])
 
 
-def symplecticity(flow: EquivariantHamiltonianFlow, states: Array) -> Check:
+def symplecticity(flow: FlowDensity, states: Array) -> Check:
     """Measure max |Jᵀ Ω J − Ω| over states (n, 2d), J the Jacobian of the forward map."""
     dim = flow.dim
 
@@ -145,7 +145,7 @@ def symplecticity(flow: EquivariantHamiltonianFlow, states: Array) -> Check:
     )
 
 
-def _bracket_checks(flow: EquivariantHamiltonianFlow, sample: Sample) -> Iterator[Check]:
+def _bracket_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
     """Compare mean {g,H}² with what it should be, where training sees it and where data goes."""
     if flow.symmetry is None:
         return
@@ -159,7 +159,7 @@ def _bracket_checks(flow: EquivariantHamiltonianFlow, sample: Sample) -> Iterato
             yield Check(f"mean {{g{k},H}}², {name}", float(square), limit)
 
 
-def _encoder_checks(flow: EquivariantHamiltonianFlow, x: Array) -> Iterator[Check]:
+def _encoder_checks(flow: FlowDensity, x: Array) -> Iterator[Check]:
     """Look for units that noise has killed: what is zero everywhere has no gradient either."""
     objective = flow.objective
     if isinstance(objective.encoder, GaussianEncoder):
@@ -169,7 +169,7 @@ def _encoder_checks(flow: EquivariantHamiltonianFlow, x: Array) -> Iterator[Chec
         yield Check("dead units of h(p|q)", dead, _DEAD_LIMIT)
 
 
-def _mean_squares(flow: EquivariantHamiltonianFlow, states: Array) -> Array:
+def _mean_squares(flow: FlowDensity, states: Array) -> Array:
     """Average as κ bounds it: {g,H}² of the worst of a chain, or the normalized one."""
     if flow.settings.normalized_bracket and flow.objective.constraint is not None:
         gradients = flow.objective.constraint.gradients(states)

@@ -7,6 +7,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+import scipy
 
 from ehf_num.encoder_score import encoder_score
 from ehf_num.tape import make_vjp
@@ -164,10 +165,8 @@ class EncoderProbe:
 
     def symmetry_fault(self, matrices: list[Array]) -> str | None:
         """Turn q, and the noise along or not: p has to turn, and ln h to stay."""
-        from scipy.linalg import expm  # here: SciPy is slow to import
-
         weights = self._moved()
-        turn = expm(sum(self.rng.standard_normal() * matrix for matrix in matrices))
+        turn = scipy.linalg.expm(sum(self.rng.standard_normal() * matrix for matrix in matrices))
         p, log_h = self.encoder.draw(weights, self.q, self.noise)
         for noise in (self.noise, self.noise @ turn.T):
             moved, same = self.encoder.draw(weights, self.q @ turn.T, noise)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from ehf_num.notebook import html_table
 from ehf_num.workspace import Array
@@ -32,10 +33,8 @@ def pareto_threshold(draws: Array) -> Array:
 
 def log_means(values: Array) -> Array:
     """Evaluate ln mean exp over the last axis: (m, k) to (m,)."""
-    from scipy.special import logsumexp  # here: training needs no SciPy
-
     with np.errstate(divide="ignore"):
-        means: Array = logsumexp(values, axis=-1) - np.log(values.shape[-1])
+        means: Array = scipy.special.logsumexp(values, axis=-1) - np.log(values.shape[-1])
     return means
 
 

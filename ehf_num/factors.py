@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
-
-if TYPE_CHECKING:  # SciPy is slow to import, and only bases that factorize need it
-    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 _NEGLIGIBLE = -80.0  # e**-80 of the peak: below what a double resolves of the mass
 _CELLS = 8192
@@ -29,15 +26,15 @@ class Factor:
     ----------
     log_mass : float
         ln ∫ exp(formula) dx, nats.
-    cdf : CubicHermiteSpline
+    cdf : scipy.interpolate.CubicHermiteSpline
         Its distribution function, which has the density for its slope at every node.
-    inverse : PchipInterpolator
+    inverse : scipy.interpolate.PchipInterpolator
         A monotone first guess at the inverse of `cdf`.
     """
 
     log_mass: float
-    cdf: CubicHermiteSpline
-    inverse: PchipInterpolator
+    cdf: scipy.interpolate.CubicHermiteSpline
+    inverse: scipy.interpolate.PchipInterpolator
 
     def draw(self, uniform: Array) -> Array:
         """Turn uniform numbers in [0, 1) into draws of the same shape."""
@@ -67,7 +64,6 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
     ehf_sym.ArgumentError
         If the factor does not fall off, or not fast enough, or is too rough for the table.
     """
-    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
     def log_pdf(x: npt.ArrayLike) -> Array:
         with np.errstate(all="ignore"):
@@ -94,8 +90,8 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
     rising = np.concatenate([[True], np.diff(cdf) > 0])
     return Factor(
         log_mass=float(np.log(mass) + peak),
-        cdf=CubicHermiteSpline(edges, cdf, np.exp(log_pdf(edges) - peak) / mass),
-        inverse=PchipInterpolator(cdf[rising], edges[rising]),
+        cdf=scipy.interpolate.CubicHermiteSpline(edges, cdf, np.exp(log_pdf(edges) - peak) / mass),
+        inverse=scipy.interpolate.PchipInterpolator(cdf[rising], edges[rising]),
     )
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ehf_num.action import NumericalAction, Transformation, finite_action
+from ehf_num.density import FlowDensity
 from ehf_num.diagnosis import Check
 from ehf_num.estimate import pareto_threshold
 from ehf_num.importance import log_mean, log_weights, pareto_shape
-from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.workspace import Array
 from ehf_sym.errors import ActionError
 
@@ -50,7 +50,7 @@ class Sample:
 
 
 def group_checks(
-    flow: EquivariantHamiltonianFlow,
+    flow: FlowDensity,
     sample: Sample,
     epsilon: float | None,
     n_samples: int,
@@ -85,7 +85,7 @@ def group_checks(
 
 
 def _element(
-    flow: EquivariantHamiltonianFlow,
+    flow: FlowDensity,
     k: int,
     generator: Any,
     states: Array,
@@ -121,18 +121,14 @@ def _element(
     return None
 
 
-def _moved(
-    flow: EquivariantHamiltonianFlow, move: Transformation, x: Array, noise: Array
-) -> tuple[Array, Array]:
+def _moved(flow: FlowDensity, move: Transformation, x: Array, noise: Array) -> tuple[Array, Array]:
     """Move points; and the noise, if the encoder carries it along as momenta are."""
     states = move(np.concatenate([x, noise], axis=1)).astype(x.dtype)
     moved, moved_noise = np.split(states, 2, axis=1)
     return moved, moved_noise if flow.encoder_is_equivariant else noise
 
 
-def _map_checks(
-    flow: EquivariantHamiltonianFlow, sample: Sample, move: Transformation, k: int
-) -> Iterator[Check]:
+def _map_checks(flow: FlowDensity, sample: Sample, move: Transformation, k: int) -> Iterator[Check]:
     exact = flow.construction is not None
     limit = EXACT_LIMITS[flow.settings.dtype] if exact else EQUIVARIANCE_LIMIT
     residual = equivariance_residual(flow, sample.base_states, move)
@@ -142,7 +138,7 @@ def _map_checks(
 
 
 def equivariance_residual(
-    flow: EquivariantHamiltonianFlow,
+    flow: FlowDensity,
     states: Array,
     move: Transformation,
     *,
@@ -174,7 +170,7 @@ def _reliability(weights: Array) -> Iterator[Check]:
 
 
 def _density_check(
-    flow: EquivariantHamiltonianFlow,
+    flow: FlowDensity,
     move: Transformation,
     x: Array,
     noise: Array,

@@ -6,12 +6,14 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ehf_num.diagnosis import Diagnosis
-    from ehf_num.estimate import LikelihoodEstimate
+import matplotlib.pyplot as plt
 
+import ehf_num as en
+from ehf_num.atomic import atomic_write, check_target
+from ehf_num.diagnosis import Diagnosis
+from ehf_num.estimate import LikelihoodEstimate
+from ehf_num.plot_checks import plot_diagnosis
 
 _PICTURES = (".png", ".pdf", ".svg")
 
@@ -45,9 +47,6 @@ def _add_model_and_points(parser: argparse.ArgumentParser) -> None:
 
 
 def _score(options: argparse.Namespace) -> int:
-    import ehf_num as en
-    from ehf_num.atomic import check_target
-
     if options.out is not None:
         if options.out.suffix != ".csv":
             raise en.DataFileError(f"--out was {options.out}; it should end in .csv")
@@ -73,8 +72,6 @@ def _score(options: argparse.Namespace) -> int:
 
 def _write(path: Path, estimate: LikelihoodEstimate) -> None:
     """Write one line a point, numbers so that they read back as they were."""
-    from ehf_num.atomic import atomic_write
-
     columns = (estimate.values, estimate.standard_errors, estimate.pareto_k)
     lines = ["log_prob,standard_error,pareto_k,draws"]
     for *numbers, draws in zip(*columns, estimate.draws, strict=True):
@@ -84,9 +81,6 @@ def _write(path: Path, estimate: LikelihoodEstimate) -> None:
 
 
 def _diagnose(options: argparse.Namespace) -> int:
-    import ehf_num as en
-    from ehf_num.atomic import check_target
-
     if options.plot is not None:
         if options.plot.suffix not in _PICTURES:
             raise en.DataFileError(
@@ -104,11 +98,6 @@ def _diagnose(options: argparse.Namespace) -> int:
 
 
 def _draw(diagnosis: Diagnosis, path: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    from ehf_num.atomic import atomic_write
-    from ehf_num.plotting import plot_diagnosis
-
     figure, ax = plt.subplots(figsize=(9, 1.5 + 0.28 * len(diagnosis.checks)))
     plot_diagnosis(diagnosis, ax)
     with atomic_write(path) as handle:

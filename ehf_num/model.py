@@ -26,6 +26,7 @@ from ehf_num.checkpoint import Checkpoint
 from ehf_num.data import is_single_pass, training_data
 from ehf_num.density import FlowDensity
 from ehf_num.diagnosis import Diagnosis
+from ehf_num.diagnostics import diagnose
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.model_card import model_rows
@@ -292,8 +293,6 @@ class EquivariantHamiltonianFlow(FlowDensity):
         rng: int | np.random.Generator = 0,
     ) -> Diagnosis:
         """Measure what this model keeps, on points (n, d) held out; see `ehf_num.diagnose`."""
-        from ehf_num.diagnostics import diagnose
-
         return diagnose(self, x, epsilon=epsilon, n_samples=n_samples, rng=rng)
 
     def save(self, path: str | PathLike[str]) -> None:

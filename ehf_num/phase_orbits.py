@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from ehf_num import checks
 from ehf_num.datasets import Floats, Target
@@ -80,17 +81,19 @@ class PhaseOrbits(Target):
 
     def _log_density(self, points: Floats) -> Floats:
         """Evaluate the mixture's ln p."""
-        from scipy.special import i0e, logsumexp
-
         centers = np.asarray(self.centers, dtype=np.complex128)
         z = np.ascontiguousarray(points).view(np.complex128)
         variance = self.noise**2
         overlap = np.abs(z @ centers.conj().T)
         squares = (points**2).sum(axis=1, keepdims=True) + (np.abs(centers) ** 2).sum(axis=1)
         # I₀(a) = exp(a) i0e(a), and i0e does not overflow.
-        exponent = (overlap - squares / 2) / variance + np.log(i0e(overlap / variance))
+        exponent = (overlap - squares / 2) / variance + np.log(
+            scipy.special.i0e(overlap / variance)
+        )
         log_norm = 2 * math.log(2 * math.pi * variance)
-        return np.asarray(logsumexp(exponent + np.log(self.weights), axis=1) - log_norm)
+        return np.asarray(
+            scipy.special.logsumexp(exponent + np.log(self.weights), axis=1) - log_norm
+        )
 
 
 def phase_orbits(

@@ -11,6 +11,8 @@ from typing import Any
 
 from ehf_num import checks
 from ehf_num.executors import executor_at
+from ehf_num.experiments.chapter import chapters_in
+from ehf_num.experiments.html_report import write_report
 from ehf_sym.errors import ArgumentError
 
 _OUT = Path("ehf-output")
@@ -175,9 +177,6 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _everything(options: argparse.Namespace) -> int:
-    from ehf_num.experiments.chapter import chapters_in
-    from ehf_num.experiments.html_report import write_report
-
     options.out.mkdir(parents=True, exist_ok=True)
     wanted = options.run
     if wanted is None:

@@ -13,7 +13,6 @@ from ehf_sym.errors import (
     ClosureError,
     EHFError,
     FormulaError,
-    InvarianceError,
     UndecidedError,
 )
 from ehf_sym.exact.span import coordinates, relations
@@ -21,7 +20,7 @@ from ehf_sym.formula import format_formula, parse
 from ehf_sym.frames import equivariant_fields
 from ehf_sym.gaussian import Gaussian
 from ehf_sym.gaussian_families import GaussianFamily
-from ehf_sym.invariance import GeneratorVerdict, InvarianceReport
+from ehf_sym.invariance_report import GeneratorVerdict, InvarianceError, InvarianceReport
 from ehf_sym.invariants import Invariants
 from ehf_sym.lie.structure import LieStructure
 from ehf_sym.lie_algebra import LieAlgebra

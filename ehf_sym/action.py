@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy as sp
 
+from ehf_sym.bridge import NumpyFlow, to_numpy
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.flows.closed_flow import Chart, ClosedFlow
+from ehf_sym.flows.enclosed_action import enclosed_action
 from ehf_sym.flows.flow_proof import Checks
-from ehf_sym.flows.parameter_values import parameter_values
+from ehf_sym.flows.parameter_values import occurring_parameters, parameter_values
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.verdict import verdict_data
-
-if TYPE_CHECKING:
-    from ehf_sym.bridge import NumpyFlow
 
 _NUMERICAL = "no closed form found: numerical, by `enclose` (a bound) or ehf_num (an estimate)"
 
@@ -180,9 +180,6 @@ class FiniteAction(Reported):
         >>> boost(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 0.5]))
         array([[1., 2.], [5., 4.]])
         """
-        # NumPy is loaded only when arrays are asked for.
-        from ehf_sym.bridge import NumpyFlow, to_numpy
-
         values = parameter_values(self.space, self.generator, parameters or {})
         names = (*self.space.coordinates, self.parameter)
         formula = list(self._closed().subs(values))
@@ -236,10 +233,15 @@ class FiniteAction(Reported):
         >>> [low.n(8) for low, high in pendulum.enclose([1, 0], 1)]
         [0.60008537, -0.75496371]
         """
-        # Few need bounds; they come with modules of their own.
-        from ehf_sym.flows.enclosed_action import enclosed_action
-
-        return enclosed_action(self, point, eps, parameters or {}, digits)
+        given = parameters or {}
+        occurring_parameters(self.space, self.generator, given)
+        chart = Chart(self.space.q, self.space.p, self.parameter)
+        closed = None
+        if self.proved:
+            closed = ClosedFlow(
+                dict(zip(self.space.coordinates, self._closed(), strict=True)), self.domain
+            )
+        return enclosed_action(self.generator, chart, closed, point, eps, given, digits)
 
     def _closed(self) -> sp.ImmutableMatrix:
         if self.formula is None:

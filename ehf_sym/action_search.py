@@ -16,17 +16,17 @@ from ehf_sym.flows.closed_flow import Chart
 from ehf_sym.flows.flow_cases import Case, flow_cases
 from ehf_sym.flows.flow_proof import Checks
 from ehf_sym.flows.flow_search import is_period
-from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.lie.algebra import Algebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.verdict import ZeroVerdict
 
 
-def finite_action(symmetry: LieAlgebra, k: Any) -> FiniteAction:
+def finite_action(symmetry: Algebra, k: Any) -> FiniteAction:
     """Find exp(ε{·, g_k}); the work of `LieAlgebra.action`.
 
     Parameters
     ----------
-    symmetry : LieAlgebra
+    symmetry : Algebra
         The generators.
     k : int
         Which one, from 0.
@@ -39,7 +39,7 @@ def finite_action(symmetry: LieAlgebra, k: Any) -> FiniteAction:
     Examples
     --------
     >>> space = PhaseSpace(1)
-    >>> action = finite_action(LieAlgebra(space, [space.p[0] * space.q[0] ** 2]), 0)
+    >>> action = finite_action(Algebra(space, [space.p[0] * space.q[0] ** 2]), 0)
     >>> action.formula[0], action.domain
     (-q1/(epsilon*q1 - 1), (-epsilon*q1 + 1,))
     """

@@ -13,12 +13,12 @@ from ehf_sym.errors import ClosureError
 from ehf_sym.exact.span import relations
 from ehf_sym.exact.subspaces import Subspace
 from ehf_sym.lie import ideals
+from ehf_sym.lie.algebra import Algebra
 from ehf_sym.lie.casimirs import casimir_count
 from ehf_sym.lie.classification import Identity, identify_summand
 from ehf_sym.lie.decomposition import decompose
 from ehf_sym.lie.levi import levi_complement
 from ehf_sym.lie.structure import LieStructure
-from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
 
 # Beyond so many generators their formulas are left out of the lines.
@@ -31,9 +31,9 @@ class AlgebraReport(Reported):
 
     Attributes
     ----------
-    symmetry : LieAlgebra
+    symmetry : Algebra
         The generators as they were given.
-    closed : LieAlgebra or None
+    closed : Algebra or None
         A basis of what they generate; None if it does not close within the bound.
     failure : ClosureError or None
         Why it does not.
@@ -42,8 +42,8 @@ class AlgebraReport(Reported):
         those before it was left out.
     """
 
-    symmetry: LieAlgebra
-    closed: LieAlgebra | None
+    symmetry: Algebra
+    closed: Algebra | None
     failure: ClosureError | None
     relations: tuple[tuple[Expr, ...], ...]
 
@@ -80,7 +80,7 @@ class AlgebraReport(Reported):
             names = ", ".join(map(str, self.closed.space.parameters))
             yield Line(1, f"For generic values of {names}")
 
-    def _generator_lines(self, closed: LieAlgebra) -> Iterator[Line]:
+    def _generator_lines(self, closed: Algebra) -> Iterator[Line]:
         """Basis, and what closing added."""
         given = len(self.symmetry.generators) - len(self.relations)
         shown = list(zip(closed.labels, closed.generators, strict=True))[:_MAX_SHOWN]
@@ -124,14 +124,14 @@ class AlgebraReport(Reported):
         }
 
 
-def describe(symmetry: LieAlgebra, max_dim: int) -> AlgebraReport:
+def describe(symmetry: Algebra, max_dim: int) -> AlgebraReport:
     """Close generators and look at what they span; see `LieAlgebra.describe`.
 
     Examples
     --------
     >>> from ehf_sym.phase_space import PhaseSpace
     >>> space = PhaseSpace(1)
-    >>> describe(LieAlgebra(space, [space.p[0]]), 5).closed.name
+    >>> describe(Algebra(space, [space.p[0]]), 5).closed.name
     'R'
     """
     closed, failure = None, None
@@ -145,7 +145,7 @@ def describe(symmetry: LieAlgebra, max_dim: int) -> AlgebraReport:
     return AlgebraReport(symmetry, closed, failure, tuple(related))
 
 
-def _properties(closed: LieAlgebra) -> list[str]:
+def _properties(closed: Algebra) -> list[str]:
     """Strongest of the usual properties."""
     if closed.is_abelian:
         return ["abelian"]
@@ -170,7 +170,7 @@ def _parts(g: LieStructure) -> dict[str, Subspace]:
     }
 
 
-def _part_lines(closed: LieAlgebra) -> Iterator[Line]:
+def _part_lines(closed: Algebra) -> Iterator[Line]:
     """Those that are neither zero nor everything, and the direct sum."""
     g = closed.structure
     for name, part in _parts(g).items():
@@ -183,7 +183,7 @@ def _part_lines(closed: LieAlgebra) -> Iterator[Line]:
             yield Line(2, f"{name}: {', '.join(formulas)}")
 
 
-def _summands(closed: LieAlgebra) -> Iterator[tuple[str, list[str]]]:
+def _summands(closed: Algebra) -> Iterator[tuple[str, list[str]]]:
     """Name and basis of each indecomposable ideal."""
     g = closed.structure
     for summand in decompose(g):
@@ -191,7 +191,7 @@ def _summands(closed: LieAlgebra) -> Iterator[tuple[str, list[str]]]:
         yield name, _in_labels(closed, summand.ideal)
 
 
-def _in_labels(closed: LieAlgebra, part: Subspace) -> list[str]:
+def _in_labels(closed: Algebra, part: Subspace) -> list[str]:
     """Basis of a subspace in the generators' labels."""
     names = [Symbol(label) for label in closed.labels]
     convert = closed.structure.field.to_sympy

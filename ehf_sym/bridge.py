@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 import sympy as sp
 from numpy.typing import NDArray
 from sympy.printing.numpy import NumPyPrinter
@@ -96,9 +97,7 @@ class NumpyFormula:
         entries = [_fold_constants(e.xreplace(renaming)) for e in self._stable]
         functions = {"SoftPlus": _softplus, "Sigmoid": _sigmoid}
         if any(entry.has(sp.erf) for entry in entries):
-            from scipy.special import erf
-
-            functions["erf"] = erf
+            functions["erf"] = scipy.special.erf
         # NumPy's namespace as it is: asked for by name, SymPy imports all of it, f2py included,
         # which takes longer than a hundred steps of training.
         printer = NumPyPrinter(

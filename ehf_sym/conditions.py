@@ -14,8 +14,9 @@ from ehf_sym.densities import BaseDensity
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.identities import identities
 from ehf_sym.exact.parameter_equations import Case
-from ehf_sym.invariance import InvarianceReport, check_invariance
-from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.invariance import check_invariance
+from ehf_sym.invariance_report import InvarianceReport
+from ehf_sym.lie.algebra import Algebra
 from ehf_sym.phase_space import PhaseSpace
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.zero_test import is_zero
@@ -60,7 +61,7 @@ class Conditions(Reported):
 
     Attributes
     ----------
-    symmetry : LieAlgebra
+    symmetry : Algebra
         The generators g, on the density's space.
     base : BaseDensity
         π with parameters.
@@ -78,7 +79,7 @@ class Conditions(Reported):
         If not complete: the brackets {g, ln π} that could not be separated.
     """
 
-    symmetry: LieAlgebra
+    symmetry: Algebra
     base: BaseDensity
     equations: tuple[Expr, ...]
     families: tuple[InvariantFamily, ...]
@@ -149,7 +150,7 @@ class Conditions(Reported):
         }
 
 
-def find_conditions(symmetry: LieAlgebra, base: BaseDensity) -> Conditions:
+def find_conditions(symmetry: Algebra, base: BaseDensity) -> Conditions:
     """Find the parameters for which {g, π} = 0; see `LieAlgebra.conditions`."""
     lifted = _lifted(symmetry, base)
     space = base.space
@@ -167,7 +168,7 @@ def find_conditions(symmetry: LieAlgebra, base: BaseDensity) -> Conditions:
     )
 
 
-def _lifted(symmetry: LieAlgebra, base: BaseDensity) -> LieAlgebra:
+def _lifted(symmetry: Algebra, base: BaseDensity) -> Algebra:
     """Bring the generators to the space of the density, which may have more parameters."""
     if not isinstance(base, BaseDensity):
         raise ArgumentError(f"base is {base!r}; it should be a BaseDensity")
@@ -176,10 +177,10 @@ def _lifted(symmetry: LieAlgebra, base: BaseDensity) -> LieAlgebra:
         raise ArgumentError(
             f"base is on {other!r}; it should be on {own!r}, with more parameters or none"
         )
-    return LieAlgebra(other, symmetry.generators, symmetry.labels)
+    return replace(symmetry, space=other)
 
 
-def _family(symmetry: LieAlgebra, base: BaseDensity, case: Case) -> InvariantFamily | None:
+def _family(symmetry: Algebra, base: BaseDensity, case: Case) -> InvariantFamily | None:
     """Put the values in and prove invariance anew; None for what cannot be normalized."""
     values = {x: case.values[x] for x in base.space.parameters if x in case.values}
     rest = tuple(x for x in base.space.parameters if x not in values)
@@ -196,7 +197,9 @@ def _family(symmetry: LieAlgebra, base: BaseDensity, case: Case) -> InvariantFam
     ]
     report = None
     if moved and not case.equations:
-        report = check_invariance(LieAlgebra(assignment.space, *zip(*moved, strict=True)), density)
+        generators, labels = zip(*moved, strict=True)
+        there = replace(symmetry, space=assignment.space, generators=generators, labels=labels)
+        report = check_invariance(there, density)
     positive = dict.fromkeys((*case.positive, *(x for x in pivots if not x.is_positive)))
     return InvariantFamily(values, case.equations, tuple(positive), density, report)
 

@@ -13,15 +13,15 @@ from sympy.polys.matrices import DomainMatrix
 from ehf_sym.disentanglement import Disentanglement, Factor, Status
 from ehf_sym.exact.functions import Polynomials, functions
 from ehf_sym.exact.subspaces import Subspace, Vector
+from ehf_sym.lie.algebra import Algebra
 from ehf_sym.lie.classification import identify
 from ehf_sym.lie.decomposition import decompose
 from ehf_sym.lie.ideals import centre, derived_algebra
 from ehf_sym.lie.independent_actions import Split, Velocity, combined, split_space
-from ehf_sym.lie_algebra import LieAlgebra
 from ehf_sym.zero_test import is_zero
 
 
-def disentangle(symmetry: LieAlgebra, max_dim: int) -> Disentanglement:
+def disentangle(symmetry: Algebra, max_dim: int) -> Disentanglement:
     """Split a symmetry into direct factors and look at what they move.
 
     See `LieAlgebra.disentangle`.
@@ -30,7 +30,7 @@ def disentangle(symmetry: LieAlgebra, max_dim: int) -> Disentanglement:
     --------
     >>> from ehf_sym.phase_space import PhaseSpace
     >>> space = PhaseSpace(2)
-    >>> disentangle(LieAlgebra(space, space.p), 10).status
+    >>> disentangle(Algebra(space, space.p), 10).status
     'proved'
     """
     closed = symmetry.close(max_dim)
@@ -54,7 +54,7 @@ def disentangle(symmetry: LieAlgebra, max_dim: int) -> Disentanglement:
 
 
 def _result(
-    closed: LieAlgebra,
+    closed: Algebra,
     ideals: Sequence[Subspace],
     own: Sequence[tuple[Expr, ...]],
     linear_in_p: bool,
@@ -76,7 +76,7 @@ def _result(
 
 
 def _own_coordinates(
-    closed: LieAlgebra,
+    closed: Algebra,
     ideals: Sequence[Subspace],
     coordinates: Sequence[Symbol],
     velocities: _Velocities | None,
@@ -108,7 +108,7 @@ def _lines_joined(ideals: Sequence[Subspace]) -> list[Subspace]:
     return [*others, reduce(Subspace.__add__, lines)]
 
 
-def _unique(closed: LieAlgebra, ideals: Sequence[Subspace]) -> bool:
+def _unique(closed: Algebra, ideals: Sequence[Subspace]) -> bool:
     """Whether there is but one way to choose the factors: no map from one into another's centre."""
     g = closed.structure
     parts = [g.restricted(ideal) for ideal in ideals]
@@ -122,14 +122,14 @@ def _unique(closed: LieAlgebra, ideals: Sequence[Subspace]) -> bool:
     )
 
 
-def _is_linear_in_p(closed: LieAlgebra, generator: Expr) -> bool:
+def _is_linear_in_p(closed: Algebra, generator: Expr) -> bool:
     """Whether all second derivatives with respect to momenta are proved to vanish."""
     p = closed.space.p
     seconds = (generator.diff(a, b) for i, a in enumerate(p) for b in p[i:])
     return all(second == 0 or is_zero(second).proved for second in seconds)
 
 
-def _velocity(closed: LieAlgebra, generator: Expr, coordinate: Symbol) -> Expr:
+def _velocity(closed: Algebra, generator: Expr, coordinate: Symbol) -> Expr:
     """{x, g} for a coordinate x."""
     space = closed.space
     if coordinate in space.q:
@@ -137,16 +137,14 @@ def _velocity(closed: LieAlgebra, generator: Expr, coordinate: Symbol) -> Expr:
     return -generator.diff(space.q[space.p.index(coordinate)])
 
 
-def _ideal(closed: LieAlgebra, ideal: Subspace) -> LieAlgebra:
+def _ideal(closed: Algebra, ideal: Subspace) -> Algebra:
     """Ideal as an algebra of functions."""
     field, n = closed.structure.field, len(closed.generators)
     rows = ([field.to_sympy(v.get(k, field.zero)) for k in range(n)] for v in ideal.basis)
     return closed.spanned_by(map(closed.combination, rows))
 
 
-def _moved(
-    closed: LieAlgebra, ideal: Subspace, coordinates: Sequence[Symbol]
-) -> tuple[Symbol, ...]:
+def _moved(closed: Algebra, ideal: Subspace, coordinates: Sequence[Symbol]) -> tuple[Symbol, ...]:
     """Coordinates whose velocity is not proved to vanish."""
     generators = _ideal(closed, ideal).generators
     return tuple(
@@ -161,7 +159,7 @@ def _vanishes(formula: Expr) -> bool:
 
 
 def _coordinate_split(
-    closed: LieAlgebra, ideals: Sequence[Subspace], coordinates: Sequence[Symbol]
+    closed: Algebra, ideals: Sequence[Subspace], coordinates: Sequence[Symbol]
 ) -> list[tuple[Expr, ...]] | None:
     """Coordinates of each factor, and those at rest, where no two factors share any."""
     moved = [_moved(closed, ideal, coordinates) for ideal in ideals]
@@ -184,14 +182,14 @@ class _Velocities:
     field: Any
     fields: Sequence[Velocity]
 
-    def of(self, closed: LieAlgebra, vector: Vector) -> Velocity:
+    def of(self, closed: Algebra, vector: Vector) -> Velocity:
         """Velocity field of a combination of the generators."""
         convert = closed.structure.field.to_sympy
         terms = ((self.field.from_sympy(convert(c)), self.fields[k]) for k, c in vector.items())
         return combined(terms)
 
 
-def _velocities(closed: LieAlgebra, coordinates: Sequence[Symbol]) -> _Velocities | None:
+def _velocities(closed: Algebra, coordinates: Sequence[Symbol]) -> _Velocities | None:
     """Velocity fields of all generators if they are affine in these coordinates."""
     space = closed.space
     ring = functions(closed.generators, space.coordinates, tuple(space.parameters))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sympy import Expr, Symbol
 
-from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.lie.algebra import Algebra
 from ehf_sym.report import Document, Line, Reported, formula_data
 
 Status = Literal["proved", "refuted", "undecided"]
@@ -20,7 +20,7 @@ class Factor:
 
     Attributes
     ----------
-    algebra : LieAlgebra
+    algebra : Algebra
         The ideal.
     name : str
         What it is called.
@@ -31,7 +31,7 @@ class Factor:
         themselves alone; empty unless the factors are proved independent.
     """
 
-    algebra: LieAlgebra
+    algebra: Algebra
     name: str
     moves: tuple[Symbol, ...]
     own: tuple[Expr, ...]
@@ -43,7 +43,7 @@ class Disentanglement(Reported):
 
     Attributes
     ----------
-    symmetry : LieAlgebra
+    symmetry : Algebra
         The closed algebra.
     factors : tuple of Factor
         Its direct product.
@@ -57,7 +57,7 @@ class Disentanglement(Reported):
         Linear coordinates that nothing moves, where the factors are independent.
     """
 
-    symmetry: LieAlgebra
+    symmetry: Algebra
     factors: tuple[Factor, ...]
     of: Literal["q", "s"]
     status: Status

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sympy import Expr
-
-    from ehf_sym.invariance import InvarianceReport
+from sympy import Expr
 
 
 class EHFError(Exception):
@@ -49,17 +44,3 @@ class UndecidedError(EHFError, ArithmeticError):
 
 class ActionError(EHFError, ArithmeticError):
     """The flow of a generator does not exist up to the requested ε, or is not integrated so far."""
-
-
-class InvarianceError(EHFError, ValueError):
-    """A base density is not proved invariant under the declared symmetry.
-
-    Attributes
-    ----------
-    report : InvarianceReport
-        The report whose verdict was not "proved".
-    """
-
-    def __init__(self, message: str, report: InvarianceReport) -> None:
-        super().__init__(message)
-        self.report = report

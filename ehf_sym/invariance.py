@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import combinations_with_replacement as pairs
-from typing import Literal
 
 from sympy import Add, Expr, Matrix, S, Symbol, factor_terms
 
 from ehf_sym.densities import BaseDensity
 from ehf_sym.errors import ArgumentError
-from ehf_sym.evidence import invariance_document
-from ehf_sym.lie_algebra import LieAlgebra
-from ehf_sym.report import Document, Reported
+from ehf_sym.invariance_report import GeneratorVerdict, InvarianceReport
+from ehf_sym.lie.algebra import Algebra
 from ehf_sym.verdict import ZeroVerdict
 from ehf_sym.zero_test import is_zero
-
-Status = Literal["proved", "refuted", "undecided"]
 
 _NO_PROMISE = "nothing is promised: {g, π} = 0 is not proved."
 _NOT_LINEAR = (
@@ -42,82 +37,12 @@ _LEAPFROG_APPROXIMATE = (
 )
 
 
-@dataclass(frozen=True)
-class GeneratorVerdict:
-    """What is known about one generator g and a base density π.
-
-    Attributes
-    ----------
-    generator : sympy.Expr
-        g(q, p).
-    bracket : sympy.Expr
-        {g, ln π}. It vanishes exactly where {g, π} = π {g, ln π} does, since π > 0.
-    verdict : ZeroVerdict
-        Is the bracket identically zero?
-    linear_in_p : bool or None
-        Whether g = p·X(q) + f(q) (the second condition of the paper's footnote 4); None if
-        undecided.
-    volume_preserving : ZeroVerdict or None
-        Is div X identically zero, so that q̇ = X(q) keeps volume? None unless g is linear in p.
-    marginal : str
-        What is promised for the learned marginal p(q).
-    leapfrog_exact : bool
-        Whether {g, K(p) + U(q)} = 0 is proved to imply {g, K} = {g, U} = 0 for all K and U.
-    leapfrog : str
-        What is promised for leapfrog steps.
-    """
-
-    generator: Expr
-    bracket: Expr
-    verdict: ZeroVerdict
-    linear_in_p: bool | None
-    volume_preserving: ZeroVerdict | None
-    marginal: str
-    leapfrog_exact: bool
-    leapfrog: str
-
-
-@dataclass(frozen=True)
-class InvarianceReport(Reported):
-    """Verdicts on every generator of a symmetry; prints as text, LaTeX, HTML and JSON.
-
-    Attributes
-    ----------
-    symmetry : LieAlgebra
-        What was checked.
-    base : BaseDensity
-        Against which density.
-    verdicts : tuple of GeneratorVerdict
-        One for each generator, in order.
-    """
-
-    symmetry: LieAlgebra
-    base: BaseDensity
-    verdicts: tuple[GeneratorVerdict, ...]
-
-    @property
-    def proved(self) -> bool:
-        """Whether {g, π} = 0 is proved for every generator."""
-        return self.status == "proved"
-
-    @property
-    def status(self) -> Status:
-        """Overall verdict: refuted if any generator is, proved if all are, else undecided."""
-        if any(v.verdict.refuted for v in self.verdicts):
-            return "refuted"
-        return "proved" if all(v.verdict.proved for v in self.verdicts) else "undecided"
-
-    def document(self) -> Document:
-        """Lines for a reader and data for a program."""
-        return invariance_document(self)
-
-
-def check_invariance(symmetry: LieAlgebra, base: BaseDensity) -> InvarianceReport:
+def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
     """Decide {g, π} = 0 for each generator; the work of `LieAlgebra.check`.
 
     Parameters
     ----------
-    symmetry : LieAlgebra
+    symmetry : Algebra
         The generators.
     base : BaseDensity
         The density, on the same space.
@@ -137,7 +62,7 @@ def check_invariance(symmetry: LieAlgebra, base: BaseDensity) -> InvarianceRepor
     >>> from ehf_sym.standard_densities import StandardNormal
     >>> from ehf_sym.phase_space import PhaseSpace
     >>> space = PhaseSpace(1)
-    >>> translation = LieAlgebra(space, [space.p[0]])
+    >>> translation = Algebra(space, [space.p[0]])
     >>> check_invariance(translation, StandardNormal(space)).verdicts[0].bracket
     q1
     """

@@ -22,7 +22,7 @@ from ehf_sym.exact.vector_fields import (
     restricted_fields,
     value_at,
 )
-from ehf_sym.lie_algebra import LieAlgebra
+from ehf_sym.lie.algebra import Algebra
 from ehf_sym.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.validation import whole_number
 from ehf_sym.zero_test import is_zero
@@ -38,7 +38,7 @@ class Invariants(Reported):
 
     Attributes
     ----------
-    symmetry : LieAlgebra
+    symmetry : Algebra
         The generators g_k.
     degree : int
         The highest total degree that was looked at.
@@ -65,7 +65,7 @@ class Invariants(Reported):
 
     Examples
     --------
-    >>> from ehf_sym.phase_space import PhaseSpace
+    >>> from ehf_sym import LieAlgebra, PhaseSpace
     >>> space = PhaseSpace(2)
     >>> (q1, q2), (p1, p2) = space.q, space.p
     >>> rotations = LieAlgebra(space, [q1 * p2 - q2 * p1])
@@ -78,7 +78,7 @@ class Invariants(Reported):
     4
     """
 
-    symmetry: LieAlgebra
+    symmetry: Algebra
     degree: int
     of: Of
     generators: tuple[Expr, ...]
@@ -195,7 +195,7 @@ class Invariants(Reported):
         }
 
 
-def find_invariants(symmetry: LieAlgebra, degree: int, of: str) -> Invariants:
+def find_invariants(symmetry: Algebra, degree: int, of: str) -> Invariants:
     """Find all polynomial invariants to a degree; see `LieAlgebra.invariants`."""
     limit = whole_number(degree, "degree")
     variables = _variables(symmetry, of)
@@ -218,7 +218,7 @@ def find_invariants(symmetry: LieAlgebra, degree: int, of: str) -> Invariants:
     )
 
 
-def _variables(symmetry: LieAlgebra, of: str) -> tuple[Symbol, ...]:
+def _variables(symmetry: Algebra, of: str) -> tuple[Symbol, ...]:
     """Coordinates that invariants are functions of."""
     space = symmetry.space
     choices = {"q": space.q, "p": space.p, "s": space.coordinates}
@@ -227,7 +227,7 @@ def _variables(symmetry: LieAlgebra, of: str) -> tuple[Symbol, ...]:
     return choices[of]
 
 
-def _prove(symmetry: LieAlgebra, invariants: Sequence[Poly]) -> None:
+def _prove(symmetry: Algebra, invariants: Sequence[Poly]) -> None:
     """Take the bracket of each with every generator: it has to vanish."""
     space = symmetry.space
     parts = separate(symmetry.generators, space.coordinates)

@@ -10,8 +10,9 @@ from sympy import Expr, Symbol
 from ehf_sym.charts import Chart, chart_of
 from ehf_sym.conditions import Conditions, InvariantFamily, find_conditions
 from ehf_sym.densities import BaseDensity
-from ehf_sym.errors import ArgumentError, InvarianceError
-from ehf_sym.invariance import InvarianceReport, check_invariance
+from ehf_sym.errors import ArgumentError
+from ehf_sym.invariance import check_invariance
+from ehf_sym.invariance_report import InvarianceError, InvarianceReport
 from ehf_sym.lie_algebra import LieAlgebra
 
 

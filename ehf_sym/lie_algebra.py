@@ -1,32 +1,25 @@
-"""Symmetries: phase-space generators g(q, p) that span a Lie algebra under the bracket."""
+"""Symmetries, and what they are asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sympy import Add, Expr, MatrixBase, Symbol
-
-from ehf_sym.assignment import assign
-from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.labels import checked_labels, fresh_label, in_latex
-from ehf_sym.lie.closure import close
-from ehf_sym.lie.structural import Structural
-from ehf_sym.lie.structure import LieStructure
-from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.questions import Questions
-from ehf_sym.validation import exact_scalar, listed, refuse_infinite, whole_number
-from ehf_sym.zero_test import is_zero
-
-if TYPE_CHECKING:
-    from ehf_sym.algebra_report import AlgebraReport
-    from ehf_sym.disentanglement import Disentanglement
+from ehf_sym.action import FiniteAction
+from ehf_sym.action_search import finite_action
+from ehf_sym.algebra_report import AlgebraReport, describe
+from ehf_sym.conditions import Conditions, find_conditions
+from ehf_sym.densities import BaseDensity
+from ehf_sym.disentangle import disentangle
+from ehf_sym.disentanglement import Disentanglement
+from ehf_sym.errors import ArgumentError
+from ehf_sym.invariance import check_invariance
+from ehf_sym.invariance_report import InvarianceReport
+from ehf_sym.invariants import Invariants, find_invariants
+from ehf_sym.lie.algebra import Algebra
+from ehf_sym.validation import whole_number
 
 
-@dataclass(frozen=True)
-class LieAlgebra(Questions, Structural):
+class LieAlgebra(Algebra):
     """A symmetry, given by the functions g_k(q, p) that generate it: ṡ = {s, g_k}.
 
     Parameters
@@ -49,112 +42,12 @@ class LieAlgebra(Questions, Structural):
 
     Examples
     --------
+    >>> from ehf_sym import PhaseSpace
     >>> space = PhaseSpace(2)
     >>> (q1, q2), (p1, p2) = space.q, space.p
     >>> LieAlgebra(space, [q1 * p2 - q2 * p1]).generators
     (-p1*q2 + p2*q1,)
     """
-
-    space: PhaseSpace
-    generators: Sequence[Expr]
-    labels: Sequence[str] = field(default=(), compare=False)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.space, PhaseSpace):
-            raise ArgumentError(f"space is {self.space!r}; it should be a PhaseSpace")
-        listed = isinstance(self.generators, Iterable | MatrixBase)
-        if not listed or isinstance(self.generators, str):
-            raise ArgumentError(
-                f"generators is {self.generators!r}; it should be a sequence of formulas"
-            )
-        generators = tuple(
-            self.space.validate(g, f"generators[{k}]") for k, g in enumerate(self.generators)
-        )
-        if not generators:
-            raise ArgumentError("generators is empty; it should hold at least one formula")
-        for k, generator in enumerate(generators):
-            if is_zero(generator).proved:
-                raise FormulaError(
-                    f"generators[{k}] is {generator}, which is identically zero; leave it out"
-                )
-        object.__setattr__(self, "generators", generators)
-        object.__setattr__(self, "labels", checked_labels(self.labels, len(generators)))
-
-    def close(self, max_dim: int = 100) -> LieAlgebra:
-        """Add brackets until every bracket is a constant combination of what there is.
-
-        Generators that depend linearly on those before them are left out (`describe` says which);
-        brackets are added at the end. Both are exact.
-
-        Parameters
-        ----------
-        max_dim : int
-            The largest dimension that is tried.
-
-        Returns
-        -------
-        LieAlgebra
-            With a basis as generators, closed under the bracket.
-
-        Raises
-        ------
-        ClosureError
-            If more than ``max_dim`` would be needed; where it is proved that no bound would do, the
-            message says so.
-        UndecidedError
-            If linear dependence of formulas could not be decided.
-
-        Examples
-        --------
-        >>> space = PhaseSpace(1)
-        >>> (q,), (p,) = space.q, space.p
-        >>> LieAlgebra(space, [q**2, p**2, 3 * q**2]).close().generators
-        (q1**2, p1**2, 4*p1*q1)
-        >>> LieAlgebra(space, [q**3, p**2]).close(max_dim=20)
-        Traceback (most recent call last):
-        ...
-        ehf_sym.errors.ClosureError: ... no bound would do: ...
-        """
-        bound = whole_number(max_dim, "max_dim")
-        if "structure" in self.__dict__:  # known to be closed and independent
-            return self
-        closed = close(self.space, self.generators, self.labels, bound)
-        added = closed.formulas[len(closed.given) :]
-        labels = [self.labels[i] for i in closed.given]
-        for _ in added:
-            labels.append(fresh_label(labels))
-        generators = (*(self.generators[i] for i in closed.given), *added)
-        algebra = LieAlgebra(self.space, generators, labels)
-        algebra.__dict__["structure"] = closed.structure
-        return algebra
-
-    @cached_property
-    def structure(self) -> LieStructure:
-        """Structure constants as an abstract Lie algebra, its basis the generators.
-
-        Raises
-        ------
-        ClosureError
-            If a bracket is no constant combination of the generators.
-        FormulaError
-            If the generators are linearly dependent.
-
-        Examples
-        --------
-        >>> space = PhaseSpace(1)
-        >>> (q,), (p,) = space.q, space.p
-        >>> LieAlgebra(space, [q * p, p]).structure.table == {(0, 1): {1: 1}}
-        True
-        """
-        closed = close(self.space, self.generators, self.labels, 0)
-        for k, coefficients in closed.dependent:
-            others = [self.generators[i] for i in closed.given]
-            value = Add(*(c * g for c, g in zip(coefficients, others, strict=True)))
-            raise FormulaError(
-                f"generators[{k}] depends linearly on those before it: it is {value}; close() "
-                "leaves it out"
-            )
-        return closed.structure
 
     def describe(self, max_dim: int = 100) -> AlgebraReport:
         """Summarize what algebra the generators span once they are closed.
@@ -171,6 +64,7 @@ class LieAlgebra(Questions, Structural):
 
         Examples
         --------
+        >>> from ehf_sym import PhaseSpace
         >>> space = PhaseSpace(1)
         >>> (q,), (p,) = space.q, space.p
         >>> print(LieAlgebra(space, [q, p]).describe())
@@ -184,8 +78,6 @@ class LieAlgebra(Questions, Structural):
           Independent Casimirs: 1
           Named by: its derived algebra is its centre, of dimension 1
         """
-        from ehf_sym.algebra_report import describe
-
         return describe(self, whole_number(max_dim, "max_dim"))
 
     def disentangle(self, max_dim: int = 100) -> Disentanglement:
@@ -213,6 +105,7 @@ class LieAlgebra(Questions, Structural):
 
         Examples
         --------
+        >>> from ehf_sym import PhaseSpace
         >>> space = PhaseSpace(3)
         >>> (q1, q2, q3), (p1, p2, p3) = space.q, space.p
         >>> print(LieAlgebra(space, [q1 * p2 - q2 * p1, p3]).disentangle())
@@ -225,83 +118,145 @@ class LieAlgebra(Questions, Structural):
             its own coordinates: q3
           Independent subspaces of q: proved (each factor moves coordinates of its own, by ...)
         """
-        from ehf_sym.disentangle import disentangle
-
         return disentangle(self, whole_number(max_dim, "max_dim"))
 
-    def __mul__(self, other: LieAlgebra) -> LieAlgebra:
-        """Direct product on the joint phase space, the other's coordinates after this one's.
-
-        Examples
-        --------
-        >>> space = PhaseSpace(1)
-        >>> shift = LieAlgebra(space, [space.p[0]])
-        >>> (shift * shift).generators
-        (p1, p2)
-        """
-        if not isinstance(other, LieAlgebra):
-            return NotImplemented
-        names = other.space.renamed(self.space.dim)
-        generators = (*self.generators, *(g.xreplace(names) for g in other.generators))
-        labels = list(self.labels)
-        for label in other.labels:
-            labels.append(label if label not in labels else fresh_label(labels))
-        return LieAlgebra(self.space * other.space, generators, labels)
-
-    def combination(self, coefficients: Iterable[Any]) -> Expr:
-        """Σ c_k g_k for one coefficient a generator; polynomials are expanded."""
-        given = listed(coefficients, "coefficients")
-        if len(given) != len(self.generators):
-            raise ArgumentError(
-                f"coefficients holds {len(given)}; it should hold one for each of the "
-                f"{len(self.generators)} generators"
-            )
-        admitted = [exact_scalar(c, f"coefficients[{k}]") for k, c in enumerate(given)]
-        for k, coefficient in enumerate(admitted):
-            refuse_infinite(coefficient, f"coefficients[{k}]")
-        terms = (c * g for c, g in zip(admitted, self.generators, strict=True))
-        total = Add(*terms)
-        return total.expand() if total.is_polynomial(*self.space.coordinates) else total
-
-    def spanned_by(self, formulas: Iterable[Expr]) -> LieAlgebra:
-        """Algebra on the same space with other generators."""
-        return LieAlgebra(self.space, listed(formulas, "formulas"))
-
-    def with_values(self, values: Mapping[Symbol, Any]) -> LieAlgebra:
-        """Give parameters of the space values.
+    def check(self, base: BaseDensity) -> InvarianceReport:
+        """Decide whether {g, π} = 0 for every generator g (the premise of the paper's Lemma 1).
 
         Parameters
         ----------
-        values : mapping from sympy.Symbol to sympy.Expr or int or fractions.Fraction
-            Exact numbers, or formulas in the parameters that get no value.
+        base : BaseDensity
+            The density π(q, p), on the same space.
 
         Returns
         -------
-        LieAlgebra
-            On the space without these parameters, with the same labels.
+        InvarianceReport
+            A verdict for each generator, and what it promises.
 
         Raises
         ------
         ArgumentError
-            If a key is no parameter of the space, or a value contradicts what is assumed of it.
-        FormulaError
-            If a value is no exact, real formula in the remaining parameters, or a generator
-            becomes identically zero.
+            If ``base`` is not a `BaseDensity` on this space.
 
         Examples
         --------
-        >>> a = Symbol("a", positive=True)
-        >>> space = PhaseSpace(1, parameters=[a])
-        >>> oscillation = LieAlgebra(space, [space.p[0] ** 2 + a * space.q[0] ** 2])
-        >>> oscillation.with_values({a: 4}).generators
-        (p1**2 + 4*q1**2,)
+        >>> from ehf_sym import PhaseSpace, StandardNormal
+        >>> space = PhaseSpace(2)
+        >>> (q1, q2), (p1, p2) = space.q, space.p
+        >>> LieAlgebra(space, [q1 * p2 - q2 * p1]).check(StandardNormal(space)).status
+        'proved'
         """
-        assignment = assign(self.space, values)
-        return LieAlgebra(assignment.space, list(map(assignment, self.generators)), self.labels)
+        return check_invariance(self, base)
 
-    def _repr_latex_(self) -> str:
-        """LaTeX for notebooks."""
-        return in_latex(self.labels, self.generators)
+    def invariants(self, degree: int, of: str = "s") -> Invariants:
+        """Find all polynomials f to a degree with {f, g} = 0 for every generator g.
+
+        Exact: linear algebra over Q, or over the field that the constants and parameters of the
+        generators span. With parameters the result is for generic values of them; at special
+        values there may be more.
+
+        Parameters
+        ----------
+        degree : int
+            The highest total degree.
+        of : {"q", "p", "s"}
+            What f is a function of: positions, momenta or both. For "q", {f(q), g} = Σ ∂f/∂q_i
+            ∂g/∂p_i has to vanish for all q and p, whatever kind g is of; likewise for "p".
+
+        Returns
+        -------
+        Invariants
+            A minimal set that generates them, what is independent and what is related.
+
+        Raises
+        ------
+        ArgumentError
+            If ``degree`` is not a positive integer or ``of`` is none of these.
+        FormulaError
+            If the generators have no normal form within bounds.
+
+        Examples
+        --------
+        >>> from ehf_sym import PhaseSpace
+        >>> space = PhaseSpace(2)
+        >>> (q1, q2), (p1, p2) = space.q, space.p
+        >>> print(LieAlgebra(space, [q1 * p2 - q2 * p1]).invariants(4, of="q"))
+        Invariants of q to degree 4: all are polynomials in
+          f1 = q1**2 + q2**2
+          Functionally independent: f1
+          There can be no more: every invariant is locally a function of these
+          Relations to degree 4: none
+        """
+        return find_invariants(self, degree, of)
+
+    def conditions(self, base: BaseDensity) -> Conditions:
+        """Find the parameters of a density for which {g, π} = 0 for every generator g.
+
+        Parameters
+        ----------
+        base : BaseDensity
+            π, on this space or on one with further parameters.
+
+        Returns
+        -------
+        Conditions
+            Exact equations between the parameters, and case by case the densities that satisfy
+            them, each proved invariant.
+
+        Raises
+        ------
+        ArgumentError
+            If ``base`` is not a `BaseDensity` on such a space.
+
+        Examples
+        --------
+        >>> from sympy import Symbol
+        >>> from ehf_sym import BaseDensity, PhaseSpace
+        >>> a, b = Symbol("a", positive=True), Symbol("b", positive=True)
+        >>> space = PhaseSpace(2, parameters=[a, b])
+        >>> (q1, q2), (p1, p2) = space.q, space.p
+        >>> base = BaseDensity(space, log_density=-(a * q1**2 + b * q2**2 + p1**2 + p2**2) / 2)
+        >>> print(LieAlgebra(space, [q1 * p2 - q2 * p1]).conditions(base))
+        {g, π} = 0 for π = user's formula: exactly where
+          0 = a - b
+          Family 1 (proved): b = a
+            ln π = -a*q1**2/2 - a*q2**2/2 - p1**2/2 - p2**2/2
+        """
+        return find_conditions(self, base)
+
+    def action(self, k: int) -> FiniteAction:
+        """Find the finite transformation exp(ε{·, g_k}), in closed form where there is one.
+
+        Parameters
+        ----------
+        k : int
+            Which generator, from 0.
+
+        Returns
+        -------
+        FiniteAction
+            ``.formula``, and a verdict on everything that makes it the flow of g_k.
+
+        Raises
+        ------
+        ArgumentError
+            If ``k`` is not the index of a generator.
+
+        Examples
+        --------
+        >>> from ehf_sym import PhaseSpace
+        >>> space = PhaseSpace(1)
+        >>> (q1,), (p1,) = space.q, space.p
+        >>> print(LieAlgebra(space, [q1 * p1]).action(0))
+        exp(ε{·, g1}): proved
+          g1 = p1*q1
+          q1 ↦ q1*exp(epsilon)
+          p1 ↦ p1*exp(-epsilon)
+          found as: exponential of a matrix
+          Φ_0 = id: proved: equal formulas
+          ...
+        """
+        return finite_action(self, k)
 
 
 def checked_algebra(value: Any, name: str = "symmetry") -> LieAlgebra:

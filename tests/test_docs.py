@@ -7,6 +7,7 @@ import doctest
 import re
 import runpy
 import shlex
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ MODULES = sorted(
     for path in (ROOT / package).rglob("*.py")
     if path.stem != "__init__"
 )
+# What a user may do without, and what few need and brings half a second of SciPy.
+OPTIONAL = {"arviz_stats", "dask", "distributed", "jax", "pandas", "pyarrow", "torch", "zuko"}
 DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -96,18 +99,15 @@ def test_the_picture_of_the_layout_has_every_module() -> None:
     blocks = layout["blocks"]()
     for package in ("ehf_sym", "ehf_num"):
         drawn = [
-            module.split("/")[-1]
+            f"{package}.{module.replace('/', '.')}"
             for block in blocks
             if block.package == package
             for module in block.modules
         ]
         assert drawn == plan_of_the_house(package)
     counted = {(a.title, b.title): n for (a, b), n in layout["imports"](blocks).items()}
-    assert counted["the model", "diagnostics"] == 1  # model.diagnose asks diagnostics
-    assert ("diagnostics", "command line") not in counted
-    assert all(
-        b.package == "ehf_sym" for a, b in layout["imports"](blocks) if a.package == "ehf_sym"
-    )
+    assert counted["the model", "diagnostics"] == 2  # model.diagnose, and what it returns
+    assert all(blocks.index(b) < blocks.index(a) for a, b in layout["imports"](blocks))
 
 
 def test_a_wrong_block_is_noticed(tmp_path) -> None:
@@ -140,31 +140,72 @@ def test_links_lead_somewhere(page) -> None:
 
 
 def plan_of_the_house(package: str) -> list[str]:
+    """Modules as dotted names, in the order of the plan."""
     text = (DOCS / "layout.md").read_text(encoding="utf-8")
     section = re.search(rf"^## {package}:(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
-    return re.findall(r"^\| `(?:\w+/)?(\w+)` \|", section[1], re.MULTILINE)
+    rows = re.findall(r"^\| `([\w/]+)` \|", section[1], re.MULTILINE)
+    return [f"{package}.{row.replace('/', '.')}" for row in rows]
+
+
+def dotted(module: Path) -> str:
+    return ".".join(module.relative_to(ROOT).with_suffix("").parts)
+
+
+def imported_modules(tree: ast.AST) -> Iterator[tuple[str, ...]]:
+    """What each import statement may mean, wherever it stands: names from long to short."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name,) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute here"
+            yield from ((f"{node.module}.{alias.name}", node.module or "") for alias in node.names)
+
+
+def deferred_imports(tree: ast.AST) -> Iterator[str]:
+    """Packages that are imported inside functions, or for types alone."""
+    for node in ast.walk(tree):
+        for_types = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if for_types or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from (names[-1].split(".")[0] for names in imported_modules(node))
 
 
 @pytest.mark.parametrize("package", ["ehf_sym", "ehf_num"])
 def test_plan_of_the_house_names_every_module(package) -> None:
-    modules = (path.stem for path in MODULES if path.is_relative_to(ROOT / package))
+    modules = [dotted(path) for path in MODULES if path.is_relative_to(ROOT / package)]
     assert sorted(plan_of_the_house(package)) == sorted(modules)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_modules_import_from_above(module) -> None:
-    package = module.relative_to(ROOT).parts[0]
-    plan = plan_of_the_house(package)
-    statements = ast.parse(module.read_text(encoding="utf-8")).body
-    imported = [
-        name
-        for statement in statements
-        if isinstance(statement, ast.ImportFrom) and f"{statement.module}.".startswith(package)
-        for name in (statement.module.split(".")[-1], *(alias.name for alias in statement.names))
-        if name in plan
-    ]
-    below = [name for name in imported if plan.index(name) >= plan.index(module.stem)]
-    assert not below
+    """Those inside functions and for types included, so that there is no circle."""
+    plan = plan_of_the_house("ehf_sym") + plan_of_the_house("ehf_num")
+    above = plan[: plan.index(dotted(module))]
+    statements = imported_modules(ast.parse(module.read_text(encoding="utf-8")))
+    imported = {next((name for name in names if name in plan), None) for names in statements}
+    assert not imported - {None, *above}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_only_optional_packages_are_imported_inside_functions(module) -> None:
+    deferred = set(deferred_imports(ast.parse(module.read_text(encoding="utf-8"))))
+    assert not deferred - OPTIONAL
+
+
+def test_imports_are_seen_wherever_they_stand() -> None:
+    source = """
+        if typing.TYPE_CHECKING:
+            from ehf_num.model import Model
+        class A:
+            def f(self):
+                with lock:
+                    import ehf_num.flow
+        import ehf_num.base
+    """
+    tree = ast.parse(textwrap.dedent(source))
+    assert {names[-1] for names in imported_modules(tree)} == {
+        "ehf_num.model", "ehf_num.flow", "ehf_num.base",
+    }  # fmt: skip
+    assert list(deferred_imports(tree)) == ["ehf_num", "ehf_num"]
 
 
 def test_lowest_versions_are_the_lower_bounds() -> None:

@@ -24,11 +24,13 @@ BLOCKS = {
         "exact/independence": "exact linear algebra",
         "gaussian": "base densities",
         "exact/subspaces": "Lie algebras",
-        "symmetries/generators": "catalogue of symmetries",
-        "evidence": "invariance, invariants",
-        "flows/budget": "finite transformations",
-        "conditions": "families of densities",
+        "invariance_report": "invariance, invariants",
         "stable": "formulas to NumPy",
+        "flows/budget": "finite transformations",
+        "gaussian_families": "families of densities",
+        "lie_algebra": "symmetries and questions",
+        "symmetries/generators": "catalogue of symmetries",
+        "construction": "symmetries kept and found",
     },
     "ehf_num": {
         "workspace": "arrays, threads, tape",
@@ -39,11 +41,11 @@ BLOCKS = {
         "constraint": "objective",
         "multipliers": "training",
         "inference": "likelihoods",
-        "assembly": "the model",
         "action": "diagnostics",
+        "assembly": "the model",
         "datasets": "data, sweeps",
         "plot_arguments": "plots",
-        "common": "experiments, studies",
+        "experiments/common": "experiments, studies",
         "judge": "command line",
     },
 }
@@ -89,18 +91,18 @@ def blocks() -> list[Block]:
 
 
 def imports(drawn: list[Block]) -> Counter[tuple[Block, Block]]:
-    """Count the imports of each block from each other, those inside functions included."""
-    home = {(b.package, module.split("/")[-1]): b for b in drawn for module in b.modules}
+    """Count the imports of each block from each other."""
+    home = {f"{b.package}/{module}".replace("/", "."): b for b in drawn for module in b.modules}
     counted: Counter[tuple[Block, Block]] = Counter()
     for package in BLOCKS:
         for path in (ROOT / package).rglob("*.py"):
-            importer = home.get((package, path.stem))
+            importer = home.get(".".join(path.relative_to(ROOT).with_suffix("").parts))
             for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if importer is None or not isinstance(statement, ast.ImportFrom):
                     continue
-                package_from, *rest = (statement.module or "").split(".")
-                names = [*rest[-1:], *(alias.name for alias in statement.names)]
-                imported = {home.get((package_from, name)) for name in names} - {None, importer}
+                source = statement.module or ""
+                names = [source, *(f"{source}.{alias.name}" for alias in statement.names)]
+                imported = {home.get(name) for name in names} - {None, importer}
                 counted.update((importer, block) for block in imported)
     return counted
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from ehf_num.experiments.chapter import Table
 
@@ -104,9 +105,7 @@ def interval(mean: float, error: float, count: int) -> tuple[float, float]:
     >>> [round(end, 2) for end in interval(1.0, 0.1, 5)]
     [0.72, 1.28]
     """
-    from scipy.stats import t  # here: SciPy takes as long to import as the rest
-
-    reach = float(t.ppf((1 + _CONFIDENCE) / 2, count - 1)) * error
+    reach = float(scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, count - 1)) * error
     return mean - reach, mean + reach
 
 

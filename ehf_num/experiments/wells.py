@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 
 from ehf_num.hamiltonian import Separable
 from ehf_num.plot_arguments import Extent, grid
@@ -50,7 +51,6 @@ def minima(hamiltonian: Separable, box: Extent) -> Array:
     array([[-1.01,  0.  ],
            [ 0.99,  0.  ]])
     """
-    from scipy.optimize import minimize  # here: SciPy takes as long to import as the rest
 
     def energy(point: Array) -> tuple[float, Array]:
         at = point[None]
@@ -59,7 +59,7 @@ def minima(hamiltonian: Separable, box: Extent) -> Array:
     left, right, bottom, top = box
     found: list[tuple[float, Array]] = []
     for start in _apart(_downhill(hamiltonian, grid(box, _STARTS), box)):
-        end = minimize(
+        end = scipy.optimize.minimize(
             energy,
             start,
             jac=True,
@@ -139,8 +139,6 @@ def match(found: Array, centers: Array) -> Matching:
     >>> match(np.array([[0.1, 0.0], [5.0, 0.0]]), np.array([[5.2, 0.0], [0.0, 0.0]])).one_to_one
     True
     """
-    from scipy.optimize import linear_sum_assignment
-
     distances = np.linalg.norm(found[:, None] - centers[None], axis=2)
-    pairs = linear_sum_assignment(distances)
+    pairs = scipy.optimize.linear_sum_assignment(distances)
     return Matching(distances[pairs], len(found), len(centers))

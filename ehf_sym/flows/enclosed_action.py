@@ -7,34 +7,41 @@ from fractions import Fraction
 from math import isfinite
 from numbers import Rational as AnyRational
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy as sp
 from mpmath import libmp
 
 from ehf_sym.errors import ActionError, ArgumentError
-from ehf_sym.flows.parameter_values import occurring_parameters
+from ehf_sym.flows.closed_flow import Chart, ClosedFlow
 from ehf_sym.flows.validated_flow import enclose_flow, is_narrow
 from ehf_sym.zero import intervals
 from ehf_sym.zero.enclosure import enclose_over
 from ehf_sym.zero.intervals import EvaluationError, Interval
-
-if TYPE_CHECKING:
-    from ehf_sym.action import FiniteAction
 
 _MAX_PIECES = 2000
 _MAX_RAISES = 4
 
 
 def enclosed_action(
-    action: FiniteAction,
+    generator: sp.Expr,
+    chart: Chart,
+    closed: ClosedFlow | None,
     point: Sequence[Any],
     eps: Any,
     parameters: Mapping[sp.Symbol, Any],
     digits: int,
 ) -> tuple[tuple[sp.Float, sp.Float], ...]:
-    """Enclose Φ_ε(s); the work of `FiniteAction.enclose`."""
-    coordinates = action.space.coordinates
+    """Enclose Φ_ε(s), by a proved closed form if one is given; the work of `FiniteAction.enclose`.
+
+    Examples
+    --------
+    >>> q, p, eps = sp.symbols("q p epsilon", real=True)
+    >>> low, high = enclosed_action(p, Chart((q,), (p,), eps), None, [1, 0], 2, {}, 15)[0]
+    >>> low <= 3 <= high
+    True
+    """
+    coordinates = chart.coordinates
     if len(point) != len(coordinates):
         raise ArgumentError(f"point has {len(point)} numbers; it should have {len(coordinates)}")
     if not isinstance(digits, int) or isinstance(digits, bool) or not 1 <= digits <= 1000:
@@ -42,17 +49,15 @@ def enclosed_action(
     start = {x: _exact(u, "point") for x, u in zip(coordinates, point, strict=True)}
     time = _exact(eps, "eps")
     values = {symbol: _rational(_exact(u, str(symbol))) for symbol, u in parameters.items()}
-    occurring_parameters(action.space, action.generator, values)
     box = None
-    if action.proved and action.formula is not None:
-        formula = {x: u.subs(values) for x, u in zip(coordinates, action.formula, strict=True)}
-        for condition in action.domain:
-            _stays_positive(condition.subs(values), start, action.parameter, time)
-        box = _evaluated(formula, {**start, action.parameter: time}, digits)
+    if closed is not None:
+        formula = {x: closed.of(x).subs(values) for x in coordinates}
+        for condition in closed.positive:
+            _stays_positive(condition.subs(values), start, chart.eps, time)
+        box = _evaluated(formula, {**start, chart.eps: time}, digits)
     if box is None:
-        field = action.space.vector_field(action.generator)
-        components = (component.subs(values) for component in field)
-        box = enclose_flow(dict(zip(coordinates, components, strict=True)), start, time, digits)
+        field = (component.subs(values) for component in chart.vector_field(generator))
+        box = enclose_flow(dict(zip(coordinates, field, strict=True)), start, time, digits)
     precision = int(3.33 * digits) + 24
     return tuple(_floats(box[x], precision) for x in coordinates)
 
