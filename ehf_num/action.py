@@ -20,6 +20,7 @@ import sympy as sp
 from ehf_num import checks
 from ehf_num.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, NumpyFormula, PhaseSpace, to_numpy
+from ehf_sym.arrays import real_array
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.flows.parameter_values import parameter_values
 
@@ -93,10 +94,11 @@ class NumericalAction:
         if self.exact:
             other = self._moved(self._moved(states, 0.5), 0.5)
             return moved, np.abs(moved - other).max(axis=-1)
-        other = self._integrated(np.asarray(states, np.float64), 1.0, _LOOSER)
+        states = self._checked(states)
+        other = self._integrated(states, 1.0, _LOOSER)
         energy = self._bridged([self.action.generator])
         gradient = np.linalg.norm(energy.gradient(moved)[..., 0, :], axis=-1)
-        drift = np.abs(energy(moved) - energy(np.asarray(states, np.float64)))[..., 0]
+        drift = np.abs(energy(moved) - energy(states))[..., 0]
         shift = np.divide(drift, gradient, out=np.zeros_like(drift), where=gradient > 0)
         return moved, np.maximum(np.abs(moved - other).max(axis=-1), shift)
 
@@ -120,7 +122,7 @@ class NumericalAction:
         ActionError
             If the flow of a state is not shown to exist up to ε.
         """
-        points = np.atleast_2d(np.asarray(states, np.float64))
+        points = self._checked(np.atleast_2d(real_array(states, "states", "of shape (n, 2d)")))
         times = np.broadcast_to(np.asarray(self.epsilon, np.float64), points.shape[:1])
         moved = self._moved(points, 1.0)
         bounds = [
@@ -131,10 +133,13 @@ class NumericalAction:
 
     def _moved(self, states: Array, fraction: float) -> Array:
         """Move by a fraction of ε."""
-        points = checks.points(states, "states", 2 * self.action.space.dim, np.float64)
+        points = self._checked(states)
         if self._closed is not None:
             return self._closed(points, np.asarray(self.epsilon, np.float64) * fraction)
         return self._integrated(points, fraction, 1.0)
+
+    def _checked(self, states: Any) -> Array:
+        return checks.points(states, "states", 2 * self.action.space.dim, np.float64)
 
     @cached_property
     def _closed(self) -> NumpyFlow | None:
@@ -213,8 +218,8 @@ def finite_action(
     >>> bool(turn.bound(np.array([[1.0, 0.0, 0.0, 2.0]]))[0] < 1e-15)
     True
     """
-    times = np.asarray(epsilon)
-    if times.dtype.kind not in "iuf" or times.ndim > 1 or not np.isfinite(times).all():
+    times = real_array(epsilon, "epsilon", "a finite number, or one for each state")
+    if times.ndim > 1 or not np.isfinite(times).all():
         raise ArgumentError(
             f"epsilon is {epsilon!r}; it should be a finite number, or one for each state"
         )

@@ -20,6 +20,7 @@ from ehf_num.factors import Factor, tabulate
 from ehf_num.taped import on_tape
 from ehf_num.workspace import Array
 from ehf_sym import BaseDensity, Gaussian, NumpyFormula, PhaseSpace, to_numpy
+from ehf_sym.arrays import real_array
 from ehf_sym.errors import ArgumentError, EHFError
 
 Sampler = Callable[[int, np.random.Generator], Array]
@@ -195,11 +196,12 @@ def _checked(sampler: Sampler, space: PhaseSpace) -> Sampler:
     """Hold a user's sampler to its contract."""
 
     def draw(n: int, rng: np.random.Generator) -> Array:
-        states = np.asarray(sampler(n, rng))
+        wanted = f"floats of shape {(n, 2 * space.dim)}"
+        states = real_array(sampler(n, rng), "what base_sampler returned", wanted)
         if states.shape != (n, 2 * space.dim) or states.dtype.kind != "f":
             raise ArgumentError(
                 f"base_sampler returned shape {states.shape}, dtype {states.dtype}; it should "
-                f"return floats of shape {(n, 2 * space.dim)}"
+                f"return {wanted}"
             )
         if not np.isfinite(states).all():
             raise ArgumentError("base_sampler returned states that are not finite")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ehf_num.workspace import Array
+from ehf_sym.arrays import real_array
 from ehf_sym.errors import ArgumentError
 
 
@@ -92,12 +93,7 @@ def points(x: Any, name: str, dim: int, dtype: Any) -> Array:
         Naming the argument, what it was and what it should be.
     """
     wanted = f"a real, finite array of shape (n, {dim}), n ≥ 1"
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ArgumentError(f"{name} was not an array ({error}); it should be {wanted}") from error
-    if array.dtype.kind not in "fiu":
-        raise ArgumentError(f"{name} had dtype {array.dtype}; it should be {wanted}")
+    array = real_array(x, name, wanted)
     if array.ndim != 2 or array.shape[1] != dim or not len(array):
         raise ArgumentError(f"{name} had shape {array.shape}; it should be {wanted}")
     with np.errstate(over="ignore"):

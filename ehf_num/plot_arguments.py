@@ -11,6 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from ehf_num import checks
+from ehf_sym import arrays
 from ehf_sym.errors import ArgumentError
 
 Floats = npt.NDArray[np.float64]
@@ -29,15 +30,9 @@ def axes_or_new(ax: Axes | None) -> Axes:
 
 def real_array(values: Any, name: str) -> Floats:
     """Return real numbers as float64; NaN is allowed and means: not known."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ArgumentError(f"{name} was ragged; it should be an array") from error
-    if array.dtype.kind not in "fiu" or not array.ndim:
-        raise ArgumentError(
-            f"{name} had dtype {array.dtype} and shape {array.shape}; it should be an array of "
-            "real numbers"
-        )
+    array = arrays.real_array(values, name, "an array of real numbers")
+    if not array.ndim:
+        raise ArgumentError(f"{name} had shape (); it should be an array of real numbers")
     return array.astype(np.float64)
 
 

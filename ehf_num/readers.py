@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ehf_num import checks
 from ehf_num.archive import refuse_bombs
 from ehf_num.atomic import atomic_write
+from ehf_sym.arrays import real_array
 from ehf_sym.errors import ArgumentError, EHFError
 
 Floats = npt.NDArray[np.float64]
@@ -110,10 +111,7 @@ def write_points(path: str | os.PathLike[str], x: npt.ArrayLike) -> None:
     0.1,2.0
     """
     file = _with_known_suffix(path)
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ArgumentError("x was ragged; it should be an array of shape (n, d)") from error
+    array = real_array(x, "x", "an array of real numbers of shape (n, d)")
     table = _table(array, None, lambda fault: ArgumentError(f"x {fault}"))
     with atomic_write(file) as handle:
         if file.suffix.lower() == ".npy":

@@ -14,6 +14,7 @@ import sympy as sp
 from numpy.typing import NDArray
 from sympy.printing.numpy import NumPyPrinter
 
+from ehf_sym.arrays import real_array
 from ehf_sym.errors import ActionError, ArgumentError, FormulaError
 from ehf_sym.stable import Sigmoid, SoftPlus, differentiate, stabilize
 
@@ -157,15 +158,11 @@ class NumpyFlow:
             If a state leaves the domain of the closed form before ε, or overflows.
         """
         points = _floating(states, len(self.formula.variables) - 1)
-        times = np.asarray(eps)
-        if (
-            times.dtype.kind not in "iuf"
-            or times.shape not in ((), points.shape[:-1])
-            or not np.isfinite(times).all()
-        ):
+        times = real_array(eps, "eps", "a finite real number, or one for each state")
+        if times.shape not in ((), points.shape[:-1]) or not np.isfinite(times).all():
             raise ArgumentError(
-                f"eps has dtype {times.dtype} and shape {times.shape}; it should be a finite real "
-                f"number, or one for each state: shape {points.shape[:-1]}"
+                f"eps has shape {times.shape}; it should be a finite real number, or one for each "
+                f"state: shape {points.shape[:-1]}"
             )
         times = np.broadcast_to(times, points.shape[:-1]).astype(points.dtype)
         if self.domain is not None:
@@ -294,12 +291,7 @@ def _constant(expr: sp.Expr) -> sp.Expr:
 
 def _floating(x: Any, n_variables: int) -> NDArray[Any]:
     """Read an array of floats whose last axis holds the variables."""
-    try:
-        points = np.asarray(x)
-    except ValueError as error:
-        raise ArgumentError(f"x is no array ({error}); it should hold points") from error
-    if points.dtype.kind not in "iuf":
-        raise ArgumentError(f"x has dtype {points.dtype}; it should be real floats or integers")
+    points = real_array(x, "x", "an array of real floats or integers")
     if points.ndim == 0 or points.shape[-1] != n_variables:
         raise ArgumentError(
             f"x has shape {points.shape}; its last axis should have length {n_variables}"

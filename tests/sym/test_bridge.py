@@ -129,9 +129,9 @@ def test_integers_become_float64_and_strided_views_are_read():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.ones((3, 2), dtype=complex), "x has dtype complex128"),
-        (np.array([["a", "b"]]), "x has dtype <U1"),
-        (np.array([[True, False]]), "x has dtype bool"),
+        (np.ones((3, 2), dtype=complex), "x had dtype complex128"),
+        (np.array([["a", "b"]]), "x had dtype <U1"),
+        (np.array([[True, False]]), "x had dtype bool"),
         (np.ones((2, 3)), r"x has shape \(2, 3\); its last axis should have length 2"),
         (1.0, r"x has shape \(\)"),
     ],
