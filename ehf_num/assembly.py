@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ehf_num.base import NumericBase, Sampler, numeric_base
+from ehf_num.base import NumericBase, Sampler, numeric_base, refuse_extreme
 from ehf_num.constraint import Constraint, generator_gradients
 from ehf_num.encoder import Encoder
 from ehf_num.invariant_energy import Features, invariant_features
@@ -129,6 +129,8 @@ def build_objective(
         )
         frame = _moving_frame(construction.symmetry, features[1])
     symmetry, base = premises.symmetry, _numeric(premises, sampler, base_parameters)
+    if sampler is None:  # a user's own is checked whenever it is called
+        refuse_extreme(base.at(base.init(settings.dtype)), settings.dtype)
     gradients = None if symmetry is None else generator_gradients(symmetry)
     constraint = None
     if settings.enforce == "penalty" and gradients is not None:

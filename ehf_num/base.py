@@ -27,6 +27,7 @@ Sampler = Callable[[int, np.random.Generator], Array]
 """Draws base states: (n, rng) to an array (n, 2d), positions before momenta."""
 
 _TOLERANCE = 1e-6
+_PROBES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +138,23 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
 def _gaussian_sampler(gaussian: Gaussian) -> Sampler:
     """Draw mean + L z with L Lᵀ the covariance, exactly inverted before it becomes floats."""
     mean = np.array(gaussian.mean, dtype=float).ravel()
+    precision = np.array(gaussian.precision, dtype=float)
     covariance = np.array(gaussian.precision.inv(), dtype=float)
-    factor = np.linalg.cholesky(covariance)
+    with np.errstate(all="ignore"):
+        try:
+            factor = np.linalg.cholesky(covariance)
+            error = np.abs(factor.T @ precision @ factor - np.eye(len(mean))).max()
+            error += (np.spacing(np.abs(mean)) / np.sqrt(np.diag(covariance))).max()
+        except np.linalg.LinAlgError:
+            error = np.inf
+    if not error < _TOLERANCE:
+        ends = np.linalg.eigvalsh(precision)[[0, -1]] if np.isfinite(precision).all() else np.inf
+        raise ArgumentError(
+            "base is a Gaussian that floating point does not hold: there the eigenvalues of its "
+            f"precision matrix go from {np.min(ends):.3g} to {np.max(ends):.3g}, its mean to "
+            f"{np.abs(mean).max():.3g}; choose units, or coordinates, in which its widths are "
+            "near 1 and its mean is near 0"
+        )
     standard = not mean.any() and np.array_equal(covariance, np.eye(len(mean)))
 
     def draw(n: int, rng: np.random.Generator) -> Array:
@@ -192,6 +208,25 @@ def draw_from_tables(tables: Sequence[Factor], n: int, rng: np.random.Generator)
     return np.stack([table.draw(uniform[:, k]) for k, table in enumerate(tables)], axis=1)
 
 
+def refuse_extreme(base: NumericBase, dtype: Any) -> None:
+    """Draw from a base, and refuse it where draws or their ln π leave what floats hold.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        Naming what is not finite.
+    """
+    with np.errstate(all="ignore"):
+        states = base.sample(_PROBES, np.random.default_rng(0), dtype)
+        for what, values in (("draws", states), ("values of ln π", base.log_prob(states))):
+            count = np.count_nonzero(~np.isfinite(values))
+            if count:
+                raise ArgumentError(
+                    f"base has {what} that are not finite in {np.dtype(dtype)}, {count} of "
+                    f"{np.size(values)}; choose units in which its widths are near 1"
+                )
+
+
 def _checked(sampler: Sampler, space: PhaseSpace) -> Sampler:
     """Hold a user's sampler to its contract."""
 
@@ -223,6 +258,11 @@ def _constant(base: BaseDensity, given: float | None) -> float:
     mass, _ = scipy.integrate.dblquad(
         lambda p, q: float(np.exp(formula(np.array([q, p])))), -np.inf, np.inf, -np.inf, np.inf
     )
+    if not 0 < mass < math.inf:
+        raise ArgumentError(
+            f"base ({base.name}) integrates numerically to {mass}: it is too narrow, too wide or "
+            "too far from 0; give BaseDensity(..., log_normalizer=) as an exact formula"
+        )
     computed = math.log(mass)
     compare_constants(given, computed)
     return computed if given is None else given

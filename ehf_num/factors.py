@@ -15,6 +15,8 @@ from ehf_sym.errors import ArgumentError
 _NEGLIGIBLE = -80.0  # e**-80 of the peak: below what a double resolves of the mass
 _CELLS = 8192
 _TOLERANCE = 1e-9
+_FLAT = 1e-90  # mass of a cell below which the inverse overflows
+_RESOLVED = 256  # nodes on which a density is not negligible: enough to see its shape
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 
 
@@ -55,7 +57,7 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
     ----------
     log_density : callable
         ln of the factor, up to a constant: points (..., 1) to (...). Features narrower than
-        0.3 % of their distance from 0 may be missed.
+        0.3 % of their distance from 0 may be missed, where there is more than one.
     text : str
         The formula as the user would know it, for messages.
 
@@ -70,7 +72,7 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
             values = log_density(np.asarray(x, float)[..., np.newaxis])
         return np.where(np.isnan(values), -np.inf, values)
 
-    low, high, peak = _support(log_pdf(_SEARCH_GRID), text)
+    low, high, peak = _support(log_pdf, text)
 
     def cell_masses(cells: int) -> tuple[Array, Array]:
         edges = np.linspace(low, high, cells + 1)
@@ -87,7 +89,7 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
             "base_sampler= and log_normalizer="
         )
     cdf = np.concatenate([[0.0], np.cumsum(masses / mass)])
-    rising = np.concatenate([[True], np.diff(cdf) > 0])
+    rising = np.concatenate([[True], np.diff(cdf) > _FLAT])
     return Factor(
         log_mass=float(np.log(mass) + peak),
         cdf=scipy.interpolate.CubicHermiteSpline(edges, cdf, np.exp(log_pdf(edges) - peak) / mass),
@@ -98,14 +100,26 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
 _SEARCH_GRID = np.sinh(np.linspace(-12.0, 12.0, 8193))  # fine at 0, out to ±8e4
 
 
-def _support(on_grid: Array, text: str) -> tuple[float, float, float]:
-    """Find where a density is not negligible, and the peak of its log."""
+def _support(log_pdf: Callable[[npt.ArrayLike], Array], text: str) -> tuple[float, float, float]:
+    """Find where a density is not negligible, and the peak of its log; zoom in on a narrow one."""
+    grid, on_grid = _SEARCH_GRID, log_pdf(_SEARCH_GRID)
     peak = float(on_grid.max())
     relevant = np.flatnonzero(on_grid > peak + _NEGLIGIBLE)
-    if not np.isfinite(peak) or relevant[0] == 0 or relevant[-1] == len(on_grid) - 1:
+    if not relevant.size or relevant[0] == 0 or relevant[-1] == len(on_grid) - 1:
         raise ArgumentError(
             f"base has the factor exp({text}), which cannot be normalized: it does not fall off, "
-            "or too slowly; for a density that can be integrated all the same give base_sampler= "
-            "and log_normalizer="
+            "or too slowly, or too far from 0; for a density that can be integrated all the same "
+            "give base_sampler= and log_normalizer="
         )
-    return float(_SEARCH_GRID[relevant[0] - 1]), float(_SEARCH_GRID[relevant[-1] + 1]), peak
+    low, high = float(grid[relevant[0] - 1]), float(grid[relevant[-1] + 1])
+    while relevant.size < _RESOLVED:
+        grid = np.linspace(low, high, len(_SEARCH_GRID))
+        on_grid = log_pdf(grid)
+        peak = max(peak, float(on_grid.max()))
+        relevant = np.flatnonzero(on_grid > peak + _NEGLIGIBLE)
+        first, last = relevant.min(initial=len(grid)), relevant.max(initial=-1)
+        narrower = float(grid[max(first - 1, 0)]), float(grid[min(last + 1, len(grid) - 1)])
+        if last < 0 or narrower[1] - narrower[0] > (high - low) / 2:
+            break  # several narrow peaks, or one that doubles do not resolve: masses will tell
+        low, high = narrower
+    return low, high, peak

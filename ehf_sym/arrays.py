@@ -100,5 +100,5 @@ def _from_objects(array: NDArray[Any], columns: Any, name: str, wanted: str) -> 
         try:
             floats[place] = float(entry)
         except OverflowError:
-            floats[place] = np.inf if entry > 0 else -np.inf
+            floats[place] = -np.inf if str(entry).startswith("-") else np.inf
     return floats

@@ -1,12 +1,14 @@
 """Base densities in numbers: constants against closed forms, draws against their law."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import sympy as sp
 from scipy import stats
 
+import ehf_num as en
 import ehf_sym as es
 from ehf_num.base import numeric_base
 from ehf_num.factors import tabulate
@@ -185,3 +187,68 @@ def test_gaussians_by_their_matrix_are_what_their_formulas_say(dtype, apart):
     tolerance = 1e-12 if dtype == "float64" else 1e-4
     np.testing.assert_allclose(found[:, 0], law.logpdf(states), rtol=tolerance)
     np.testing.assert_allclose(found[:, 1:], slopes, rtol=0, atol=tolerance)
+
+
+SHAPES = {
+    "Laplace": (lambda w: -sp.Abs(Q) / w, lambda w: stats.laplace(scale=float(w)).cdf),
+    "quartic": (
+        lambda w: -((Q / w) ** 4),
+        lambda w: stats.gennorm(4, scale=float(w)).cdf,
+    ),
+    "logistic": (
+        lambda w: -2 * sp.log(sp.cosh(Q / w / 2)),
+        lambda w: stats.logistic(scale=float(w)).cdf,
+    ),
+    "soft uniform off centre": (
+        lambda w: -(((Q - 1000 * w) / w) ** 4),
+        lambda w: stats.gennorm(4, loc=1000 * float(w), scale=float(w)).cdf,
+    ),
+}
+
+
+@pytest.mark.parametrize("exponent", [-12, -6, -3, 0, 1])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_factors_of_any_width_are_resolved(shape, exponent):
+    width = sp.Integer(10) ** exponent
+    formula, cdf = (make(width) for make in SHAPES[shape])
+    base = numeric_base(es.BaseDensity(PLANE, log_density=formula - P**2 / 2))
+    draws = base.sample(20_000, np.random.default_rng(1))
+    assert stats.kstest(draws[:, 0], cdf).pvalue > 1e-3
+    scaled = numeric_base(es.BaseDensity(PLANE, log_density=formula.subs(Q, Q * width) - P**2 / 2))
+    assert base.log_normalizer - scaled.log_normalizer == pytest.approx(
+        exponent * np.log(10), abs=1e-8
+    )
+
+
+EXTREME = {
+    "no variance": (PLANE, -(Q**2) / 10**320 - P**2),
+    "no width": (PLANE, -(10**305) * Q**2 * 10**5 - P**2),
+    "singular in floats": (SPACE, sum(-(x**2) for x in SPACE.coordinates)
+                           + 2 * (1 - sp.Rational(1, 10**17)) * SPACE.q[0] * SPACE.q[1]),
+    "nearly so": (SPACE, sum(-(x**2) for x in SPACE.coordinates)
+                  + 2 * (1 - sp.Rational(1, 10**13)) * SPACE.q[0] * SPACE.p[1]),
+    "mean beyond its width": (PLANE, -(Q - 10**30) ** 2 - P**2),
+    "wide": (PLANE, -sp.Abs(Q) / 10**6 - P**2),
+    "far": (PLANE, -((Q - 10**6) ** 4) - P**2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EXTREME)
+def test_a_base_that_floats_do_not_hold_is_refused(case):
+    space, formula = EXTREME[case]
+    with pytest.raises(es.ArgumentError, match=r"^base .*(choose units|give base_sampler)"):
+        numeric_base(es.BaseDensity(space, log_density=formula))
+
+
+def test_a_base_that_single_precision_does_not_hold_is_refused():
+    base = es.BaseDensity(PLANE, log_density=-(Q**2) / 10**90 - P**2)
+    make = partial(en.EquivariantHamiltonianFlow, base, enforce="none", hidden=(4,), rng=0)
+    assert np.isfinite(make().sample(5, rng=0)).all()
+    with pytest.raises(es.ArgumentError, match="base has draws that are not finite in float32"):
+        make(dtype="float32")
+
+
+def test_a_density_that_quadrature_misses_is_refused():
+    base = es.BaseDensity(PLANE, log_density=-((Q - 10**5) ** 2) * (1 + P**2) - P**2)
+    with pytest.raises(es.ArgumentError, match=r"base .* integrates numerically to"):
+        numeric_base(base, lambda n, rng: rng.standard_normal((n, 2)))
