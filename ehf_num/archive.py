@@ -8,10 +8,16 @@ It holds arrays only: ``weights`` (the flat parameter vector), the history's cur
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -22,7 +28,9 @@ from ehf_sym.errors import EHFError
 
 SCHEMA = 1
 _HEADER_LIMIT = 16 * 2**20
-_LARGEST_PART, _LARGEST_RATIO = 2**26, 200  # bytes unpacked, and unpacked over packed
+_SUFFIX = ".npy"
+_OUR_ROOM, _OUR_RATIO = 2**20, 8  # we pack nothing, and weights hardly can be
+_LONGEST_DIRECTORY = 2**18  # bytes: some thousand parts
 _LONGEST_REASON = 500  # characters of an error of others that ours quotes
 _RESULT_FIELDS = tuple(f.name for f in fields(TrainingResult) if f.name != "history")
 _REQUIRED = ("schema", "formulas", "settings", "seed", "random_state")
@@ -85,41 +93,138 @@ def read_model(path: str | PathLike[str]) -> SavedModel:
 
 
 def read_arrays(path: str | PathLike[str], what: str) -> dict[str, Array]:
-    """Read all arrays of an .npz file, unpickling nothing.
+    """Read all arrays of an .npz file of ours, unpickling nothing.
 
     Raises
     ------
     OSError
         If there is no such file or it cannot be opened.
     ModelFileError
-        If it is none, or damaged: it is not a `what`.
+        If it is none, or damaged, or made to fill memory: it is not a `what`.
     """
-    with open(path, "rb") as handle:  # np.load leaves a file open that it cannot read
-        try:
-            archive = np.load(handle, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is one array, not an archive of them (.npz)")
-            with archive:
-                refuse_bombs(archive)
-                return {name: archive[name] for name in archive.files}
+    with open_file(path, what) as handle:
         # What is wrong with a file shows in lzma, struct, tokenize, zipfile, zlib, ..., each of
         # which has errors of its own.
+        try:
+            with open_archive(handle, _OUR_ROOM, _OUR_RATIO) as archive:
+                return {name: archive.read(name) for name in archive.names}
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]  # it may quote the file
             raise ModelFileError(f"{path} is damaged, or not a {what} ({reason})") from error
 
 
-def refuse_bombs(archive: np.lib.npyio.NpzFile) -> None:
-    """Raise ValueError for a part that unpacks to far more than it takes in the file.
+def open_file(path: str | PathLike[str], what: str) -> BinaryIO:
+    """Open a file for reading; what is none, and may never end or never begin, is refused.
 
-    `numpy.savez` packs nothing, and numbers that were measured pack badly: such a part is made to
-    fill the memory of who reads it.
+    Raises
+    ------
+    OSError
+        If there is no such file or it cannot be opened.
+    ModelFileError
+        If it is a folder, a pipe, a socket or a device.
     """
-    for part in archive.zip.infolist() if archive.zip is not None else ():
-        if part.file_size > max(_LARGEST_PART, _LARGEST_RATIO * part.compress_size):
-            raise ValueError(
-                f"{part.filename} unpacks to {part.file_size} bytes from {part.compress_size}"
-            )
+    file = Path(path)
+    mode = file.stat().st_mode
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise ModelFileError(f"{path} is {found}; it should be the file of a {what}")
+    return file.open("rb")
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayArchive:
+    """An open .npz file whose parts are arrays of known sizes; made by `open_archive`.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of its arrays.
+    """
+
+    names: tuple[str, ...]
+    _zip: zipfile.ZipFile
+
+    def read(self, name: str) -> Array:
+        """Unpack one array."""
+        with self._zip.open(name + _SUFFIX) as part:
+            array: Array = np.lib.format.read_array(part, allow_pickle=False)
+            return array
+
+
+@contextmanager
+def open_archive(handle: BinaryIO, room: int, ratio: int) -> Iterator[ArrayArchive]:
+    """Look at all parts of an .npz file before any is unpacked.
+
+    `numpy.savez` packs nothing, and numbers that were measured pack badly: parts that unpack to
+    far more than the file takes, together, are made to fill the memory of who reads them.
+
+    Parameters
+    ----------
+    handle : binary file
+    room, ratio : int
+        Bytes that parts may unpack to in any case, and as a multiple of the file's size.
+
+    Raises
+    ------
+    ValueError
+        If a part is no array, claims more than it holds, or all of them are too large; and what
+        `zipfile` and NumPy raise for files that are damaged.
+    """
+    size = os.fstat(handle.fileno()).st_size
+    if not zipfile.is_zipfile(handle):
+        raise ValueError("it is no archive of arrays (.npz)")
+    _refuse_many_parts(handle, size)
+    with zipfile.ZipFile(handle) as archive:
+        parts = archive.infolist()
+        total = sum(part.file_size for part in parts)
+        if total > max(room, ratio * size):
+            raise ValueError(f"its parts unpack to {total} bytes from {size}")
+        names = []
+        for part in parts:
+            if not part.filename.endswith(_SUFFIX):
+                raise ValueError(f"its part {part.filename[:100]!r} is no array (.npy)")
+            with archive.open(part) as member:
+                check_claim(member, part.file_size)
+            names.append(part.filename.removesuffix(_SUFFIX))
+        yield ArrayArchive(tuple(names), archive)
+
+
+def _refuse_many_parts(handle: BinaryIO, size: int) -> None:
+    """Refuse a directory that takes long to read: arrays of ours are few."""
+    handle.seek(size - min(size, 2**16 + 22))  # where the end of a .zip file may begin
+    tail = handle.read()
+    handle.seek(0)
+    end = tail.rfind(b"PK\x05\x06")
+    length = int.from_bytes(tail[end + 12 : end + 16], "little")
+    elsewhere = size < 2**32 and tail[max(end - 20, 0) : end].startswith(b"PK\x06\x07")
+    if length > _LONGEST_DIRECTORY or elsewhere:
+        raise ValueError("its directory of parts is too long for a file of arrays")
+
+
+def check_claim(handle: IO[bytes], size: int) -> None:
+    """Raise ValueError where the header of a .npy file calls for more than so many bytes.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.zeros(3))
+    >>> _ = file.seek(0)
+    >>> check_claim(file, len(file.getvalue()) - 1)
+    Traceback (most recent call last):
+    ...
+    ValueError: it is said to have shape (3,) of float64, and has not the bytes
+    """
+    version = np.lib.format.read_magic(handle)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(handle)
+    else:
+        raise ValueError(f"its version of the .npy format is {version}")
+    bytes_of_data = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or (not dtype.hasobject and handle.tell() + bytes_of_data > size):
+        raise ValueError(f"it is said to have shape {shape} of {dtype}, and has not the bytes")
 
 
 def _header(path: str | PathLike[str], arrays: Mapping[str, Array]) -> dict[str, Any]:
@@ -140,12 +245,49 @@ def _header(path: str | PathLike[str], arrays: Mapping[str, Array]) -> dict[str,
 
 
 def _weights(path: str | PathLike[str], arrays: Mapping[str, Array]) -> Array:
-    weights = arrays.get("weights")
-    if weights is None or weights.ndim != 1 or weights.dtype.kind != "f":
+    if "weights" not in arrays:
         raise ModelFileError(f"{path} is not a saved model: it has no vector of weights")
-    if not np.isfinite(weights).all():
-        raise ModelFileError(f"{path} is damaged: its weights are not all finite")
-    return weights
+    try:
+        return checked_array(arrays, "weights", (None,), "f")
+    except ValueError as error:
+        raise ModelFileError(f"{path} is damaged: {error}") from error
+
+
+def checked_array(
+    arrays: Mapping[str, Array], name: str, shape: tuple[int | None, ...], kind: str
+) -> Array:
+    """Return one array of a file, if it is what it should be.
+
+    Parameters
+    ----------
+    arrays : mapping
+        Of a file.
+    name : str
+    shape : tuple of int or None
+        None stands for any length.
+    kind : str
+        "i", or "f", whose entries have to be finite.
+
+    Raises
+    ------
+    KeyError
+        If it is not there.
+    ValueError
+        If it has another shape or kind, or is not finite.
+    """
+    array = arrays[name]
+    fits = len(shape) == array.ndim and all(
+        wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+    )
+    if not fits or array.dtype.kind != kind:
+        lengths = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(
+            f"{name} has shape {array.shape} of {array.dtype}; it should be of shape ({lengths}) "
+            f"and kind {kind}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} is not finite everywhere")
+    return array
 
 
 def _result(
@@ -154,7 +296,31 @@ def _result(
     if "result" not in header:
         return None
     try:
-        history = History(**{name: arrays[f"history_{name}"] for name in HISTORY_FIELDS})
-        return TrainingResult(history=history, **header["result"])
-    except (KeyError, TypeError) as error:
+        result = TrainingResult(history=read_history(arrays), **header["result"])
+        str(result)  # which formats what the header says of it
+        return result
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} is damaged: its history is not whole ({error})") from error
+
+
+def read_history(arrays: Mapping[str, Array]) -> History:
+    """Read the curves of a run from the arrays of its file.
+
+    Raises
+    ------
+    KeyError
+        If one is missing.
+    ValueError
+        If their shapes do not fit each other. Where a run went wrong, their entries need not be
+        finite.
+    """
+    columns = {name: arrays[f"history_{name}"] for name in HISTORY_FIELDS}
+    rows, brackets = len(columns["iteration"]), columns["squared_brackets"].shape[1:]
+    for name, column in columns.items():
+        wide = name in ("squared_brackets", "multipliers")
+        kind = "i" if name == "iteration" else "f"
+        if column.shape != ((rows, *brackets) if wide else (rows,)) or column.dtype.kind != kind:
+            raise ValueError(f"history_{name} has shape {column.shape} of {column.dtype}")
+    if len(brackets) != 1:
+        raise ValueError(f"history_squared_brackets has {len(brackets) + 1} axes")
+    return History(**columns)

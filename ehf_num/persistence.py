@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from os import PathLike
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 
 from ehf_num.archive import ModelFileError, read_model
 from ehf_num.base import Sampler
+from ehf_num.checks import positive_integer
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.model import EquivariantHamiltonianFlow
+from ehf_num.settings import FlowSettings
 from ehf_sym import BaseDensity, InvarianceError, LieAlgebra, PhaseSpace, parse
 from ehf_sym.charts import parameter
 from ehf_sym.errors import ArgumentError, EHFError
@@ -71,6 +74,10 @@ def load(
             f"base_sampler was None; {path} was made with a sampler of its own, which is code and "
             "not saved: give it again"
         )
+    try:
+        _refuse_demands(header, saved.weights.size)
+    except _UNUSABLE as error:
+        raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
     own = header.get("encoder")
     if own is None and encoder is not None:
         raise ArgumentError(f"encoder was given, but {path} was made with one that is built in")
@@ -92,6 +99,28 @@ def load(
     if saved.result is not None:
         model.result_ = saved.result
     return model
+
+
+def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
+    """Refuse a header that asks for a larger model than the weights beside it are for.
+
+    Raises
+    ------
+    ValueError
+        Before anything of that size is made.
+    """
+    formulas, options = header["formulas"], dict(header["settings"])
+    dim, text = positive_integer(formulas["dim"], "dim"), formulas["log_density"]
+    if len(text) < 4 * dim:  # q1 and its like, each once: else π has no finite mass
+        raise ValueError(f"{dim} positions do not fit into a density of {len(text)} characters")
+    settings = FlowSettings(**options)
+    sizes = (1 if settings.enforce == "exact" else dim, *settings.hidden, 1)
+    network = sum((below + 1) * above for below, above in pairwise(sizes)) - 1
+    least = 2 * settings.hamiltonians * network
+    if settings.encoder == "gaussian":
+        least += 2 * dim * settings.hidden[0]
+    if least > weights:
+        raise ValueError(f"its options call for {least} weights or more; it has {weights}")
 
 
 def _compare_encoders(

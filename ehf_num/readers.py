@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ehf_num import checks
-from ehf_num.archive import refuse_bombs
+from ehf_num.archive import check_claim, open_archive, open_file
 from ehf_num.atomic import atomic_write
 from ehf_sym.arrays import real_array
 from ehf_sym.errors import ArgumentError, EHFError
@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": " "}
 _SUFFIXES = (*_SEPARATORS, ".npy", ".npz")
+_ROOM, _RATIO = 2**26, 200  # bytes that arrays may unpack to, and as a multiple of the file
 _REAL_KINDS = "fiu"
 _ENCODING = "utf-8-sig"  # spreadsheets put a byte order mark in front
 
@@ -252,14 +253,15 @@ def _read_array(file: Path, dim: int | None) -> Floats:
 def _load(file: Path) -> npt.NDArray[Any]:
     """Load the one array of a file, without unpickling."""
     try:
-        with file.open("rb") as handle:
-            loaded = np.load(handle, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            refuse_bombs(loaded)
-            names = loaded.files
-            if "x" in names or len(names) == 1:
-                return np.asarray(loaded["x" if "x" in names else names[0]])
+        with open_file(file, "table of points") as handle:
+            if file.suffix.lower() == ".npy":
+                check_claim(handle, file.stat().st_size)
+                handle.seek(0)
+                return np.lib.format.read_array(handle, allow_pickle=False)
+            with open_archive(handle, _ROOM, _RATIO) as archive:
+                names = archive.names
+                if "x" in names or len(names) == 1:
+                    return archive.read("x" if "x" in names else names[0])
     except OSError:
         raise
     except Exception as error:  # a damaged header fails in tokenize, ast, zipfile, zlib, ...

@@ -149,8 +149,14 @@ FAULTS = [
            "xlogy(self.dim - 1, r)", "xlogy(self.dim, r)", "num/test_datasets"),
     # files
     _fault("pickles are read", "ehf_num/archive.py",
-           "archive = np.load(handle, allow_pickle=False)",
-           "archive = np.load(handle, allow_pickle=True)", "num/test_persistence"),
+           "np.lib.format.read_array(part, allow_pickle=False)",
+           "np.lib.format.read_array(part, allow_pickle=True)", "num/test_persistence"),
+    _fault("sizes of parts are not added up", "ehf_num/archive.py",
+           "total = sum(part.file_size for part in parts)",
+           "total = max(part.file_size for part in parts)", "num/test_hostile_files"),
+    _fault("claims of arrays are believed", "ehf_num/archive.py",
+           "handle.tell() + bytes_of_data > size", "handle.tell() > size",
+           "num/test_hostile_files"),
     _fault("half a file is left", "ehf_num/atomic.py",
            "temporary.unlink(missing_ok=True)\n        raise", "raise", "num/test_atomic"),
     # formulas

@@ -6,6 +6,9 @@ import json
 import os
 import pickle
 import tempfile
+import time
+import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,9 +19,11 @@ from typing import Any
 import numpy as np
 
 import ehf_num as en
+from ehf_num.archive import read_arrays
 from ehf_num.records import read_record, record_path, write_record
 from ehf_sym.errors import EHFError
 from tests.battery.frame import SEED, Case, Row, require
+from tests.num.hostile_files import ARCHIVES, DEMANDS, NO_FILES, zeros
 from tests.num.models import make
 from tests.num.saved_faults import ARRAY_FAULTS, HEADER_FAULTS, rewrite
 
@@ -288,4 +293,68 @@ def cases(quick: bool) -> Iterator[Case]:
     yield from other_cases(quick)
 
 
-ROWS = [Row(15, "saved files: cut, bits flipped, hostile; refused, nothing run", cases, 60)]
+_SECONDS, _BYTES = 1.0, 100e6
+
+
+def _model_at(path: Path) -> Callable[[], Any]:
+    path.write_bytes(saved())
+    return partial(en.load, path)
+
+
+def _record_at(path: Path) -> Callable[[], Any]:
+    write_record(path.parent, Square(2.0), {"area": 4.0, "x": X}, 0.5)
+    record_path(path.parent, Square(2.0)).rename(path)
+    return partial(read_arrays, path, "record")
+
+
+def _points_at(path: Path) -> Callable[[], Any]:
+    en.write_points(path, X)
+    return partial(en.read_points, path)
+
+
+def _refused_at_once(
+    write: Callable[[Path], Callable[[], Any]], spoil: Callable[[Path], Any]
+) -> None:
+    """Read what was spoilt, for its processor time, and once more, for its memory."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of zipfile, on two parts of one name
+        path = Path(folder) / "file.npz"
+        read = write(path)
+        spoil(path)
+        start = time.process_time()
+        _refuses(read)
+        seconds = time.process_time() - start
+        require(seconds < _SECONDS, f"took {seconds:.1f} s")
+        tracemalloc.start()
+        try:
+            _refuses(read)
+            require(tracemalloc.get_traced_memory()[1] < _BYTES, "took more memory")
+        finally:
+            tracemalloc.stop()
+
+
+def _refuses(read: Callable[[], Any]) -> None:
+    try:
+        read()
+    except EHFError as error:
+        require("file.npz" in str(error), f"the file is not named: {error}")
+        return
+    raise AssertionError("was read")
+
+
+def hostile_cases(quick: bool) -> Iterator[Case]:
+    spoilt: dict[str, Callable[[Path], Any]] = {**ARCHIVES, **NO_FILES}
+    if not quick:
+        spoilt["a hundred parts of zeros"] = partial(zeros, parts=100, mebibytes=64)
+    for kind, write in (("model", _model_at), ("record", _record_at), ("points", _points_at)):
+        for name, spoil in list(spoilt.items())[:: 4 if quick else 1]:
+            yield Case(f"{kind}, {name}", partial(_refused_at_once, write, spoil))
+    for name, demand in DEMANDS.items():
+        change = partial(rewrite, change=demand)
+        yield Case(f"model, {name}", partial(_refused_at_once, _model_at, change))
+
+
+ROWS = [
+    Row(15, "saved files: cut, bits flipped, hostile; refused, nothing run", cases, 60),
+    Row(25, "hostile sizes: refused in under a second and 100 MB", hostile_cases, 120),
+]
