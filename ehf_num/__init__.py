@@ -25,7 +25,7 @@ from ehf_num.persistence import load
 from ehf_num.phase_orbits import phase_orbits
 from ehf_num.readers import DataFileError, read_points, write_points
 from ehf_num.records import RecordError
-from ehf_num.result import History, TrainingResult
+from ehf_num.result import History, TrainingRecord, TrainingResult
 from ehf_num.sweep import Outcome, Spec, sweep
 from ehf_num.training import TrainingWarning
 from ehf_sym.errors import ActionError
@@ -57,6 +57,7 @@ __all__ = [
     "Outcome",
     "RecordError",
     "Spec",
+    "TrainingRecord",
     "TrainingResult",
     "TrainingWarning",
     "check_encoder",

@@ -3,13 +3,14 @@
 It holds everything that the next iteration depends on: weights, Adam's moments, λ and its moving
 average, the state of the random generator, which points are still to come in this epoch, the
 history so far. A run that continues from it ends with the same bits as one that was never broken.
+Beside it stands what the run started from, field by field: another run is told what differs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -20,10 +21,13 @@ import numpy as np
 from ehf_num.archive import ModelFileError, read_arrays
 from ehf_num.atomic import atomic_write, check_target
 from ehf_num.checks import positive_integer
+from ehf_num.identity import RunIdentity, differences
+from ehf_num.result import versions
 from ehf_num.workspace import Array
 from ehf_sym.errors import ArgumentError
 
 _SCHEMA = 1
+_MOST = 12  # differences that a message tells
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Checkpoint:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Digest what a run starts from: arrays by their bytes, the rest by its text.
+    """Digest what a run starts from, as the first release did: the rest of it is not told there.
 
     Examples
     --------
@@ -72,32 +76,40 @@ def fingerprint(*parts: Any) -> str:
 
 
 def write_checkpoint(
-    checkpoint: Checkpoint, run: str, plain: Mapping[str, Any], arrays: Mapping[str, Array]
+    checkpoint: Checkpoint, run: RunIdentity, plain: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> None:
-    """Write the state of a run, named by its fingerprint.
+    """Write the state of a run, and what it started from.
 
     Raises
     ------
     OSError
         If the file cannot be written; the one before stays.
     """
-    header = json.dumps({"schema": _SCHEMA, "run": run, "plain": dict(plain)})
-    content = {**arrays, "header": np.frombuffer(header.encode(), dtype=np.uint8)}
+    header = {"schema": _SCHEMA, "run": run.told, "moved": run.moved(), "versions": versions()}
+    text = json.dumps({**header, "plain": dict(plain)})
+    content = {**arrays, "header": np.frombuffer(text.encode(), dtype=np.uint8)}
     with atomic_write(checkpoint.path) as handle:
         np.savez(handle, allow_pickle=False, **content)
 
 
 def read_checkpoint(
-    checkpoint: Checkpoint, run: str
+    checkpoint: Checkpoint, run: RunIdentity, fingerprinted: Callable[[], str]
 ) -> tuple[dict[str, Any], dict[str, Array]] | None:
     """Read what `write_checkpoint` wrote; None where there is no file yet.
+
+    Parameters
+    ----------
+    checkpoint, run
+        Where, and whose.
+    fingerprinted : callable
+        Returns the run's digest, all that files of the first release tell of theirs.
 
     Raises
     ------
     ModelFileError
         If the file is damaged or no checkpoint.
     ehf_sym.ArgumentError
-        If it belongs to another run.
+        If it belongs to another run; the message says what differs.
     """
     if not Path(checkpoint.path).exists():
         return None
@@ -105,15 +117,76 @@ def read_checkpoint(
     try:
         header = json.loads(arrays.pop("header").tobytes().decode())
         schema, found, plain = header["schema"], header["run"], dict(header["plain"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        moved = [str(name) for name in header.get("moved", ())]
+        if not isinstance(found, str | dict):
+            raise TypeError(f"of its run it tells {type(found).__name__}")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{checkpoint.path} is not a checkpoint: {error}") from error
     if schema != _SCHEMA:
         raise ModelFileError(
             f"{checkpoint.path} has schema {schema!r}; this version reads schema {_SCHEMA}"
         )
-    if found != run:
+    if isinstance(found, str):  # as the first release told of its runs
+        differ = _NOT_TOLD if found != fingerprinted() else ""
+    else:
+        differ = _told(differences(found, run.told, moved))
+    if differ:
         raise ArgumentError(
             f"checkpoint was {str(checkpoint.path)!r}, which belongs to a run with other data, "
-            "options, seed or start; it should be that of this run: remove it, or give another path"
+            f"options, seed or start: {differ}; it should be that of this run: remove it, or give "
+            "another path"
         )
     return plain, arrays
+
+
+_NOT_TOLD = "it is of an earlier release, which does not tell what differs"
+
+
+def _told(differ: list[str]) -> str:
+    """Join what differs; where arguments do, weights and random numbers follow."""
+    arguments = [text for text in differ if not text.startswith("start.")]
+    return "; ".join((arguments or differ)[:_MOST]) + ("; …" if len(arguments) > _MOST else "")
+
+
+class Shelf:
+    """The arrays of a checkpoint, each held to what it has to be before anything is moved."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = arrays
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def size(self, name: str) -> int:
+        """Return how many numbers an array has; 0 where there is none."""
+        return self._arrays[name].size if name in self._arrays else 0
+
+    def take(
+        self, name: str, shape: tuple[int | None, ...], kind: str = "f", dtype: Any = None
+    ) -> Array:
+        """Return an array.
+
+        Raises
+        ------
+        ValueError
+            If it is missing, or of another shape (None: any length), kind or dtype.
+        """
+        if name not in self._arrays:
+            raise ValueError(f"it has no {name}")
+        array = self._arrays[name]
+        fits = len(array.shape) == len(shape) and all(
+            wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
+        )
+        if not fits or array.dtype.kind != kind or (dtype is not None and array.dtype != dtype):
+            raise ValueError(
+                f"{name} has shape {array.shape} and dtype {array.dtype}; {shape} and "
+                f"{dtype or kind} were to be there"
+            )
+        return array
+
+    def finite(self, name: str, shape: tuple[int | None, ...], dtype: Any = None) -> Array:
+        """Return an array of finite numbers; raises as `take` does."""
+        array = self.take(name, shape, dtype=dtype)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite everywhere")
+        return array

@@ -1,16 +1,19 @@
 """The command line: ehf check | fit | sample | score | diagnose | reproduce.
 
 Exit status of ``ehf check``: 0 proved, 1 refuted, 2 undecided; of ``ehf diagnose``: 0 if every
-check passed, else 1. Of every command: 3 bad input.
+check passed, else 1; of ``ehf fit``: 0 if training came to its end, 4 if something ended it early
+(Ctrl-C, SIGTERM, an error, numbers that are not finite) and the model was written all the same. Of
+every command: 3 bad input.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sympy import Symbol
 from sympy.core.facts import InconsistentAssumptions
@@ -18,6 +21,7 @@ from sympy.core.facts import InconsistentAssumptions
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.atomic import check_target
+from ehf_num.interrupts import Interrupts, interrupts
 from ehf_num.judge import add_diagnose, add_score
 from ehf_num.reproduce import add_experiments
 from ehf_sym.errors import ArgumentError, EHFError
@@ -25,6 +29,12 @@ from ehf_sym.errors import ArgumentError, EHFError
 _NAMED_BASES = ("normal", "soft-uniform")
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
+_ENDED_EARLY = 4
+_FIT_STATUS = (
+    "exit status: 0 training came to its end; 3 bad input, nothing written; 4 training was "
+    "interrupted (Ctrl-C, SIGTERM), met an error or numbers that are not finite, and the model "
+    "was written with what was learned"
+)
 _AUGMENT: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 _ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
 
@@ -52,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="ehf", description=__doc__.splitlines()[0] if __doc__ else None)
     commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
     _add_check(commands.add_parser("check", help="prove or refute {g, π} = 0"))
-    _add_fit(commands.add_parser("fit", help="learn a density from points"))
+    fit = commands.add_parser("fit", help="learn a density from points", epilog=_FIT_STATUS)
+    _add_fit(fit)
     _add_sample(commands.add_parser("sample", help="draw points from a saved model"))
     add_score(commands.add_parser("score", help="estimate ln p(x) of points, with errors"))
     add_diagnose(commands.add_parser("diagnose", help="measure what a saved model keeps"))
@@ -227,25 +238,47 @@ def _fit(options: argparse.Namespace) -> int:
         print(model.report)
     if model.construction is not None:
         print(model.construction)
-    model.fit(
-        x,
-        iterations=options.iterations,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        epsilon=options.epsilon,
-        schedule=en.LearningRateSchedule(options.schedule, options.warmup),
-        objective=options.objective,
-        draws=options.draws,
-        augment=_AUGMENT[options.augment],
-        validation=options.validation,
-        patience=options.patience,
-        progress=_progress(options),
-        checkpoint=options.checkpoint,
-        checkpoint_every=options.checkpoint_every,
-    )
+    with interrupts(signal.SIGINT, signal.SIGTERM) as stop:
+        return _learn(model, x, options, stop)
+
+
+def _learn(model: Any, x: Any, options: argparse.Namespace, stop: Interrupts) -> int:
+    """Train, write the model whatever ended that, and score it."""
+    try:
+        model.fit(
+            x,
+            iterations=options.iterations,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            epsilon=options.epsilon,
+            schedule=en.LearningRateSchedule(options.schedule, options.warmup),
+            objective=options.objective,
+            draws=options.draws,
+            augment=_AUGMENT[options.augment],
+            validation=options.validation,
+            patience=options.patience,
+            progress=_progress(options),
+            checkpoint=options.checkpoint,
+            checkpoint_every=options.checkpoint_every,
+        )
+    except Exception as error:
+        if not hasattr(model, "result_"):  # nothing was learned
+            raise
+        print(f"ehf: {type(error).__name__}: {error}", file=sys.stderr)
+    stop.hold()
     model.save(options.out)
     print(model.result_)
-    print(f"train log-likelihood (importance weighted) {model.score(x):.3f} nats; {options.out}")
+    if model.result_.ended_early:
+        told = model.result_.stop_reason
+        print(f"ehf: training ended early ({told}); the model is in {options.out}", file=sys.stderr)
+        return _ENDED_EARLY
+    stop.release()
+    try:
+        score = model.score(x)
+    except KeyboardInterrupt:
+        print(f"ehf: interrupted after training; the model is in {options.out}", file=sys.stderr)
+        return _ENDED_EARLY
+    print(f"train log-likelihood (importance weighted) {score:.3f} nats; {options.out}")
     return 0
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,15 @@ class TrainingData:
         Whether minibatches are moved by random group elements.
     order : Epochs or None
         Which points come next, where that is more than chance alone.
+    given : dict
+        x and validation as they were given, arrays checked.
     """
 
     next_batch: Batches
     validation: Array | None
     augmented: bool = False
     order: Epochs | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def moved(self, move: Callable[[Array, np.random.Generator], Array] | None) -> TrainingData:
         """Return the same data with every minibatch moved; those held out stay where they are."""
@@ -108,14 +111,16 @@ def training_data(
                     "give an array of points"
                 )
             held_out = points(validation, "validation", dim, dtype)
-        return TrainingData(_endless(x, batch_size, dim, dtype), held_out)
+        given = {"x": x, "validation": held_out}
+        return TrainingData(_endless(x, batch_size, dim, dtype), held_out, given=given)
     x = points(x, "x", dim, dtype)
+    given = {"x": x, "validation": validation}
     if isinstance(validation, float):
         x, held_out = _split(x, validation, rng)
     elif validation is not None:
-        held_out = points(validation, "validation", dim, dtype)
+        held_out = given["validation"] = points(validation, "validation", dim, dtype)
     order = Epochs(x, batch_size)
-    return TrainingData(order, held_out, order=order)
+    return TrainingData(order, held_out, order=order, given=given)
 
 
 def is_single_pass(x: Any) -> bool:

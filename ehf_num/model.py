@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
@@ -29,16 +31,20 @@ from ehf_num.diagnosis import Diagnosis
 from ehf_num.diagnostics import diagnose
 from ehf_num.encoder import Encoder
 from ehf_num.encoder_checks import admit_encoder, describe_encoder
+from ehf_num.identity import RunIdentity, options_of
+from ehf_num.interrupts import interrupts
 from ehf_num.model_card import model_rows
 from ehf_num.multipliers import MultiplierSettings
 from ehf_num.notebook import html_table
 from ehf_num.orbits import orbit_sampler_for
 from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import OWN, FlowSettings
-from ehf_num.training import train
-from ehf_num.training_settings import TrainingSettings
+from ehf_num.training import TrainingWarning, train
+from ehf_num.training_settings import Observer, TrainingSettings
 from ehf_sym import BaseDensity, LieAlgebra
 from ehf_sym.errors import ArgumentError
+
+_KEPT = "the last good parameters are kept, with patience= the best"
 
 
 class EquivariantHamiltonianFlow(FlowDensity):
@@ -168,6 +174,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
         own = None if isinstance(encoder, str) else admit_encoder(encoder, base.space.dim, dtype)
         objective = build_objective(premises, settings, own, base_sampler, base_parameters)
+        self._given = {"encoder": encoder, "base_sampler": base_sampler}
         super().__init__(settings, objective, initial_parameters(objective, settings, self._rng))
 
     def __repr__(self) -> str:
@@ -196,6 +203,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
         progress: bool | None = None,
         checkpoint: str | PathLike[str] | None = None,
         checkpoint_every: int = 1000,
+        record_every: int | None = None,
+        on_record: Observer | None = None,
     ) -> Self:
         """Learn from data, starting from the present weights.
 
@@ -231,9 +240,15 @@ class EquivariantHamiltonianFlow(FlowDensity):
         checkpoint : path-like, optional
             A file that the state of the run is written to every `checkpoint_every` iterations. If
             it is there when `fit` is called with the same data, options and start, the run goes on
-            where it ended, to the same bits; not for iterators, which cannot be wound on.
+            where it ended, to the same bits; not for iterators, which cannot be wound on. The file
+            of another run is refused, with what differs.
         checkpoint_every : int
             Iterations between two writings.
+        record_every : int, optional
+            Iterations between two records of the history; None: about 300 records a run.
+        on_record : callable, optional
+            Called with a `TrainingRecord` at each record: an observer of progress. The run does
+            not depend on it, unless it draws from this model's own generator.
 
         Returns
         -------
@@ -244,11 +259,18 @@ class EquivariantHamiltonianFlow(FlowDensity):
         ------
         ehf_sym.ArgumentError
             If an argument cannot be used; the model is as it was.
+        ModelFileError
+            If the checkpoint is damaged; the model is as it was.
+        Exception
+            What the data, the schedule, the observer or the writing of a checkpoint raise. Where it
+            comes after the first iteration, what was learned is kept as for Ctrl-C, and
+            ``result_.stop_reason`` tells of it.
 
         Warns
         -----
         TrainingWarning
-            If training turned non-finite or was interrupted: the last good weights are kept.
+            If training turned non-finite or was interrupted (Ctrl-C ends it after the iteration, a
+            second one at once): the last good weights are kept, with patience the best.
         """
         if patience is not None and validation is None:
             raise ArgumentError("patience was given without validation= to watch")
@@ -262,6 +284,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
             patience=patience,
             progress=progress,
             checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
+            record_every=record_every,
+            on_record=on_record,
         )
         if checkpoint is not None and is_single_pass(x):
             raise ArgumentError("checkpoint was given for an iterator x, which cannot be wound on")
@@ -271,18 +295,58 @@ class EquivariantHamiltonianFlow(FlowDensity):
             exact=self.construction is not None,
             equivariant_encoder=self.encoder_is_equivariant,
         )
-        data = training_data(
-            x,
-            dim=self.dim,
-            dtype=self.settings.dtype,
-            batch_size=settings.batch_size,
-            validation=validation,
-            rng=self._rng,
-        )
-        self.result_ = train(
-            self._objective, self._parameters, data.moved(move), settings, self._rng, self.seed
-        )
+        with interrupts(signal.SIGINT) as stop:
+            before = self._rng.bit_generator.state
+            try:
+                data = training_data(
+                    x,
+                    dim=self.dim,
+                    dtype=self.settings.dtype,
+                    batch_size=settings.batch_size,
+                    validation=validation,
+                    rng=self._rng,
+                )
+                identity = None
+                if checkpoint is not None:
+                    arguments = {**self._arguments(), **options_of(settings), **data.given}
+                    start = {"weights": self._parameters.flat, "random state": before}
+                    identity = RunIdentity.of(arguments | {"augment": augment}, start)
+                ending = train(
+                    self._objective,
+                    self._parameters,
+                    data.moved(move),
+                    settings,
+                    self._rng,
+                    stop=stop,
+                    identity=identity,
+                    seed=self.seed,
+                    model=self,
+                )
+            except BaseException:
+                self._rng.bit_generator.state = before
+                raise
+            if ending.error is None or ending.result.iterations:
+                self.result_ = ending.result
+            else:
+                self._rng.bit_generator.state = before
+        if ending.error is not None:
+            ending.error.add_note(f"training ended early: {ending.result}; {_KEPT}")
+            raise ending.error
+        if ending.result.ended_early:
+            text = f"training ended early: {ending.result}; {_KEPT}"
+            warnings.warn(text, TrainingWarning, stacklevel=2)
         return self
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return what this model was made of, by the names of the arguments."""
+        own = {"base": self.base, "symmetry": self.symmetry, "rng": self.seed}
+        return options_of(self.settings) | own | self._given | {
+            "base_parameters": {x.name: value for x, value in self.base_parameters.items()}
+        }  # fmt: skip
+
+    def _run_identity(self) -> dict[str, Any]:
+        """Return what a run depends on that learns from this model."""
+        return self._arguments() | {"weights": self._parameters.flat}
 
     def diagnose(
         self,

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
 
@@ -66,9 +67,10 @@ class TrainingResult:
     history : History
         Curves.
     stop_reason : str
-        "iterations", "early_stopping", "non_finite" or "interrupted".
+        "iterations", "early_stopping", "non_finite", "interrupted", or "error: " and what was
+        raised.
     iterations : int
-        Iterations done.
+        Iterations done, those of a checkpoint included.
     seconds : float
         Wall time.
     seed : int or None
@@ -90,6 +92,8 @@ class TrainingResult:
         Which bound was raised, "elbo" or "importance".
     draws : int
         Momenta drawn for each point in each iteration.
+    resumed_at : int
+        Iterations that a checkpoint brought along.
     """
 
     history: History
@@ -104,6 +108,12 @@ class TrainingResult:
     augmented: bool = False
     objective: str = "elbo"
     draws: int = 1
+    resumed_at: int = 0
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether something ended the run that neither its length nor its patience asked for."""
+        return self.stop_reason not in ("iterations", "early_stopping")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "constraints", tuple(self.constraints))  # a file has lists
@@ -111,8 +121,9 @@ class TrainingResult:
     def __str__(self) -> str:
         name = "ELBO" if self.objective == "elbo" else f"bound of {self.draws} draws"
         last = f", {name} {self.history.elbo[-1]:.3f} nats" if len(self.history) else ""
+        before = f" ({self.resumed_at} of them before)" if self.resumed_at else ""
         return (
-            f"{self.iterations} iterations in {self.seconds:.1f} s, "
+            f"{self.iterations} iterations{before} in {self.seconds:.1f} s, "
             f"stopped by {self.stop_reason}{last}"
         )
 
@@ -142,6 +153,26 @@ class TrainingResult:
     def _repr_html_(self) -> str:
         title = f"Training: {self.iterations} iterations in {self.seconds:.1f} s"
         return html_table(title, self._rows())
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRecord:
+    """What an observer of training is given at each record: ``fit(on_record=...)``.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done.
+    history : History
+        All records so far; this one is the last.
+    model : EquivariantHamiltonianFlow
+        The model that learns, with its present weights. Random numbers that an observer draws from
+        a generator of its own do not change the run.
+    """
+
+    iteration: int
+    history: History
+    model: Any
 
 
 HISTORY_FIELDS = tuple(field.name for field in fields(History))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,22 +12,48 @@ from tqdm import tqdm
 
 from ehf_num.adam import Adam
 from ehf_num.archive import ModelFileError
-from ehf_num.checkpoint import Checkpoint, fingerprint, read_checkpoint, write_checkpoint
+from ehf_num.checkpoint import (
+    Checkpoint,
+    Shelf,
+    fingerprint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from ehf_num.data import TrainingData
+from ehf_num.identity import RunIdentity
+from ehf_num.interrupts import Interrupts
 from ehf_num.learning_rate import factors_of
 from ehf_num.minibatch import Minibatch
 from ehf_num.multipliers import Multipliers
 from ehf_num.objective import Objective
 from ehf_num.parallel import one_blas_thread
 from ehf_num.parameters import ParameterVector
-from ehf_num.result import HISTORY_FIELDS, History, TrainingResult, versions
+from ehf_num.result import HISTORY_FIELDS, History, TrainingRecord, TrainingResult, versions
 from ehf_num.reversal import watch_reversals
-from ehf_num.training_settings import TrainingSettings
+from ehf_num.training_settings import Observer, TrainingSettings
 from ehf_num.workspace import Array, release
+
+_LONGEST = 500  # characters of a reason
 
 
 class TrainingWarning(UserWarning):
     """Training ended before its last iteration and not by early stopping."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ending:
+    """How a run ended.
+
+    Attributes
+    ----------
+    result : TrainingResult
+        What it leaves behind, whatever ended it.
+    error : BaseException or None
+        What ended it, if anything was raised but KeyboardInterrupt.
+    """
+
+    result: TrainingResult
+    error: BaseException | None
 
 
 class _Run:
@@ -52,7 +77,9 @@ class _Run:
             0 if constraint is None else len(constraint.names), settings.multipliers
         )
         self.previous, self.gradient = parameters.flat.copy(), np.empty_like(parameters.flat)
-        self.iteration = 0
+        self.iteration = self.resumed_at = 0
+        self.batch: Minibatch | None = None
+        self.moving = False
         self.window: list[Array] = []
         self.rows: list[tuple[Any, ...]] = []
         self.best = (-np.inf, 0, parameters.flat)
@@ -61,6 +88,7 @@ class _Run:
         if data.validation is not None:
             points = settings.bound.repeat(data.validation)
             self.held_out = points, self._normal(points.shape)
+        self.start = self.rng.bit_generator.state
 
     def _normal(self, shape: tuple[int, ...]) -> Array:
         return self.rng.standard_normal(shape).astype(self.dtype, copy=False)
@@ -75,21 +103,24 @@ class _Run:
             count = self.settings.batch_size if constraint.on_base else 0
             base = self.objective.base_at(self.parameters.arrays)
             base_states = base.sample(count, self.rng, self.dtype)
-        batch = Minibatch(x, noise, base_states)
+        self.batch = Minibatch(x, noise, base_states)
         terms = bound.step(
             self.objective,
             self.parameters.arrays,
-            batch,
+            self.batch,
             self.multipliers.values,
             self.gradient,
         )
         if not (np.isfinite(terms).all() and np.isfinite(self.gradient).all()):
             return False
+        factor = self.factors(self.iteration)
         np.copyto(self.previous, self.parameters.flat)
-        self.adam.step(self.parameters.flat, self.gradient, self.factors(self.iteration))
+        self.moving = True
+        self.adam.step(self.parameters.flat, self.gradient, factor)
         self.multipliers.update(terms[1:])
         self.window.append(terms)
         self.iteration += 1
+        self.moving = False
         return True
 
     def record(self) -> None:
@@ -111,26 +142,60 @@ class _Run:
         patience = self.settings.patience
         return patience is not None and len(self.rows) - 1 - self.best[1] >= patience
 
+    def settle(self, stop_reason: str) -> str:
+        """Choose the weights that are kept; say what ended the run.
+
+        The best on the points held out, where there is patience; else the present ones, if the
+        loss that they have on the last minibatch is finite; else those before the last update.
+        """
+        if self.moving:  # broken off within an update
+            self._restore(self.previous)
+        if self.settings.patience is not None and np.isfinite(self.best[0]):
+            self._restore(self.best[2])
+        elif stop_reason == "non_finite" or not self._is_finite():
+            self._restore(self.previous)
+            return "non_finite" if stop_reason == "iterations" else stop_reason
+        return stop_reason
+
+    @property
+    def has_finite_weights(self) -> bool:
+        """Whether all weights are numbers: others would make a checkpoint that leads nowhere."""
+        return bool(np.isfinite(self.parameters.flat).all())
+
+    def _is_finite(self) -> bool:
+        """Whether the present weights have a finite loss; what raises has none."""
+        if self.batch is None:
+            return self.has_finite_weights
+        try:
+            log_weights = self.objective.log_weights(
+                self.parameters.arrays, self.batch.x, self.batch.noise
+            )
+        except Exception:  # of the user's own encoder, which may be what ended the run
+            return False
+        return self.has_finite_weights and bool(np.isfinite(log_weights).all())
+
+    def _restore(self, flat: Array) -> None:
+        np.copyto(self.parameters.flat, flat)
+
     def fingerprint(self) -> str:
-        """Name the run by what it starts from."""
+        """Name the run as the first release did, by part of what it starts from."""
         settings, schedule = self.settings, self.settings.schedule
         if callable(schedule):  # a function's own text holds its address
             schedule = getattr(schedule, "__qualname__", type(schedule).__name__)
-        options = replace(settings, schedule="constant", progress=None, checkpoint=None)
         held_out = () if self.held_out is None else self.held_out
-        state = self.rng.bit_generator.state
         points = () if self.data.order is None else (self.data.order.points,)
-        moved = self.data.augmented
+        moved, options = self.data.augmented, _Released(settings)
         return fingerprint(
-            self.parameters.flat, options, schedule, moved, state, *held_out, *points
+            self.parameters.flat, options, schedule, moved, self.start, *held_out, *points
         )
 
-    def save(self, checkpoint: Checkpoint, name: str) -> None:
+    def save(self, checkpoint: Checkpoint, run: RunIdentity) -> None:
         """Write all that the next iteration depends on."""
         history = self.history()
         arrays = {f"history_{n}": getattr(history, n) for n in HISTORY_FIELDS}
-        arrays |= {"weights": self.parameters.flat, "best": self.best[2]}
-        arrays |= {"window": np.array(self.window), "multipliers": self.multipliers.values}
+        arrays |= {"weights": self.parameters.flat, "previous": self.previous}
+        arrays |= {"best": self.best[2], "multipliers": self.multipliers.values}
+        arrays["window"] = np.array(self.window)
         arrays |= {f"adam_{n}": array for n, array in self.adam.moments.items()}
         if self.data.order is not None:
             arrays["queue"] = self.data.order.queue
@@ -141,39 +206,72 @@ class _Run:
             "best": [float(self.best[0]), self.best[1]],
             "random_state": self.rng.bit_generator.state,
         }
-        write_checkpoint(checkpoint, name, plain, arrays)
+        write_checkpoint(checkpoint, run, plain, arrays)
 
-    def resume(self, checkpoint: Checkpoint, name: str) -> None:
-        """Go on where a checkpoint ended, if there is one."""
-        found = read_checkpoint(checkpoint, name)
+    def resume(self, checkpoint: Checkpoint, run: RunIdentity) -> None:
+        """Go on where a checkpoint ended, if there is one; one that is refused changes nothing."""
+        found = read_checkpoint(checkpoint, run, self.fingerprint)
         if found is None:
             return
-        plain, arrays = found
         try:
-            self._resume(plain, arrays)
+            self._resume(found[0], Shelf(found[1]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelFileError(f"{checkpoint.path} is damaged: {error}") from error
 
-    def _resume(self, plain: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        np.copyto(self.parameters.flat, arrays["weights"])
-        self.iteration = self.adam.iteration = int(plain["iteration"])
-        for name, array in self.adam.moments.items():
-            np.copyto(array, arrays[f"adam_{name}"])
-        self.multipliers.values = arrays["multipliers"]
-        self.multipliers.average = arrays.get("average")
-        self.window = list(arrays["window"])
-        columns = (arrays[f"history_{name}"] for name in HISTORY_FIELDS)
-        self.rows = list(zip(*columns, strict=True))
-        value, row = plain["best"]
-        if np.isfinite(value):  # else there was no record yet, and the best are the present ones
-            self.best = (float(value), int(row), arrays["best"])
-        if self.data.order is not None:
-            self.data.order.queue = arrays["queue"]
+    def _resume(self, plain: Mapping[str, Any], shelf: Shelf) -> None:
+        like = self.parameters.flat
+        weights = shelf.finite("weights", like.shape, like.dtype)
+        previous = shelf.finite("previous" if "previous" in shelf else "weights", like.shape)
+        moments = {
+            name: shelf.finite(f"adam_{name}", like.shape, like.dtype) for name in self.adam.moments
+        }
+        count = len(self.multipliers.values)
+        multipliers = shelf.finite("multipliers", (count,))
+        average = shelf.finite("average", (count,)) if "average" in shelf else None
+        # An empty window of the first release has no columns.
+        empty = shelf.size("window") == 0
+        window = () if empty else shelf.finite("window", (None, 1 + count))
+        rows = self._read_rows(shelf)
+        iteration, (value, row) = plain["iteration"], plain["best"]
+        best = shelf.finite("best", like.shape, like.dtype)
+        queue = None if self.data.order is None else self._read_queue(shelf)
+        if not isinstance(iteration, int) or not 0 < iteration <= self.settings.iterations:
+            raise ValueError(f"its iteration is {iteration!r} of {self.settings.iterations}")
+        if not (isinstance(row, int) and 0 <= row <= len(rows) and isinstance(value, float)):
+            raise ValueError(f"its best record is {row!r} of {len(rows)}, with {value!r} nats")
         self.rng.bit_generator.state = plain["random_state"]
+        self._restore(weights)
+        np.copyto(self.previous, previous)
+        self.iteration = self.adam.iteration = self.resumed_at = iteration
+        for name, array in self.adam.moments.items():
+            np.copyto(array, moments[name])
+        self.multipliers.values, self.multipliers.average = multipliers, average
+        self.window, self.rows = list(window), rows
+        if np.isfinite(value):  # else there was no record yet, and the best are the present ones
+            self.best = (value, row, best)
+        if self.data.order is not None and queue is not None:
+            self.data.order.queue = queue
 
-    def restore(self, flat: Array) -> None:
-        """Put earlier weights back."""
-        np.copyto(self.parameters.flat, flat)
+    def _read_rows(self, shelf: Shelf) -> list[tuple[Any, ...]]:
+        count = len(self.multipliers.values)
+        iteration = shelf.take("history_iteration", (None,), kind="i")
+        held_out = shelf.take("history_validation_elbo", iteration.shape)
+        columns = [
+            iteration,
+            shelf.finite("history_elbo", iteration.shape),
+            shelf.finite("history_squared_brackets", (*iteration.shape, count)),
+            shelf.finite("history_multipliers", (*iteration.shape, count)),
+            held_out,
+        ]
+        return list(zip(*columns, strict=True))
+
+    def _read_queue(self, shelf: Shelf) -> Array:
+        """Read which points are still to come: places in the data, each once an epoch."""
+        queue = shelf.take("queue", (None,), kind="i")
+        size = 0 if self.data.order is None else len(self.data.order.points)
+        if not ((queue >= 0) & (queue < size)).all():
+            raise ValueError(f"its queue is not of places among {size} points")
+        return queue
 
     def history(self) -> History:
         """Turn the rows into arrays."""
@@ -188,24 +286,47 @@ class _Run:
         )
 
 
-def _loop(run: _Run, on_record: Callable[[_Run], None]) -> str:
+class _Released:
+    """Training options whose text is what the first release digested of them."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self._settings = settings
+
+    def __repr__(self) -> str:
+        names = ("iterations", "batch_size", "adam", "bound", "multipliers", "patience")
+        iterations, batch_size, adam, bound, multipliers, patience = (
+            f"{name}={getattr(self._settings, name)!r}" for name in names
+        )
+        every = self._settings.record_every  # there was no choice
+        records = "records=300" if every is None else f"record_every={every}"
+        return (
+            f"TrainingSettings({iterations}, {batch_size}, {adam}, schedule='constant', {bound}, "
+            f"{multipliers}, {patience}, progress=None, checkpoint=None, {records})"
+        )
+
+
+def _loop(
+    run: _Run,
+    identity: RunIdentity | None,
+    stop: Interrupts,
+    observers: Sequence[Callable[[_Run], object]],
+) -> str:
     """Iterate until something ends it; say what."""
     settings, checkpoint = run.settings, run.settings.checkpoint
-    name = ""
-    if checkpoint is not None:
-        name = run.fingerprint()
-        run.resume(checkpoint, name)
     while run.iteration < settings.iterations:
+        if stop.asked:
+            return "interrupted"
         if not run.step():
-            run.restore(run.previous)
             return "non_finite"
-        if run.iteration % settings.record_every == 0 or run.iteration == settings.iterations:
+        if run.iteration % settings.interval == 0 or run.iteration == settings.iterations:
             run.record()
-            on_record(run)
+            for observer in observers:
+                observer(run)
             if run.out_of_patience:
                 return "early_stopping"
-        if checkpoint is not None and run.iteration % checkpoint.every == 0:
-            run.save(checkpoint, name)
+        due = checkpoint is not None and run.iteration % checkpoint.every == 0
+        if checkpoint is not None and identity is not None and due and run.has_finite_weights:
+            run.save(checkpoint, identity)
     return "iterations"
 
 
@@ -224,19 +345,26 @@ def _show(bar: Any) -> Callable[[_Run], None]:
     return show
 
 
+def _observe(observer: Observer, model: Any) -> Callable[[_Run], object]:
+    return lambda run: observer(TrainingRecord(run.iteration, run.history(), model))
+
+
 def train(
     objective: Objective,
     parameters: ParameterVector,
     data: TrainingData,
     settings: TrainingSettings,
     rng: np.random.Generator,
+    *,
+    stop: Interrupts,
+    identity: RunIdentity | None = None,
     seed: int | None = None,
-) -> TrainingResult:
+    model: Any = None,
+) -> Ending:
     """Move the parameters, in place, towards the saddle point of the Lagrangian.
 
-    Whatever ends the run, the parameters are the last good ones, or the best on the points held
-    out where there is patience: Ctrl-C keeps what was learned; a loss or gradient that is not
-    finite stops the run one update earlier, with a `TrainingWarning`.
+    Whatever ends the run, `_Run.settle` chooses the weights that are kept, and there is a result
+    with the history so far.
 
     Parameters
     ----------
@@ -244,27 +372,46 @@ def train(
         What is learned, from where, from what, and how.
     rng : Generator
         Draws minibatches, noise and base states.
+    stop : Interrupts
+        Asked before each iteration whether the run should end.
+    identity : RunIdentity or None
+        What a checkpoint is known by; of use where there is one.
     seed : int or None
         Recorded in the result.
+    model : object
+        What an observer is shown.
 
     Returns
     -------
-    TrainingResult
+    Ending
+
+    Raises
+    ------
+    ehf_sym.ArgumentError, ModelFileError
+        If there is a checkpoint that is not of this run or is damaged; nothing was moved.
     """
     start = time.perf_counter()
+    run, error = _Run(objective, parameters, data, settings, rng), None
+    if settings.checkpoint is not None and identity is not None:
+        run.resume(settings.checkpoint, identity)
     disable = None if settings.progress is None else not settings.progress
     with (
         watch_reversals() as reversals,
         tqdm(total=settings.iterations, disable=disable, unit="it", leave=False) as bar,
+        one_blas_thread(),
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        run = _Run(objective, parameters, data, settings, rng)
+        observers: list[Callable[[_Run], object]] = [_show(bar)]
+        if settings.on_record is not None:
+            observers.append(_observe(settings.on_record, model))
         try:
-            with one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                stop_reason = _loop(run, _show(bar))
+            with stop.noted():
+                stop_reason = _loop(run, identity, stop, observers)
         except KeyboardInterrupt:
             stop_reason = "interrupted"
-        if settings.patience is not None:
-            run.restore(run.best[2])
+        except BaseException as raised:
+            stop_reason, error = f"error: {type(raised).__name__}: {raised}"[:_LONGEST], raised
+        stop_reason = run.settle(stop_reason)
     release()
     result = TrainingResult(
         history=run.history(),
@@ -279,11 +426,6 @@ def train(
         draws=settings.bound.draws,
         constraints=() if objective.constraint is None else objective.constraint.names,
         kappa=None if objective.constraint is None else settings.multipliers.kappa,
+        resumed_at=run.resumed_at,
     )
-    if stop_reason in ("non_finite", "interrupted"):
-        warnings.warn(
-            f"training ended early: {result}; the last good parameters are kept",
-            TrainingWarning,
-            stacklevel=3,
-        )
-    return result
+    return Ending(result, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,13 @@ from ehf_num.bounds import Bound
 from ehf_num.checkpoint import Checkpoint
 from ehf_num.learning_rate import factors_of
 from ehf_num.multipliers import MultiplierSettings
+from ehf_num.result import TrainingRecord
+from ehf_sym.errors import ArgumentError
+
+Observer = Callable[[TrainingRecord], object]
+"""Called at each record; what it returns is not looked at."""
+
+_RECORDS = 300
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,11 @@ class TrainingSettings:
         Progress bar; None: only on a terminal.
     checkpoint : Checkpoint or None
         Where the state of the run is written, and read if it is there.
-    records : int
-        About how many rows the history gets; memory does not grow with iterations.
+    record_every : int or None
+        Iterations between two records; None: so many that the history gets about 300 rows, and its
+        memory does not grow with iterations.
+    on_record : callable or None
+        Called with a `TrainingRecord` at each record.
 
     Raises
     ------
@@ -48,30 +59,39 @@ class TrainingSettings:
 
     Examples
     --------
-    >>> TrainingSettings(iterations=1200).record_every
+    >>> TrainingSettings(iterations=1200).interval
     4
     """
 
     iterations: int = 15_000
     batch_size: int = 128
-    adam: AdamSettings = field(default_factory=AdamSettings)
+    adam: AdamSettings = field(default_factory=AdamSettings, metadata={"group": True})
     schedule: Any = "constant"
-    bound: Bound = field(default_factory=Bound)
-    multipliers: MultiplierSettings = field(default_factory=lambda: MultiplierSettings(kappa=1e-3))
+    bound: Bound = field(default_factory=Bound, metadata={"group": True})
+    multipliers: MultiplierSettings = field(
+        default_factory=lambda: MultiplierSettings(kappa=1e-3), metadata={"group": True}
+    )
     patience: int | None = None
-    progress: bool | None = None
-    checkpoint: Checkpoint | None = None
-    records: int = 300
+    progress: bool | None = field(default=None, metadata={"watches": True})
+    checkpoint: Checkpoint | None = field(default=None, metadata={"watches": True})
+    record_every: int | None = None
+    on_record: Observer | None = field(default=None, metadata={"watches": True})
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size"):
             object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
-        if self.patience is not None:
-            checks.positive_integer(self.patience, "patience")
+        for name in ("patience", "record_every"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
         checks.one_of(self.progress, "progress", (None, True, False))
+        observer: object = self.on_record
+        if observer is not None and (not callable(observer) or isinstance(observer, type)):
+            raise ArgumentError(
+                f"on_record was {observer!r}; it should be a function of one TrainingRecord"
+            )
         factors_of(self.schedule, self.iterations)
 
     @property
-    def record_every(self) -> int:
+    def interval(self) -> int:
         """Iterations between two records."""
-        return max(1, self.iterations // self.records)
+        return self.record_every or max(1, self.iterations // _RECORDS)

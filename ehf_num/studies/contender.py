@@ -46,7 +46,7 @@ class Budget:
     @property
     def check_every(self) -> int:
         """Iterations between two checks: those of our own training loop, for all."""
-        return TrainingSettings(self.iterations).record_every
+        return TrainingSettings(self.iterations).interval
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ def halved(iteration):
     return 0.5 if iteration > 10 else 1.0
 
 
-def test_a_schedule_of_ones_own_is_known_by_its_name(tmp_path, monkeypatch):
+def test_a_schedule_of_ones_own_is_known_by_what_it_does(tmp_path, monkeypatch):
     path = tmp_path / "run.npz"
     fitted(path, 23, monkeypatch, schedule=halved)
     with pytest.raises(es.ArgumentError, match="belongs to a run with other data"):

@@ -77,7 +77,7 @@ def test_work_arrays_are_all_there_after_the_first_pass(monkeypatch):
 
 
 def test_training_takes_no_more_memory_for_more_iterations(monkeypatch):
-    monkeypatch.setattr(TrainingSettings, "record_every", property(lambda s: s.iterations // 20))
+    monkeypatch.setattr(TrainingSettings, "interval", property(lambda s: s.iterations // 20))
     flow, draws = make("so2", hidden=(4,), enforce="none"), []
 
     def source(n, rng):
