@@ -147,17 +147,24 @@ class _Question:
         form = self.form = normal_form(self._inner)
         if form is not None and form.vanishes:
             return self._vanishing("normal form", defined=bool(quick) or self._has_domain())
+        partly = form is not None and form.uncovered is not None
+        if partly and vanishes_by_parts(self._inner, form):
+            return self._vanishing_by_parts(defined=bool(quick))
         if not self._symbols and algebraic_sign(self._inner) == 0:
             certificate = Certificate("separation bound", rests_on=(_BOUND,))
             return ZeroVerdict("proved", "separation bound", certificate=certificate)
         refutation = self._witness(form)
         if refutation is not None:
             return self._refuted(refutation)
-        if vanishes_by_parts(self._inner, form):
-            defined = bool(quick) or self._has_domain()
-            return self._vanishing("normal form, part by part", defined=defined)
+        if not partly and vanishes_by_parts(self._inner, form):
+            return self._vanishing_by_parts(defined=bool(quick))
         reason = "no normal form within the bounds" if form is None else "normal form not zero"
+        if partly:
+            reason = "normal form zero, but not everywhere the same as the expression"
         return self.undecided(f"{reason}, and no witness found")
+
+    def _vanishing_by_parts(self, *, defined: bool) -> ZeroVerdict:
+        return self._vanishing("normal form, part by part", defined=defined or self._has_domain())
 
     def _vanishing(self, method: str, *, defined: bool) -> ZeroVerdict:
         """Judge a normal form that is zero: the expression must be defined somewhere."""
@@ -173,7 +180,8 @@ class _Question:
         """Return what the kernels stand for, in the symbols that were given."""
         if self.form is None:
             return ()
-        return tuple(kernel.meaning.xreplace(self._given) for kernel in self.form.field.kernels)
+        meanings = (kernel.meaning.xreplace(self._given) for kernel in self.form.field.kernels)
+        return tuple(dict.fromkeys(meanings))
 
     def _has_domain(self) -> bool:
         """Tell whether a rational point is found at which the expression is defined."""
@@ -217,7 +225,7 @@ class _Question:
     def undecided(self, reason: str) -> ZeroVerdict:
         """Say what is left."""
         residual = self.form.expression() if self.form is not None else None
-        shown = self.formula if residual is None else residual.xreplace(self._given)
+        shown = residual.xreplace(self._given) if residual else self.formula
         certificate = Certificate("none", self._kernels(), (_INDEPENDENCE,) if self.form else ())
         return ZeroVerdict("undecided", reason, residual=shown, certificate=certificate)
 

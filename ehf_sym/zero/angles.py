@@ -6,13 +6,13 @@ sum n_j u_j/N_j + c pi follow from the addition formulas in tan(u_j/(2 N_j)).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 import sympy as sp
 
 from ehf_sym.zero.elementary import Tower
-from ehf_sym.zero.kernels import UNIT, Element, Kernel
+from ehf_sym.zero.kernels import UNIT, Element, GiveUpError, Kernel
 from ehf_sym.zero.parity import Parities
 from ehf_sym.zero.refinements import adjoin_divided, multiple_of
 from ehf_sym.zero.relations import combination
@@ -21,6 +21,7 @@ from ehf_sym.zero.rotations import Rotation, Rotations
 # cos(c pi) is a short radical for rationals c with these denominators.
 _RADICAL_DENOMINATORS = frozenset({1, 2, 3, 4, 5, 6, 8, 10, 12})
 
+_EIGHTH = Fraction(1, 4)  # of a full turn, in units of pi
 _MAX_HALVINGS = 3
 
 
@@ -35,24 +36,34 @@ class Angles:
         The conversion itself, for the radicals that are cosines of fractions of pi.
     parities : Parities
         The powers of -1, for angles n pi.
+    poles : Mapping
+        Angles u with N: tan(u/(2N)) is infinite.
     """
 
     def __init__(
-        self, tower: Tower, convert: Callable[[sp.Expr], Element], parities: Parities
+        self,
+        tower: Tower,
+        convert: Callable[[sp.Expr], Element],
+        parities: Parities,
+        poles: Mapping[sp.Expr, int],
     ) -> None:
         self._rotations = Rotations(tower)
         self._parities = parities
         self._field = tower.field
         self._refinements = tower.refinements
         self._convert = convert
+        self._poles = poles
         self._known: list[Kernel] = []
 
     def cosine_sine(self, u: Element) -> Rotation:
         """Cosine and sine of an angle."""
+        turn = self._multiple_of_pi(u)
+        if turn is not None and not 0 <= turn <= _EIGHTH and not _is_radical(turn):
+            return self._reflected(turn)
         u, result = self._without_known_parts(u)
         turn, coefficients = self._combination(u)
         if coefficients is None:
-            kernel = adjoin_divided(self._field, self._refinements, "tan", u, _half_tangent)
+            kernel = self._adjoined(u)
             self._known.append(kernel)
             return self._rotations.after(result, self._multiple(kernel, kernel.order))
         angle = sp.pi * sp.Rational(turn.numerator, turn.denominator)
@@ -60,9 +71,38 @@ class Angles:
         result = self._rotations.after(result, fixed)
         for kernel, c in zip(self._known, coefficients, strict=True):
             if c:
-                n = multiple_of(self._field, kernel, c)
+                n = self._times(kernel, c)
                 result = self._rotations.after(result, self._multiple(kernel, n))
         return result
+
+    def _multiple_of_pi(self, u: Element) -> Fraction | None:
+        """Return c of c pi."""
+        if u.keys() != {UNIT} or len(u[UNIT]) != 1:
+            return None
+        ((monomial, c),) = u[UNIT].items()
+        if sum(monomial) != 1 or self._field.kernels[monomial.index(1)].meaning is not sp.pi:
+            return None
+        return Fraction(int(c.numerator), int(c.denominator))
+
+    def _reflected(self, turn: Fraction) -> Rotation:
+        """Cosine and sine of c pi by those of an angle between 0 and pi/4."""
+        turn = turn % 2
+        if turn > 1:
+            return self._rotations.back(self._reflected(2 - turn))
+        if turn > Fraction(1, 2):
+            cosine, sine = self._reflected(1 - turn)
+            return self._field.scale(cosine, -1), sine
+        if turn > _EIGHTH:
+            return tuple(reversed(self._reflected(Fraction(1, 2) - turn)))  # type: ignore[return-value]
+        return self.cosine_sine(self._field.scale(self._convert(sp.pi), turn))
+
+    def _adjoined(self, u: Element) -> Kernel:
+        """Adjoin tan(u/(2N)); at its pole it stands for nothing but u/N = pi mod 2 pi."""
+        order = self._poles.get(self._field.meaning(u)) if self._poles else None
+        if order is None:
+            return adjoin_divided(self._field, self._refinements, "tan", u, _half_tangent)
+        meaning = _half_tangent(self._field.meaning(u), order)
+        return self._field.adjoin("pole", meaning, order=order, argument=u)
 
     def _without_known_parts(self, u: Element) -> tuple[Element, Rotation]:
         """Split off multiples of arcs, and of pi by integers that symbols stand for."""
@@ -119,12 +159,20 @@ class Angles:
             if kernel.meaning is sp.pi:
                 basis = [*known, self._field.generator(kernel)]
                 coefficients = combination(self._field, u, basis)
-                if coefficients and coefficients[-1].denominator in _RADICAL_DENOMINATORS:
+                if coefficients and _is_radical(coefficients[-1]):
                     return coefficients[-1], coefficients[:-1]
         return Fraction(0), combination(self._field, u, known)
 
+    def _times(self, kernel: Kernel, c: Fraction) -> int:
+        """Return the n with n u/N = c u."""
+        if kernel.kind == "pole" and (c * kernel.order).denominator > 1:
+            raise GiveUpError("a fraction of an angle at the pole of its half tangent")
+        return multiple_of(self._field, kernel, c)
+
     def _multiple(self, kernel: Kernel, n: int) -> Rotation:
         """Cosine and sine of n u/N from t = tan(u/(2N)): ((1 + it)^2 / (1 + t^2))^n."""
+        if kernel.kind == "pole":
+            return self._field.constant((-1) ** n), {}
         ring, times = self._field.ring, self._field.times
         t = ring.gens[kernel.index]
         unit_cosine, unit_sine = 1 - t**2, 2 * t if n > 0 else -2 * t
@@ -136,6 +184,11 @@ class Angles:
             )
         key = frozenset({(t**2 + 1, abs(n))})
         return {key: cosine}, {key: sine}
+
+
+def _is_radical(turn: Fraction) -> bool:
+    """Tell whether cos(c pi) is written with roots."""
+    return turn.denominator in _RADICAL_DENOMINATORS
 
 
 def _half_tangent(u: sp.Expr, order: int) -> sp.Expr:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
 from ehf_sym.zero.elementary import Tower
-from ehf_sym.zero.kernels import Key
 from ehf_sym.zero.polynomials import Poly, evaluated
 from ehf_sym.zero.requirements import Requirement
 
@@ -14,27 +13,36 @@ from ehf_sym.zero.requirements import Requirement
 _MAX_SIGNS = 6
 
 Pattern = Mapping[Poly, int]
+Zeros = tuple[Poly, ...]
 
 
-def vanishes(tower: Tower, numerator: Poly, key: Key) -> bool:
-    """Check every pattern of signs.
+def open_zeros(tower: Tower, numerator: Poly) -> list[Zeros] | None:
+    """Check every pattern of signs; None unless the normal form vanishes in all of them.
 
     A kernel for an unknown sign of f is replaced by 1 and by -1; one for the value of the
-    sign function also by 0, where the numerator has to lie in the ideal of f. A pattern in
+    sign function also by 0, where the numerator should lie in the ideal of f. A pattern in
     which a logarithm is not real does not count; one in which a root is not real counts
     where the root is 0.
+
+    Returns
+    -------
+    list of tuples of Poly, or None
+        What is 0 where it remains to be seen whether the formula vanishes.
     """
-    return not numerator or _Cases(tower, numerator, key).all_vanish()
+    if not numerator:
+        return []
+    cases = _Cases(tower, numerator)
+    return list(cases.open_zeros) if cases.all_vanish() else None
 
 
 class _Cases:
     """The case distinction for one normal form."""
 
-    def __init__(self, tower: Tower, numerator: Poly, key: Key) -> None:
+    def __init__(self, tower: Tower, numerator: Poly) -> None:
+        self.open_zeros: dict[Zeros, None] = {}
         self._tower = tower
         self._field = tower.field
         self._numerator = numerator
-        self._key = key
         self._jumping = [
             f for f, kernel in tower.unknown.jumps.items() if self._occurs(kernel.index)
         ]
@@ -46,9 +54,13 @@ class _Cases:
 
     def all_vanish(self) -> bool:
         """Go through all patterns."""
-        if len(self._unknown) > _MAX_SIGNS:
+        if len(self._unknown) > _MAX_SIGNS or len(self._jumping) > _MAX_SIGNS:
             return False
-        return all(self._vanishes(p) and self._vanishes_at_jumps(p) for p in self._patterns())
+        for pattern in self._patterns():
+            if not self._vanishes(pattern):
+                return False
+            self._look_at_jumps(pattern)
+        return True
 
     def _occurs(self, index: int) -> bool:
         return self._field.degree(self._numerator, index) > 0
@@ -95,10 +107,12 @@ class _Cases:
         """Where a required number is negative off its zeros, only these zeros count."""
         if requirement.strict:
             return True
-        at_zeros = all(self._in_ideal(numerator, [f], pattern) for f in requirement.zeros)
-        return at_zeros and all(self._decays(numerator, index) for index in requirement.poles)
+        for f in requirement.zeros:
+            if not self._in_ideal(numerator, [f], pattern):
+                self.open_zeros[f,] = None
+        return True
 
-    def _vanishes_at_jumps(self, pattern: Pattern) -> bool:
+    def _look_at_jumps(self, pattern: Pattern) -> None:
         """Check the zeros of the arguments of sign functions, every subset of them."""
         for chosen in product((False, True), repeat=len(self._jumping)):
             zeros = [f for f, is_zero in zip(self._jumping, chosen, strict=True) if is_zero]
@@ -106,8 +120,7 @@ class _Cases:
                 continue
             rest = self._substituted(self._numerator, pattern, zeros)
             if not self._in_ideal(rest, zeros, pattern):
-                return False
-        return True
+                self.open_zeros[tuple(zeros)] = None
 
     def _undefined_at(self, zeros: Collection[Poly]) -> bool:
         """Tell whether some logarithm or quotient is undefined at these zeros."""
@@ -124,15 +137,6 @@ class _Cases:
         rest = evaluated(poly, roots)
         divisors = [self._substituted(f, pattern, zeros) for f in zeros]
         return not rest or (all(divisors) and not rest.rem(divisors))
-
-    def _decays(self, numerator: Poly, index: int) -> bool:
-        """Check degrees: the normal form goes to 0 as a tangent kernel goes to infinity."""
-        for kernel in self._field.kernels:
-            hidden = kernel.kind == "root" and self._field.degree(kernel.base, index)
-            if hidden and self._field.degree(numerator, kernel.index):
-                return False
-        denominator = sum(m * self._field.degree(f, index) for f, m in self._key)
-        return self._field.degree(numerator, index) < denominator
 
     def _substituted(self, poly: Poly, pattern: Pattern, zeros: Collection[Poly] = ()) -> Poly:
         """Put numbers for the sign kernels."""

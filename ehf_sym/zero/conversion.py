@@ -18,6 +18,8 @@ from ehf_sym.zero.parity import Parities
 from ehf_sym.zero.products import Product
 from ehf_sym.zero.signs import Facts, Sign
 
+_ODD_INCREASING = frozenset({sp.sinh, sp.tanh, sp.asin, sp.atan, sp.asinh, sp.atanh, sp.erf})
+
 
 class Conversion:
     """One walk over an expression tree.
@@ -28,11 +30,11 @@ class Conversion:
         Where the kernels go.
     """
 
-    def __init__(self, tower: Tower) -> None:
+    def __init__(self, tower: Tower, facts: Facts) -> None:
         self.tower = tower
         self._field = tower.field
         self._parities = Parities(tower)
-        self._angles = Angles(tower, self.element, self._parities)
+        self._angles = Angles(tower, self.element, self._parities, facts.poles)
         self._arcs = Arcs(tower, self.element)
         self._known: dict[sp.Expr, Element] = {}
         self._opaque: list[tuple[Any, tuple[Element, ...], Kernel]] = []
@@ -88,7 +90,7 @@ class Conversion:
         return {
             sp.exp: of(tower.exp),
             sp.log: lambda formula: tower.log(self._factors(formula.args[0])),
-            sp.Abs: of(tower.absolute),
+            sp.Abs: self._absolute,
             sp.sign: self._sign,
             sp.Max: lambda formula: self._extreme(formula, 1),
             sp.Min: lambda formula: self._extreme(formula, -1),
@@ -135,6 +137,9 @@ class Conversion:
             return
         if kernel.meaning.is_nonnegative:
             sign = Sign(1, strict=bool(kernel.meaning.is_positive))
+            self.tower.proved.kernel_signs.note(kernel.index, sign)
+        elif kernel.meaning.is_nonpositive:
+            sign = Sign(-1, strict=bool(kernel.meaning.is_negative))
             self.tower.proved.kernel_signs.note(kernel.index, sign)
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> Element:
@@ -188,13 +193,14 @@ class Conversion:
         return field.add([up, down]), field.add([up, field.scale(down, -1)])
 
     def _sign(self, formula: sp.Expr) -> Element:
-        """Sign function; opaque for angles, whose kernels are infinite at some zeros."""
+        """Sign function."""
+        self.element(formula.args[0])  # what it needs to be real
+        return self.tower.unknown.everywhere(self.element(_of_same_sign(formula.args[0])))
+
+    def _absolute(self, formula: sp.Expr) -> Element:
+        """Absolute value: by the sign off zeros."""
         argument = self.element(formula.args[0])
-        tangents = [k for k in self._field.kernels if k.kind == "tan"]
-        polys = [*argument.values(), *(f for key in argument for f, _ in key)]
-        if any(self._field.degree(p, k.index) for p in polys for k in tangents):
-            return self._unknown(formula)
-        return self.tower.unknown.everywhere(argument)
+        return self.tower.absolute(argument, self.element(_of_same_sign(formula.args[0])))
 
     def _step(self, formula: sp.Expr) -> Element:
         """Heaviside's step function: (s + s**2)/2 + h (1 - s**2) with the sign s and h = H(0)."""
@@ -221,6 +227,8 @@ class Conversion:
         plain = isinstance(formula, sp.Function) and not isinstance(formula, sp.Piecewise)
         if plain and all(isinstance(a, sp.Expr) for a in formula.args):
             arguments = tuple(map(self.element, formula.args))
+            if formula.func == sp.erf and not self._field.single(arguments[0])[0]:
+                return {}
             minus = tuple(self._field.scale(argument, -1) for argument in arguments)
             for function, others, kernel in self._opaque:
                 if function == formula.func and self._equal(arguments, others):
@@ -232,6 +240,11 @@ class Conversion:
         kind: Kind = "constant" if formula.is_number else "opaque"
         kernel = self._field.adjoin(kind, formula, argument=argument)
         self._note_sign(kernel)
+        if argument is not None:
+            known = self.tower.proved.of_element(argument)
+            if known is not None:
+                self.tower.proved.kernel_signs.note(kernel.index, known)
+            self.tower.proved.kernel_signs.bounds[kernel.index] = (-sp.S.One, sp.S.One)
         self._opaque.append((formula.func, arguments, kernel))
         return self._field.generator(kernel)
 
@@ -240,3 +253,10 @@ class Conversion:
         field = self._field
         differences = (field.add([x, field.scale(y, -1)]) for x, y in zip(a, b, strict=False))
         return len(a) == len(b) and not any(field.single(d)[0] for d in differences)
+
+
+def _of_same_sign(formula: sp.Expr) -> sp.Expr:
+    """Take arguments of odd increasing functions for the functions, also in products."""
+    if isinstance(formula, sp.Mul):
+        return sp.Mul(*map(_of_same_sign, formula.args))
+    return _of_same_sign(formula.args[0]) if formula.func in _ODD_INCREASING else formula

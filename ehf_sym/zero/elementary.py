@@ -19,7 +19,7 @@ from fractions import Fraction
 import sympy as sp
 
 from ehf_sym.zero.derivation import Derivation
-from ehf_sym.zero.kernels import UNIT, Element, Field, Kernel
+from ehf_sym.zero.kernels import UNIT, Element, Field, Kernel, common_denominator
 from ehf_sym.zero.log_relations import log_relation
 from ehf_sym.zero.nested_roots import has_roots, is_nested, square_root
 from ehf_sym.zero.polynomials import Poly
@@ -49,6 +49,8 @@ class Tower:
         What makes logarithms and roots real.
     nonzero : set of Poly
         What the formula is divided by.
+    exceptional : dict of Poly
+        What is divided by though the formula is not: nothing is said where it is 0.
     derivation : Derivation
         Derivatives in the field.
     """
@@ -58,8 +60,9 @@ class Tower:
         self.refinements = refinements
         self.proved = ProvedSigns(field, refinements, facts)
         self.unknown = SignKernels(field, self.proved)
-        self.requirements = Requirements(field, self.proved, self.unknown)
+        self.requirements = Requirements(field, self.proved, self.unknown, refinements)
         self.nonzero: set[Poly] = set()
+        self.exceptional: dict[Poly, None] = {}
         self.derivation = Derivation(field)
         self._exponents: list[Kernel] = []
         self._logs: dict[Poly, Kernel] = {}
@@ -91,7 +94,7 @@ class Tower:
 
     def root(self, b: Product, exponent: Fraction) -> Element:
         """Fractional power of a product, where it is not negative."""
-        if exponent > 0 and not all(element for element, _ in b):
+        if exponent > 0 and any(m > 0 and not self.field.single(element)[0] for element, m in b):
             return {}
         content, factors = factored(self.field, b)
         self.requirements.add(content, factors, strict=exponent < 0)
@@ -100,13 +103,16 @@ class Tower:
     def note_nonzero(self, b: Element) -> None:
         """Keep what the expression is divided by."""
         _, factors = factored(self.field, [(b, 1)])
+        jumps = (self.field.kernel(f) for f in factors)
+        self.nonzero.update(k.base for k in jumps if k is not None and k.kind == "jump")
         self.nonzero.update(factors)
 
-    def absolute(self, b: Element) -> Element:
-        """Absolute value."""
-        if not b:
-            return b
-        return self.field.multiply(self.unknown.off_zero([(b, 1)]), b)
+    def absolute(self, b: Element, of_same_sign: Element | None = None) -> Element:
+        """Absolute value, perhaps by something simpler with the same sign."""
+        poly, key = self.field.single(b if of_same_sign is None else of_same_sign)
+        if not poly:
+            return {}
+        return self.field.multiply(self.unknown.off_zero([({key: poly}, 1)]), b)
 
     def _exponent(self, kernel: Kernel) -> Element:
         """Return u of a kernel exp(u/N), or the kernel log|f| itself."""
@@ -152,6 +158,7 @@ class Tower:
         relation = log_relation(self.field, self.derivation, f, self._logs)
         if relation is None:
             return None
+        self.exceptional |= dict.fromkeys(relation.powers)
         logs = self._sum_of_logs(primes(self.field, relation.constant) | dict(relation.powers))
         return self.field.scale(logs, Fraction(1, relation.order))
 
@@ -172,7 +179,11 @@ class Tower:
         if not has_roots(self.field, f) and not is_nested(self.field):
             return None
         root = square_root(self.field, f)
-        return root if root is not None else square_root(self.field, -f)
+        if root is None:
+            root = square_root(self.field, -f)
+        if root is not None:
+            self.exceptional |= dict.fromkeys(common_denominator([root]))
+        return root
 
     def _absolute_power(self, f: Poly, exponent: Fraction) -> Element:
         """Return |f|**exponent of an irreducible polynomial or a prime."""

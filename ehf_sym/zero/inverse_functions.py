@@ -27,6 +27,7 @@ from ehf_sym.zero.rotations import Rotation, Rotations
 _MAX_COEFFICIENT = 40
 _MAX_CONSTANT_COEFFICIENT = 200
 _HALF = Fraction(1, 2)
+_ABOVE_HALF_PI = sp.Rational(11, 7)
 
 
 class Arcs:
@@ -108,8 +109,9 @@ class Arcs:
         related = self._related(rotation, meaning)
         if related is not None:
             return related
-        kernel = self._field.adjoin("arc", meaning, rotation=rotation)
+        kernel = self._field.adjoin("arc", meaning, argument=u, rotation=rotation)
         self._arcs.append(kernel)
+        self._tower.proved.kernel_signs.bounds[kernel.index] = (-_ABOVE_HALF_PI, _ABOVE_HALF_PI)
         return self._field.generator(kernel)
 
     def _related(self, rotation: Rotation, meaning: sp.Expr) -> Element | None:

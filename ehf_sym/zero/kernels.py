@@ -21,7 +21,18 @@ from ehf_sym.zero.polynomials import Poly, factor, is_generator, shared_ring
 Key = frozenset[tuple[Poly, int]]  # the factors of a denominator, with their multiplicities
 Element = Mapping[Key, Poly]
 Kind = Literal[
-    "variable", "constant", "exp", "tan", "log", "root", "sign", "jump", "parity", "arc", "opaque"
+    "variable",
+    "constant",
+    "exp",
+    "tan",
+    "log",
+    "root",
+    "sign",
+    "jump",
+    "parity",
+    "arc",
+    "opaque",
+    "pole",
 ]
 
 UNIT: Key = frozenset()
@@ -31,6 +42,10 @@ _MAX_WORK = 5_000_000
 
 class GiveUpError(ArithmeticError):
     """The expression is too large, or divides by zero: no normal form."""
+
+
+class NowhereDefinedError(GiveUpError):
+    """The formula itself divides by zero everywhere, or takes the logarithm of zero."""
 
 
 class RingFullError(ArithmeticError):
@@ -52,7 +67,7 @@ class Kernel:
     order : int
         N in exp(u/N), tan(u/(2N)) and |f|**(1/N).
     argument : Element, optional
-        u in exp(u/N) and tan(u/(2N)).
+        u in exp(u/N) and tan(u/(2N)), and in other functions that increase, f(0) = 0.
     base : Poly, optional
         f in log|f|, |f|**(1/N) and sign(f).
     rotation : (Element, Element)
@@ -260,6 +275,9 @@ class Field:
                 denominator[f] = m - shared
                 continue
             degree, value = relation
+            if value == f:  # the value of the sign function, where it is not 0
+                conjugate = self.multiply(conjugate, {UNIT: self._poly_power(f, m)})
+                continue
             steps = -(-m // degree)
             inverse_value = self.power({UNIT: value}, -steps)
             raised: Element = {UNIT: self._poly_power(f, steps * degree - m)}

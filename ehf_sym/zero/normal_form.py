@@ -34,10 +34,19 @@ from typing import TypeVar
 import sympy as sp
 from sympy.polys.polyerrors import BasePolynomialError
 
-from ehf_sym.zero.cases import vanishes
+from ehf_sym.zero.cases import open_zeros
 from ehf_sym.zero.conversion import Conversion
 from ehf_sym.zero.elementary import Tower
-from ehf_sym.zero.kernels import Field, GiveUpError, Key, RingFullError, common_denominator
+from ehf_sym.zero.exceptional_sets import Part, parts_left
+from ehf_sym.zero.kernels import (
+    UNIT,
+    Field,
+    GiveUpError,
+    Key,
+    NowhereDefinedError,
+    RingFullError,
+    common_denominator,
+)
 from ehf_sym.zero.polynomials import Poly
 from ehf_sym.zero.refinements import RefineError, Refinements
 from ehf_sym.zero.signs import Facts
@@ -61,8 +70,9 @@ class NormalForm:
         Numerator.
     denominator : Key
         Factors of the denominator.
-    vanishes : bool
-        Whether the expression is zero wherever it is real and defined.
+    uncovered : tuple of (sympy.Expr, Facts), optional
+        If the numerator vanishes: what the expression is on the parts of its domain for which
+        the numerator does not speak.
     unknown_signs : tuple of sympy.Expr
         Parts whose signs could not be proved.
     """
@@ -70,8 +80,13 @@ class NormalForm:
     field: Field
     numerator: Poly
     denominator: Key
-    vanishes: bool
+    uncovered: tuple[Part, ...] | None
     unknown_signs: tuple[sp.Expr, ...] = ()
+
+    @property
+    def vanishes(self) -> bool:
+        """Whether the expression is seen to be zero wherever it is real and defined."""
+        return self.uncovered == ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -189,10 +204,15 @@ def _converted(
 ) -> NormalForm:
     """Convert once, with the given orders of kernels."""
     conversion = _prepared(formula.free_symbols, target, refinements, facts)
-    numerator, key = target.single(conversion.element(formula))
+    try:
+        numerator, key = target.single(conversion.element(formula))
+    except NowhereDefinedError:
+        return NormalForm(target, target.ring.zero, UNIT, ())
     tower = conversion.tower
     unknown = [target.expression(f) for f in tower.unknown.signs if tower.proved.of(f) is None]
-    return NormalForm(target, numerator, key, vanishes(tower, numerator, key), tuple(unknown))
+    zeros = open_zeros(tower, numerator)
+    uncovered = None if zeros is None else parts_left(formula, facts, tower, zeros)
+    return NormalForm(target, numerator, key, uncovered, tuple(unknown))
 
 
 def _prepared(
@@ -202,7 +222,7 @@ def _prepared(
     facts: Facts = _NO_FACTS,
 ) -> Conversion:
     """Start a conversion whose first kernels are the symbols."""
-    conversion = Conversion(Tower(target, refinements, facts))
+    conversion = Conversion(Tower(target, refinements, facts), facts)
     for symbol in sorted(symbols, key=sp.default_sort_key):
         conversion.element(symbol)
     conversion.suppose(facts, symbols)

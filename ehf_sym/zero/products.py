@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from ehf_sym.zero.kernels import Element, Field, GiveUpError
+from ehf_sym.zero.kernels import Element, Field, NowhereDefinedError
 from ehf_sym.zero.polynomials import Poly, factor
 
 _TRIAL_DIVISION = 10_000
@@ -22,7 +22,7 @@ def factored(field: Field, b: Product) -> tuple[Any, dict[Poly, int]]:
     for element, n in b:
         poly, key = field.single(element)
         if not poly:
-            raise GiveUpError("logarithm or root of zero")
+            raise NowhereDefinedError("division by zero, or logarithm of zero")
         number, numerator = factor(poly)
         content *= number**n
         for f, m in numerator:

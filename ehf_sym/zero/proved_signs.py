@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
-from ehf_sym.zero.kernels import UNIT, Element, Field
+from ehf_sym.zero.kernels import UNIT, Element, Field, Kernel
 from ehf_sym.zero.log_relations import is_constant
 from ehf_sym.zero.nested_roots import conjugate_parts
 from ehf_sym.zero.polynomials import Poly, factor, is_generator
@@ -110,6 +110,9 @@ class ProvedSigns:
             return {UNIT: special.base * sign.value - 1}
         if len(f) != 2 or sum(f.values()) != 0:
             return None
+        difference = self._of_increasing(f)
+        if difference is not None:
+            return difference
         (above, c), (below, _) = f.items()
         parts = []
         for i, (e, d) in enumerate(zip(above, below, strict=True)):
@@ -120,6 +123,33 @@ class ProvedSigns:
                 return None
             parts.append(self._field.scale(kernel.argument, Fraction(e - d, kernel.order)))
         return self._field.scale(self._field.add(parts), 1 if c > 0 else -1)
+
+    def _of_increasing(self, f: Poly) -> Element | None:
+        """Return u - v for f(u) - f(v), where f increases."""
+        (first, c), (second, _) = f.items()
+        if sum(first) != 1 or sum(second) != 1:
+            return None
+        kernels = [self._field.kernels[monomial.index(1)] for monomial in (first, second)]
+        if kernels[0].kind != kernels[1].kind:
+            return None
+        if kernels[0].kind in {"log", "root"}:
+            inner = [self._size(kernel) for kernel in kernels]
+        elif (
+            kernels[0].kind in {"arc", "opaque"}
+            and kernels[0].meaning.func == kernels[1].meaning.func
+        ):
+            inner = [kernel.argument for kernel in kernels]
+        else:
+            return None
+        if kernels[0].order != kernels[1].order or None in inner:
+            return None
+        u, v = (self._field.scale(part, sign) for part, sign in zip(inner, (1, -1), strict=True))
+        return self._field.scale(self._field.add([u, v]), 1 if c > 0 else -1)
+
+    def _size(self, kernel: Kernel) -> Element | None:
+        """Return |f| of log|f| or a root, where the sign of f is proved."""
+        sign = self.of(kernel.base)
+        return None if sign is None else {UNIT: kernel.base * sign.value}
 
     def _of_part(self, f: Poly) -> Sign | None:
         """Prove the sign of what has the same sign."""

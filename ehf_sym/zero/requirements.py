@@ -10,7 +10,7 @@ from ehf_sym.zero.kernels import Field
 from ehf_sym.zero.nested_roots import conjugate_parts
 from ehf_sym.zero.polynomials import Poly, factor
 from ehf_sym.zero.proved_signs import ProvedSigns
-from ehf_sym.zero.refinements import RefineError
+from ehf_sym.zero.refinements import RefineError, Refinements
 from ehf_sym.zero.sign_kernels import SignKernels
 from ehf_sym.zero.signs import Sign
 
@@ -29,15 +29,12 @@ class Requirement:
         Factors of unknown sign with odd multiplicity.
     zeros : tuple of Poly
         Factors that may make it 0.
-    poles : tuple of int
-        Tangent kernels at whose poles it is 0.
     """
 
     strict: bool
     sign: int
     odd: tuple[Poly, ...]
     zeros: tuple[Poly, ...]
-    poles: tuple[int, ...]
 
 
 class Requirements:
@@ -47,10 +44,15 @@ class Requirements:
     ----------
     kept : list of Requirement
         Those that leave signs open.
+    open : bool
+        Whether the formula is real on an open set: no root needs a sign that is not proved.
     """
 
-    def __init__(self, field: Field, proved: ProvedSigns, unknown: SignKernels) -> None:
+    def __init__(
+        self, field: Field, proved: ProvedSigns, unknown: SignKernels, refinements: Refinements
+    ) -> None:
         self.kept: list[Requirement] = []
+        self.open = not any(kind == "sign" for kind, _ in refinements)
         self._field = field
         self._proved = proved
         self._unknown = unknown
@@ -70,18 +72,14 @@ class Requirements:
                 zeros.append(f)
         if sign > 0 and not odd:
             return
-        # Points where a half tangent is infinite are none of the field's: look at them apart.
-        tangents = [k.index for k in self._field.kernels if k.kind == "tan"]
-        poles = [
-            i for i in tangents if sum(m * self._field.degree(f, i) for f, m in factors.items()) < 0
-        ]
-        if strict or (not poles and set(zeros) <= set(odd)):
+        self.open = self.open and strict
+        if strict or set(zeros) <= set(odd):
             imposed = [(odd[0], sign)] if len(odd) == 1 else self._separated(sign, odd)
             for f, value in imposed:
                 self._impose(f, Sign(value, strict))
             if imposed:
                 return
-        entry = Requirement(strict, sign, tuple(odd), tuple(zeros), tuple(poles))
+        entry = Requirement(strict, sign, tuple(odd), tuple(zeros))
         if entry not in self.kept:
             self.kept.append(entry)
 

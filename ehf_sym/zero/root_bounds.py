@@ -141,7 +141,10 @@ class _Bounds:
             return self.of(formula.args[0])
         if isinstance(formula, sp.cos | sp.sin):
             return self._cosine(formula.args[0] / sp.pi)
-        if isinstance(formula, sp.tan):
+        if isinstance(formula, sp.sec | sp.csc):
+            cosine = self._cosine(formula.args[0] / sp.pi)
+            return _Size(cosine.l, cosine.u)
+        if isinstance(formula, sp.tan | sp.cot):
             cosine = self._cosine(formula.args[0] / sp.pi)
             return _Size(cosine.u + cosine.l, cosine.u + cosine.l)
         raise _NotAlgebraicError

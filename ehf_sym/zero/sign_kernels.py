@@ -38,9 +38,10 @@ class SignKernels:
 
     def everywhere(self, b: Element) -> Element:
         """Sign function, which is 0 where b is."""
-        if not b:
-            return b
-        content, factors = factored(self._field, [(b, 1)])
+        poly, key = self._field.single(b)
+        if not poly:
+            return {}
+        content, factors = factored(self._field, [({key: poly}, 1)])
         sign = self._field.ring.ground_new(1 if content > 0 else -1)
         for f, m in factors.items():
             jump = self._jump(f)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -34,14 +34,31 @@ class Facts:
         Signs of parts of the expression, as they are written in its normal form.
     bounds : Mapping
         Open intervals for symbols; ``None`` for an end at infinity.
+    poles : Mapping
+        Angles u with N: tan(u/(2N)) is infinite.
     """
 
     signs: Mapping[sp.Expr, Sign] = field(default_factory=dict)
     bounds: Mapping[sp.Symbol, Bounds] = field(default_factory=dict)
+    poles: Mapping[sp.Expr, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Hashable:
+        """What equal facts have in common."""
+        return tuple(frozenset(known.items()) for known in (self.signs, self.bounds, self.poles))
 
     def with_sign(self, part: sp.Expr, sign: Sign) -> Facts:
         """Add a sign."""
-        return Facts({**self.signs, part: sign}, self.bounds)
+        return replace(self, signs={**self.signs, part: sign})
+
+    def with_pole(self, angle: sp.Expr, order: int) -> Facts:
+        """Add a pole of a half tangent."""
+        return replace(self, poles={**self.poles, angle: order})
+
+    def restricted(self, place: Mapping[sp.Symbol, sp.Expr]) -> Facts:
+        """Keep what still holds, as it stands, where formulas replace symbols."""
+        bounds = {x: interval for x, interval in self.bounds.items() if x not in place}
+        return Facts({}, bounds)
 
 
 class KernelSigns:
@@ -93,8 +110,9 @@ class KernelSigns:
         univariate = sp.Poly.from_dict({(m[index],): c for m, c in poly.items()}, x, domain="QQ")
         if index in self.bounds:
             return sign_between(univariate, self.bounds[index])
-        start = 0 if index in self.positive | self.nonnegative else None
-        if univariate.count_roots(start, None):
+        low = 0 if index in self.positive | self.nonnegative else None
+        high = 0 if index in self.negative | self.nonpositive else None
+        if univariate.count_roots(low, high):
             return None
         return Sign(1 if univariate.eval(0) > 0 else -1, strict=True)
 

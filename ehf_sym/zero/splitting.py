@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import sympy as sp
 
 from ehf_sym.zero.normal_form import NormalForm, normal_form
@@ -48,11 +50,12 @@ class _Splitting:
 
     def __init__(self) -> None:
         self._left = _MAX_CONVERSIONS
+        self._shown: set[tuple[sp.Expr, Hashable]] = set()
 
     def vanishes(self, formula: sp.Expr, form: NormalForm, facts: Facts, depth: int = 0) -> bool:
-        """Split by the first sign that is unknown, as long as that is needed."""
-        if form.vanishes:
-            return True
+        """Look at the parts left, or split by the first sign that is unknown, as long as needed."""
+        if form.uncovered is not None:
+            return all(self.vanishes_with(*part, depth) for part in form.uncovered)
         if not form.unknown_signs or depth >= _MAX_DEPTH:
             return False
         part = form.unknown_signs[0]
@@ -62,7 +65,12 @@ class _Splitting:
         )
 
     def vanishes_with(self, formula: sp.Expr, facts: Facts, depth: int = 0) -> bool:
-        """Prove an expression to be zero where the facts hold."""
-        self._left -= 1
-        form = normal_form(formula, facts) if self._left >= 0 else None
-        return form is not None and self.vanishes(formula, form, facts, depth)
+        """Prove an expression to be zero where the facts hold, once."""
+        question = formula, facts.key
+        if question not in self._shown:
+            self._left -= 1
+            form = normal_form(formula, facts) if self._left >= 0 else None
+            if form is None or not self.vanishes(formula, form, facts, depth):
+                return False
+            self._shown.add(question)
+        return True
