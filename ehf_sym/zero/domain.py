@@ -15,7 +15,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 from sympy.polys.polyerrors import BasePolynomialError
 
-from ehf_sym.zero.clock import check_time
+from ehf_sym.zero.clock import check_time, interruptible
 
 _MAX_DEGREE = 12
 _MAX_PARTS = 12
@@ -123,7 +123,8 @@ def _roots(poly: sp.Poly) -> list[sp.Rational]:
     """Rational numbers next to the real roots, or equal to them."""
     if poly.degree() == 1:
         return [-poly.coeff_monomial(1) / poly.LC()]
-    return [end for interval, _ in poly.intervals(eps=_WIDTH) for end in interval]
+    with interruptible():
+        return [end for interval, _ in poly.intervals(eps=_WIDTH) for end in interval]
 
 
 def _between(roots: Sequence[sp.Rational]) -> Iterator[sp.Rational]:

@@ -19,7 +19,7 @@ from ehf_sym.zero.enclosure import enclose, excludes_zero
 from ehf_sym.zero.intervals import EvaluationError
 from ehf_sym.zero.kernels import Kernel
 from ehf_sym.zero.nested_roots import norm
-from ehf_sym.zero.polynomials import Poly, factor, used_generators
+from ehf_sym.zero.polynomials import Poly, used_generators
 from ehf_sym.zero.signs import Facts
 from ehf_sym.zero.zero_sets import NotParametrizedError, restricted, zero_set
 
@@ -64,7 +64,7 @@ def parts_left(
         return None
     if any(True for _ in _places_of_risk(formula)):
         parts.extend(
-            (formula, facts.with_pole(tower.field.meaning(kernel.argument), kernel.order))
+            (formula, facts.with_pole(tower.field.meaning(kernel.argument or {}), kernel.order))
             for kernel in tower.field.kernels
             if kernel.kind == "tan" and not _is_finite(kernel)
         )

@@ -17,6 +17,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+from ehf_sym.zero.clock import interruptible
 from ehf_sym.zero.derivation import Derivation
 from ehf_sym.zero.enclosure import enclose
 from ehf_sym.zero.intervals import EvaluationError, interval
@@ -84,7 +85,8 @@ def integer_relation(numbers: Sequence[mpmath.mpf]) -> list[int] | None:
     with mpmath.workprec(_DIGITS_BITS - 40):
         if len(numbers) < 2 or any(abs(x) < mpmath.mpf(2) ** -100 for x in numbers):
             return None
-        found = mpmath.pslq(list(numbers), maxcoeff=1000, maxsteps=_PSLQ_STEPS)
+        with interruptible():
+            found = mpmath.pslq(list(numbers), maxcoeff=1000, maxsteps=_PSLQ_STEPS)
     return found if found and found[0] else None
 
 

@@ -11,7 +11,8 @@ irreducible polynomials, and the relations of the roots are imposed. Then the ex
 exactly if the numerator is the zero polynomial.
 
 * Soundness needs none of this: each rewriting step is an identity wherever the
-  subexpressions are real, so a zero numerator means a zero expression.
+  subexpressions are real, so a zero numerator means a zero expression; off the poles of half
+  tangents and the zeros of new denominators, that is (`exceptional_sets`).
 * Completeness: rational functions of exp, log, real powers, trigonometric and hyperbolic
   functions and their inverses, Abs, sign, Max and Min, nested at will, as long as
   - roots of expressions with roots are square roots (`nested_roots`: Kummer theory),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -11,10 +12,14 @@ from sympy import QQ
 from sympy.polys.orderings import lex
 from sympy.polys.rings import PolyRing
 
+from ehf_sym.zero.clock import interruptible
+
 Poly = Any  # sympy.polys.rings.PolyElement
 
 _MAX_FACTOR_TERMS = 80
 _MAX_FACTOR_DEGREE = 40
+# Terms times degree times bits: below, SymPy factors within some tenths of a second.
+_QUICK_FACTORS = 4_000
 
 
 @lru_cache(maxsize=32)
@@ -79,7 +84,10 @@ def factor(poly: Poly) -> tuple[Any, tuple[tuple[Poly, int], ...]]:
     compact = small.zero
     for monomial, coefficient in rest.items():
         compact[tuple(monomial[i] for i in used)] = coefficient
-    for piece, multiplicity in compact.factor_list()[1]:
+    bits = max(int(c.numerator).bit_length() for c in compact.values())
+    with interruptible() if len(compact) * degree * bits > _QUICK_FACTORS else nullcontext():
+        pieces = compact.factor_list()[1]
+    for piece, multiplicity in pieces:
         whole = ring.zero
         for monomial, coefficient in piece.items():
             exponents = [0] * ring.ngens

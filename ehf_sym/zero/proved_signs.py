@@ -133,18 +133,15 @@ class ProvedSigns:
         if kernels[0].kind != kernels[1].kind:
             return None
         if kernels[0].kind in {"log", "root"}:
-            inner = [self._size(kernel) for kernel in kernels]
-        elif (
-            kernels[0].kind in {"arc", "opaque"}
-            and kernels[0].meaning.func == kernels[1].meaning.func
-        ):
-            inner = [kernel.argument for kernel in kernels]
+            u, v = map(self._size, kernels)
+        elif kernels[0].kind in {"arc", "opaque"}:
+            u, v = (kernel.argument for kernel in kernels)
         else:
             return None
-        if kernels[0].order != kernels[1].order or None in inner:
+        alike = len({(k.order, k.meaning.func) for k in kernels}) == 1
+        if u is None or v is None or not alike:
             return None
-        u, v = (self._field.scale(part, sign) for part, sign in zip(inner, (1, -1), strict=True))
-        return self._field.scale(self._field.add([u, v]), 1 if c > 0 else -1)
+        return self._field.scale(self._field.add([u, self._field.scale(v, -1)]), 1 if c > 0 else -1)
 
     def _size(self, kernel: Kernel) -> Element | None:
         """Return |f| of log|f| or a root, where the sign of f is proved."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from ehf_sym.zero.clock import interruptible
 from ehf_sym.zero.polynomials import Poly, used_generators
 
 _MAX_ROOT_DEGREE = 30
@@ -112,7 +113,9 @@ class KernelSigns:
             return sign_between(univariate, self.bounds[index])
         low = 0 if index in self.positive | self.nonnegative else None
         high = 0 if index in self.negative | self.nonpositive else None
-        if univariate.count_roots(low, high):
+        with interruptible():
+            roots = univariate.count_roots(low, high)
+        if roots:
             return None
         return Sign(1 if univariate.eval(0) > 0 else -1, strict=True)
 
@@ -121,7 +124,9 @@ def sign_between(poly: sp.Poly, bounds: Bounds) -> Sign | None:
     """Sign of a univariate polynomial that has no root in an open interval."""
     low, high = bounds
     at_ends = sum(end is not None and poly.eval(end) == 0 for end in bounds)
-    if poly.count_roots(low, high) > at_ends:
+    with interruptible():
+        roots = poly.count_roots(low, high)
+    if roots > at_ends:
         return None
     return Sign(1 if poly.eval(inner_point(bounds)) > 0 else -1, strict=True)
 
