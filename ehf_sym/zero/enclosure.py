@@ -20,6 +20,7 @@ from ehf_sym.zero.clock import check_time
 from ehf_sym.zero.intervals import EvaluationError, UndefinedError, UnresolvedError, Value
 
 __all__ = [
+    "ANGULAR",
     "EvaluationError",
     "UndefinedError",
     "UnknownFunctionError",
@@ -222,6 +223,15 @@ _SIGNS_ACCEPTED: dict[Any, set[int]] = {
 }
 
 
+ANGULAR = frozenset({sp.sin, sp.cos, sp.tan, sp.cot, sp.sec, sp.csc})
+# By Niven's theorem others than these have no rational sines, cosines and tangents.
+_RATIONAL_COSINES = frozenset({1, 2, 3, 4, 6})
+
+
+def _rational(value: Fraction) -> sp.Rational:
+    return sp.Rational(value.numerator, value.denominator)
+
+
 class _Evaluation:
     """One evaluation: a precision and the subexpressions whose values are known."""
 
@@ -246,6 +256,8 @@ class _Evaluation:
             return intervals.exp(Fraction(1), precision)
         if isinstance(formula, sp.Piecewise):
             return self._piecewise(formula)
+        if formula.func in ANGULAR and (turned := self._at_fraction_of_pi(formula)) is not None:
+            return turned
         arguments = [self.value(argument) for argument in formula.args]
         if isinstance(formula, sp.Add):
             return reduce(lambda a, b: intervals.add(a, b, precision), arguments)
@@ -264,6 +276,22 @@ class _Evaluation:
         if function is None:
             raise UnknownFunctionError(formula.func)
         return function(arguments[0], precision)
+
+    def _at_fraction_of_pi(self, formula: sp.Basic) -> Fraction | None:
+        """Exact value of a function of a rational multiple of pi, where it is rational."""
+        angle = formula.args[0]
+        if not angle.has(sp.pi) or not all(
+            isinstance(self.known.get(symbol), Fraction) for symbol in angle.free_symbols
+        ):
+            return None
+        numbers = {s: _rational(self.known[s]) for s in angle.free_symbols}
+        turn = angle.xreplace(numbers) / sp.pi
+        if not turn.is_Rational or turn.q not in _RATIONAL_COSINES:
+            return None
+        value = formula.func(turn * sp.pi)
+        if value is sp.zoo:
+            raise UndefinedError
+        return Fraction(int(value.p), int(value.q)) if value.is_Rational else None
 
     def _power(self, written: sp.Expr, base: Value, exponent: Value) -> Value:
         """Raise to a power; how the exponent is written says which bases are allowed."""

@@ -15,7 +15,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ehf_sym.zero.elementary import Tower
-from ehf_sym.zero.enclosure import enclose, excludes_zero
+from ehf_sym.zero.enclosure import ANGULAR, enclose, excludes_zero
 from ehf_sym.zero.intervals import EvaluationError
 from ehf_sym.zero.kernels import Kernel
 from ehf_sym.zero.nested_roots import norm
@@ -28,7 +28,6 @@ Part = tuple[sp.Expr, Facts]
 _JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise, AppliedUndef, sp.floor, sp.ceiling)
 # Real on a closed set: near its boundary there may be no other points.
 _CLOSED = (sp.asin, sp.acos, sp.asec, sp.acsc, sp.acosh, sp.asech)
-_ANGULAR = (sp.sin, sp.cos, sp.tan, sp.cot, sp.sec, sp.csc)
 
 
 def parts_left(
@@ -112,7 +111,7 @@ def _places_of_risk(formula: sp.Expr) -> Iterator[sp.Expr]:
     for node in sp.preorder_traversal(formula):
         closed = isinstance(node, sp.Pow) and node.exp.is_Rational and node.exp.q > 1
         if isinstance(node, (*_JUMPING, *_CLOSED)) or (closed and node.exp > 0):
-            angles = (angle for argument in node.args for angle in argument.atoms(*_ANGULAR))
+            angles = (angle for argument in node.args for angle in argument.atoms(*ANGULAR))
             yield from (angle for angle in angles if angle.free_symbols)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from itertools import product
+from math import lcm, prod
 
 import sympy as sp
 
+from ehf_sym.zero.enclosure import ANGULAR, is_integer_valued
 from ehf_sym.zero.normal_form import NormalForm, normal_form
 from ehf_sym.zero.piecewise import cells, has_cases
 from ehf_sym.zero.signs import Facts, Sign
+from ehf_sym.zero.zero_sets import NotParametrizedError, Place, restricted
 
 _MAX_DEPTH = 4
 _MAX_CONVERSIONS = 60
 _MAX_CELLS = 80
+_MAX_CLASSES = 48
 
 
 def vanishes_by_parts(formula: sp.Expr, form: NormalForm | None) -> bool:
@@ -45,6 +50,56 @@ def vanishes_by_parts(formula: sp.Expr, form: NormalForm | None) -> bool:
     return parts is not None and all(splitting.vanishes_with(*part) for part in parts)
 
 
+def residue_classes(formula: sp.Expr) -> list[tuple[sp.Expr, Place]]:
+    """Put n = q k + r for integers n in angles n pi p/q, for every r; none if that is not needed.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> n = sp.Symbol("n", integer=True)
+    >>> [part for part, _ in residue_classes(sp.cos(sp.pi * n / 2) ** 2)]
+    [1, 0, 1, 0]
+    """
+    periods = _periods(formula)
+    if not periods or prod(periods.values()) > _MAX_CLASSES:
+        return []
+    classes = []
+    try:
+        for rests in product(*map(range, periods.values())):
+            place = {}
+            for (n, period), rest in zip(periods.items(), rests, strict=True):
+                if (n.is_even and rest % 2) or (n.is_odd and rest % 2 == 0):
+                    break
+                place[n] = period * sp.Dummy(n.name, integer=True) + rest
+            else:
+                part = restricted(formula.xreplace(_expanded_angles(formula, place)), place)
+                if part is not None:
+                    classes.append((part, place))
+    except NotParametrizedError:
+        return []
+    return classes
+
+
+def _periods(formula: sp.Expr) -> dict[sp.Symbol, int]:
+    """Periods of integer symbols in fractions of pi."""
+    periods: dict[sp.Symbol, int] = {}
+    for function in formula.atoms(*ANGULAR):
+        for term in sp.Add.make_args(sp.expand(function.args[0] / sp.pi)):
+            number, rest = term.as_coeff_Mul()
+            if number.is_Rational and number.q > 1 and is_integer_valued(rest):
+                for n in rest.free_symbols:
+                    periods[n] = lcm(periods.get(n, 1), 2 * int(number.q))
+    return dict(sorted(periods.items(), key=lambda item: sp.default_sort_key(item[0])))
+
+
+def _expanded_angles(formula: sp.Expr, place: Place) -> dict[sp.Basic, sp.Expr]:
+    """Write angles out, so that SymPy sees multiples of pi."""
+    return {
+        function: function.func(sp.expand(function.args[0].xreplace(dict(place))))
+        for function in formula.atoms(*ANGULAR)
+    }
+
+
 class _Splitting:
     """One proof, with a bound on the number of conversions."""
 
@@ -56,6 +111,11 @@ class _Splitting:
         """Look at the parts left, or split by the first sign that is unknown, as long as needed."""
         if form.uncovered is not None:
             return all(self.vanishes_with(*part, depth) for part in form.uncovered)
+        classes = residue_classes(formula)
+        if len(classes) > 1:
+            return all(
+                self.vanishes_with(part, facts.restricted(place), depth) for part, place in classes
+            )
         if not form.unknown_signs or depth >= _MAX_DEPTH:
             return False
         part = form.unknown_signs[0]
