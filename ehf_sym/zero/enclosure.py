@@ -228,10 +228,6 @@ ANGULAR = frozenset({sp.sin, sp.cos, sp.tan, sp.cot, sp.sec, sp.csc})
 _RATIONAL_COSINES = frozenset({1, 2, 3, 4, 6})
 
 
-def _rational(value: Fraction) -> sp.Rational:
-    return sp.Rational(value.numerator, value.denominator)
-
-
 class _Evaluation:
     """One evaluation: a precision and the subexpressions whose values are known."""
 
@@ -280,11 +276,14 @@ class _Evaluation:
     def _at_fraction_of_pi(self, formula: sp.Basic) -> Fraction | None:
         """Exact value of a function of a rational multiple of pi, where it is rational."""
         angle = formula.args[0]
-        if not angle.has(sp.pi) or not all(
-            isinstance(self.known.get(symbol), Fraction) for symbol in angle.free_symbols
-        ):
+        if not angle.has(sp.pi):
             return None
-        numbers = {s: _rational(self.known[s]) for s in angle.free_symbols}
+        numbers = {}
+        for symbol in angle.free_symbols:
+            number = self.known.get(symbol)
+            if not isinstance(number, Fraction):
+                return None
+            numbers[symbol] = sp.Rational(number.numerator, number.denominator)
         turn = angle.xreplace(numbers) / sp.pi
         if not turn.is_Rational or turn.q not in _RATIONAL_COSINES:
             return None

@@ -63,7 +63,7 @@ def residue_classes(formula: sp.Expr) -> list[tuple[sp.Expr, Place]]:
     periods = _periods(formula)
     if not periods or prod(periods.values()) > _MAX_CLASSES:
         return []
-    classes = []
+    classes: list[tuple[sp.Expr, Place]] = []
     try:
         for rests in product(*map(range, periods.values())):
             place = {}

@@ -70,7 +70,10 @@ CAUSES = {
         es.ArgumentError,
         lambda: {"schedule": lambda done: "fast" if done == 7 else 1.0},
     ),
-    "observer raises": (BrokenError, lambda: {"on_record": seventh(throw(BrokenError("no picture")))}),
+    "observer raises": (
+        BrokenError,
+        lambda: {"on_record": seventh(throw(BrokenError("no picture")))},
+    ),
     "SystemExit": (SystemExit, lambda: {"x": Source(7, throw(SystemExit(3)))}),
     "memory": (MemoryError, lambda: {"x": Source(7, throw(MemoryError()))}),
 }

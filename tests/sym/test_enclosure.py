@@ -200,13 +200,29 @@ def test_undefined(formula):
         sp.exp(sp.exp(sp.exp(100 * x))),
         sp.exp(sp.exp(sp.exp(100 * x))) ** -1,
         sp.sin(sp.exp(10000 * x) + sp.exp(sp.exp(11 * x))),
-        sp.sign(sp.exp(x) - sp.exp(x / 2) ** 2 * sp.cosh(0) + sp.sin(sp.pi * x)),
+        sp.sign(sp.log(x) - 2 * sp.log(2)),
     ],
     ids=str,
 )
 def test_unresolved_without_hanging(formula):
     with pytest.raises((UnresolvedError, UndefinedError)):
         enclose(formula, {x: sp.Integer(4)}, 53)
+
+
+@pytest.mark.parametrize(
+    ("formula", "value"),
+    [
+        (sp.sign(sp.sin(sp.pi * x)), 0),
+        (sp.cos(sp.pi * x / 3), Fraction(-1, 2)),
+        (sp.tan(sp.pi * x**2 / 64), 1),
+        (sp.csc(sp.pi / 2 - sp.pi * x), 1),
+    ],
+    ids=str,
+)
+def test_fractions_of_pi_are_exact(formula, value):
+    assert enclose(formula, {x: sp.Integer(4)}, 53) == value
+    with pytest.raises(UndefinedError):
+        enclose(1 / formula + sp.tan(sp.pi * x / 8), {x: sp.Integer(4)}, 53)
 
 
 def test_unknown_function():
