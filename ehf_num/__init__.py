@@ -28,7 +28,7 @@ from ehf_num.records import RecordError
 from ehf_num.result import History, TrainingRecord, TrainingResult
 from ehf_num.sweep import Outcome, Spec, sweep
 from ehf_num.training import TrainingWarning
-from ehf_sym.errors import ActionError
+from ehf_sym.errors import ActionError, DataWarning
 
 __all__ = [
     "ActionError",
@@ -36,6 +36,7 @@ __all__ = [
     "AdamSettings",
     "Check",
     "DataFileError",
+    "DataWarning",
     "Diagnosis",
     "Encoder",
     "EncoderCheck",

@@ -22,7 +22,7 @@ import ehf_num as en
 import ehf_sym as es
 from ehf_num.atomic import check_target
 from ehf_num.interrupts import Interrupts, interrupts
-from ehf_num.judge import add_diagnose, add_score
+from ehf_num.judge import add_diagnose, add_points, add_score, read
 from ehf_num.reproduce import add_experiments
 from ehf_sym.errors import ArgumentError, EHFError
 
@@ -108,7 +108,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("points", type=Path, help=".csv, .npy or .npz, one point a row")
+    add_points(parser)
     _add_formulas(parser)
     parser.add_argument("--out", type=Path, required=True, help="the model, .npz")
     parser.add_argument("--enforce", choices=("penalty", "exact", "none"))
@@ -213,7 +213,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     check_target(options.out)
-    x = en.read_points(options.points)
+    x = read(options)
     symmetry = _symmetry(options, x.shape[1])
     if options.base in _NAMED_BASES:
         symmetry = _without_unused(symmetry)

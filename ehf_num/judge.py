@@ -14,6 +14,7 @@ from ehf_num.atomic import atomic_write, check_target
 from ehf_num.diagnosis import Diagnosis
 from ehf_num.estimate import LikelihoodEstimate
 from ehf_num.plot_checks import plot_diagnosis
+from ehf_num.workspace import Array
 
 _PICTURES = (".png", ".pdf", ".svg")
 
@@ -42,8 +43,30 @@ def add_diagnose(parser: argparse.ArgumentParser) -> None:
 
 def _add_model_and_points(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path)
-    parser.add_argument("points", type=Path, help=".csv, .npy or .npz, one point a row; held out")
+    add_points(parser, "; held out")
     parser.add_argument("--seed", type=int, default=0)
+
+
+def add_points(parser: argparse.ArgumentParser, remark: str = "") -> None:
+    """Add a file of points and which of its columns are coordinates."""
+    parser.add_argument(
+        "points", type=Path, help=f".csv, .tsv, .txt, .npy or .npz, one point a row{remark}"
+    )
+    parser.add_argument(
+        "--columns",
+        metavar="NAME,...",
+        help="which columns are coordinates, by name, or by place counted from 0",
+    )
+
+
+def read(options: argparse.Namespace) -> Array:
+    """Read the points that a command was given."""
+    if options.columns is None:
+        return en.read_points(options.points)
+    words = [word.strip() for word in options.columns.split(",")]
+    return en.read_points(
+        options.points, usecols=[int(word) if word.isdecimal() else word for word in words]
+    )
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -51,7 +74,7 @@ def _score(options: argparse.Namespace) -> int:
         if options.out.suffix != ".csv":
             raise en.DataFileError(f"--out was {options.out}; it should end in .csv")
         check_target(options.out)
-    model, x = en.load(options.model), en.read_points(options.points)
+    model, x = en.load(options.model), read(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", en.LikelihoodWarning)
         estimate = model.likelihood(
@@ -87,7 +110,7 @@ def _diagnose(options: argparse.Namespace) -> int:
                 f"--plot was {options.plot}; it should end in .png, .pdf or .svg"
             )
         check_target(options.plot)
-    model, x = en.load(options.model), en.read_points(options.points)
+    model, x = en.load(options.model), read(options)
     diagnosis = model.diagnose(
         x, epsilon=options.epsilon, n_samples=options.n_samples, rng=options.seed
     )

@@ -17,6 +17,10 @@ class ArgumentError(EHFError, ValueError):
     """An argument has the wrong type, shape or range."""
 
 
+class DataWarning(UserWarning):
+    """Data were taken as they are, and may not be what they seem."""
+
+
 class ClosureError(EHFError, ValueError):
     """Generators are not closed under the bracket, or not within the bound on the dimension.
 

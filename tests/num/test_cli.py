@@ -168,6 +168,21 @@ def test_fit_names_the_bad_line(tmp_path, capsys):
     assert not (tmp_path / "m.npz").exists()
 
 
+@pytest.mark.parametrize("columns", ["x,y", "1, 2"])
+def test_commands_take_some_columns(columns, tmp_path, capsys):
+    points, out = tmp_path / "points.csv", tmp_path / "m.npz"
+    rows = [f"star {k};{a!r};{b!r}" for k, (a, b) in enumerate(en.rings().sample(20, rng=0))]
+    text = "\n".join(["name;x;y", *rows]).replace("np.float64(", "").replace(")", "")
+    points.write_text(text.replace(".", ","))
+    fit = ["fit", str(points), "--columns", columns, "--out", str(out), "--iterations", "1"]
+    assert main([*fit, "--hidden", "4"]) == 0
+    assert en.load(out).dim == 2
+    assert main(["score", str(out), str(points), "--columns", columns, "--n-samples", "8"]) == 0
+    capsys.readouterr()
+    assert main(["score", str(out), str(points), "--columns", "x,z"]) == 3
+    assert "no column 'z'" in capsys.readouterr().err
+
+
 def test_fit_refuses_before_it_trains(tmp_path, capsys):
     en.write_points(tmp_path / "x.csv", en.rings().sample(30, rng=0))
     fit = ("fit", tmp_path / "x.csv", "--generator", ROTATION, *QUICK)
