@@ -12,9 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import scipy
 import sympy as sp
+from autograd import make_vjp
+from autograd.extend import defvjp, primitive
+from autograd.tracer import isbox
 
 from ehf_num.factors import Factor, tabulate
 from ehf_num.taped import on_tape
@@ -53,7 +57,13 @@ class NumericBase:
 
     def log_prob(self, state: Any) -> Any:
         """Evaluate ln π(s): (n, 2d) to (n,), nats. Differentiable on the tape."""
+        if isbox(state) and self._with_gradient is not None:
+            return _log_density(state, of=self, kept=[])
         return self._formula(state) - self.log_normalizer
+
+    def formula(self, state: Any) -> Any:
+        """Evaluate ln π(s) + ln Z by its formula, differentiable to any order."""
+        return self._formula(state)
 
     def value_and_gradient(self, states: Array) -> Array:
         """Evaluate ln π(s) and ∂ln π/∂s at once, off the tape: (n, 2d) to (n, 1 + 2d), nats.
@@ -90,6 +100,26 @@ class NumericBase:
             If a user's sampler returns something else than n finite states.
         """
         return self._sampler(n, rng).astype(dtype, copy=False)
+
+
+@primitive  # type: ignore[untyped-decorator]
+def _log_density(states: Array, of: NumericBase, kept: list[Array]) -> Array:
+    """Evaluate ln π, and keep its gradient, which is found with it."""
+    values = of.value_and_gradient(states)
+    kept.append(values[:, 1:])
+    return values[:, 0]
+
+
+def _log_density_vjp(_answer: Any, states: Any, of: NumericBase, kept: list[Array]) -> Any:
+    def vjp(cotangent: Any) -> Any:
+        if isbox(states):
+            return make_vjp(of.formula)(states)[0](cotangent)
+        return anp.expand_dims(cotangent, 1) * kept[0]
+
+    return vjp
+
+
+defvjp(_log_density, _log_density_vjp, argnums=(0,))
 
 
 def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBase:

@@ -16,6 +16,7 @@ landing: it has no variance left where h is exact.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,6 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num import checks
-from ehf_num.direct_step import direct_step, log_mean_exp
 from ehf_num.encoder_score import encoder_score
 from ehf_num.minibatch import Minibatch
 from ehf_num.objective import Objective
@@ -82,8 +82,6 @@ class Bound:
     ) -> Array:
         """Evaluate the bound and the mean squares, and write the Lagrangian's gradient.
 
-        It is found without a tape where every piece of the loss allows that, see `direct_step`.
-
         Parameters
         ----------
         objective : Objective
@@ -103,23 +101,15 @@ class Bound:
         ndarray, shape (1 + C,)
             The bound's mean, and the mean squares.
         """
-        inputs = objective, arrays, batch, multipliers.astype(batch.x.dtype, copy=False)
-        weighted = self.objective == "importance"
-        terms = direct_step(*inputs, out, draws=self.draws, weighted=weighted)
-        if terms is None:
-            terms, bars = self.on_tape(*inputs)
-            np.concatenate([bar.ravel() for bar in bars], out=out)
-        return terms
-
-    def on_tape(
-        self, objective: Objective, arrays: Sequence[Array], batch: Minibatch, rates: Array
-    ) -> tuple[Array, list[Array]]:
-        """Return terms and gradient by autograd: what `direct_step` is held against."""
+        rates = multipliers.astype(batch.x.dtype, copy=False)
         if self.objective == "importance":
-            return self._doubly_reparametrized(objective, arrays, batch, rates)
-        inputs = batch.x, batch.noise, batch.base_states
-        vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, *inputs), arrays)
-        return terms, vjp(np.concatenate([np.full(1, -1, rates.dtype), rates]))
+            terms, bars = self._doubly_reparametrized(objective, arrays, batch, rates)
+        else:
+            inputs = batch.x, batch.noise, batch.base_states
+            vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, *inputs), arrays)
+            bars = vjp(np.concatenate([np.full(1, -1, rates.dtype), rates]))
+        np.concatenate([bar.ravel() for bar in bars], out=out)
+        return terms
 
     def _doubly_reparametrized(
         self, objective: Objective, arrays: Sequence[Array], batch: Minibatch, rates: Array
@@ -152,3 +142,11 @@ class Bound:
         )
         terms = np.concatenate([np.mean(log_means, keepdims=True), values[count:]])
         return terms, [a + b for a, b in zip(flow_bars, encoder_bars, strict=True)]
+
+
+def log_mean_exp(log_weights: Array) -> Array:
+    """Evaluate ln mean_k exp: (n, K) to (n,)."""
+    top = log_weights.max(axis=1)
+    sums = np.exp(log_weights - top[:, np.newaxis]).sum(axis=1)
+    result: Array = top + np.log(sums) - math.log(log_weights.shape[1])
+    return result

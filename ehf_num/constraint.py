@@ -97,40 +97,6 @@ class Constraint:
         parts = 2 if self.split else 1
         return mean_squared_brackets(fields, self.gradients(states), parts, self.normalized)
 
-    def squares_and_slopes(self, fields: Array, states: Array, rates: Array) -> tuple[Array, Array]:
-        """Evaluate `mean_squares`, and the slope of their sum, each times its rate, in the fields.
-
-        Parameters
-        ----------
-        fields : ndarray, shape (n J, 2d)
-            X_{H_j}, those at one state together.
-        states : ndarray, shape (n, 2d)
-            Where.
-        rates : ndarray, shape (K,) or, split, (2K,)
-            Factors.
-
-        Returns
-        -------
-        squares : ndarray, shape (K,) or, split, (2K,)
-            Zeros where there are no states.
-        slopes : ndarray, shape (n J, 2d)
-            By the fields.
-        """
-        if not len(states):
-            return np.zeros_like(rates), np.zeros_like(fields)
-        parts = 2 if self.split else 1
-        each = fields.reshape(len(states), -1, fields.shape[1])
-        halves, slopes = _in_parts(each, parts), _in_parts(self.gradients(states), parts)
-        brackets = ratios = np.einsum("nki,nji->njk", slopes, halves)
-        if self.normalized:
-            ratios = brackets / _scale(halves, slopes)
-        squares = _means(brackets, ratios, parts)
-        factors = _factors(rates, len(fields), len(states), parts)
-        bars = np.einsum("njk,nki->nji", ratios * factors, slopes)
-        if self.normalized:
-            bars -= _shrinking(ratios, factors, slopes) * halves
-        return squares, _put_together(bars, parts).reshape(fields.shape)
-
 
 def brackets_with(gradients: Any, fields: Any) -> Any:
     """Evaluate {g_k, H} = ∂g_k/∂s · X_H.

@@ -7,36 +7,31 @@ those and of q (Dinh, Sohl-Dickstein & Bengio, arXiv:1605.08803):
 
 What the components are is the frame's business: the coordinates themselves, or the components
 along directions that move with the symmetry, which makes h equivariant by construction. What no
-direction reaches is a vector of which the length alone is looked at and scaled.
+direction reaches is a vector R of which the length alone is looked at and scaled: its ratio ρ to
+what it was at first counts as one more odd component.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import pairwise
+from functools import partial
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.tracer import isbox
+from autograd.extend import defvjp, defvjp_argnums, primitive
 
-from ehf_num.coupling_rows import HALF_LOG_2PI, LARGEST_LOG_SCALE, TINY, CouplingKernel
-from ehf_num.fused import fuse
+from ehf_num.engine import relu_network
 from ehf_num.momentum_frames import MomentumFrame
-from ehf_num.networks import Weights, init_relu, relu_network_reference
-from ehf_num.parallel import one_blas_thread, run_all, share_count, shares
-from ehf_num.tape import part
+from ehf_num.networks import Weights, init_relu
+from ehf_num.tape import make_vjp, part
 from ehf_num.workspace import Array
 
-
-@dataclass(frozen=True)
-class _Components:
-    """The components of a momentum: some columns (n, 1) each, and the vector left (n, d)."""
-
-    columns: tuple[Any, ...]
-    rest: Any | None
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+_LARGEST_LOG_SCALE = 3.0  # of one layer: exp does not run away
+_TINY = 1e-12  # under a root: its slope at zero is infinite
 
 
 @dataclass(frozen=True)
@@ -79,12 +74,8 @@ class CouplingEncoder:
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw each layer's network, its last layer zero: h starts as N(0, 1)."""
         arrays: list[Array] = []
-        for layer in range(self.layers):
-            kept, moved = self._roles(layer)
-            inputs, outputs = self.frame.features + len(kept), 2 * len(moved)
-            if self._rest_size:
-                inputs, outputs = (inputs, outputs + 1) if layer % 2 else (inputs + 1, outputs)
-            network = init_relu((inputs, *self.hidden, outputs), rng, dtype)
+        for layer in self._layers():
+            network = init_relu((layer.inputs, *self.hidden, layer.outputs), rng, dtype)
             network[-2][:] = 0
             arrays += network
         return arrays
@@ -95,102 +86,226 @@ class CouplingEncoder:
         A derivative in q is there if the frame's formulas have one: a `MovingFrame` has none, and
         raises ArgumentError for a q that is on the tape.
         """
-        draw = self._reference if isbox(q) else self._fused
-        drawn = draw(q, noise, *weights)
-        return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
+        features, directions = self.frame.at(q)
+        parts = _Parts(noise, directions)
+        halves = list(parts.halves)
+        log_h = -0.5 * anp.sum(noise**2, axis=1) - self.dim * _HALF_LOG_2PI
+        for layer, network in zip(self._layers(), self._networks(weights), strict=True):
+            outputs = relu_network(layer.seen(features, halves, parts), *network)
+            moved = _coupled(outputs, halves[layer.parity], layer.scaled)
+            halves[layer.parity] = part(moved, np.s_[:, :-1])
+            log_h = log_h - part(moved, np.s_[:, -1])
+        return parts.joined(halves), log_h
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
-        """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d)."""
-        ready = self.kernel(weights)
-        count = share_count(len(q), ready.multiply_adds, q.itemsize)
+        """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d).
 
-        def of_rows(rows: slice) -> Array:
-            share = ready.share(keep=True)
-            share.forward(q[rows], noise[rows])
-            return share.score()
+        The slope u = ∂ ln h/∂p goes outwards from the noise, where it is −z, through the inverse
+        of each layer x_b ← exp(s) x_b + t of k dimensions:
 
-        with one_blas_thread():
-            return np.concatenate(run_all([partial(of_rows, s) for s in shares(len(q), count)]))
+            s̄ = −u_b x_b − k,      t̄ = −u_b exp(−s),      u_b ← u_b exp(−s)
 
-    def kernel(self, weights: Weights) -> CouplingKernel:
-        """Make weights ready for rows, which go through a draw and back without a tape."""
-        networks = [tuple(network) for network in self._networks(weights)]
-        return CouplingKernel(self.dim, self._compiled_frame, networks)
-
-    @cached_property
-    def _compiled_frame(self) -> MomentumFrame:
-        # Its formulas are compiled on first use: here, not by several threads at once.
-        self.frame.at(np.empty((0, self.dim)))
-        return self.frame
-
-    @cached_property
-    def _fused(self) -> Callable[..., Any]:
-        return fuse(self.kernel, self._reference, row_arguments=2)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # What `fuse` returns does not pickle: a copy makes its own.
-        return CouplingEncoder, (self.dim, self.hidden, self.frame, self.layers)
-
-    def _reference(self, q: Any, noise: Any, *weights: Any) -> Any:
-        """Draw in plain autograd operations: p and ln h in one array (n, d + 1)."""
+        and what s̄ and t̄ say of the other components comes back from the layer's network.
+        """
         features, directions = self.frame.at(q)
-        components = _taken_apart(noise, directions)
-        log_h = -anp.sum(0.5 * noise**2, axis=1) - self.dim * HALF_LOG_2PI
-        for layer, network in enumerate(self._networks(weights)):
-            components, log_scale = self._coupled(layer, network, features, components)
-            log_h = log_h - log_scale
-        p = _put_together(components, directions)
-        return anp.concatenate([p, log_h[:, np.newaxis]], axis=1)
+        parts = _Parts(noise, directions)
+        halves, slopes = list(parts.halves), parts.normal_slopes()
+        for layer, network in zip(self._layers(), self._networks(weights), strict=True):
+            seen = layer.seen(features, halves, parts)
+            pull, outputs = make_vjp(partial(_applied, network), [seen])
+            before, scales = halves[layer.parity], len(layer.scaled)
+            tanh = np.tanh(outputs[:, :scales] / _LARGEST_LOG_SCALE)
+            outward = slopes[layer.parity] * np.exp(-_LARGEST_LOG_SCALE * tanh)
+            scale_bar = -slopes[layer.parity] * before - layer.scaled.astype(q.dtype)
+            scale_bar *= 1 - tanh**2
+            shift_bar = -outward[:, : outputs.shape[1] - scales]
+            (bar,) = pull(np.concatenate([scale_bar, shift_bar], axis=1))
+            slopes[layer.parity] = outward
+            layer.add_seen(bar, slopes[1 - layer.parity], halves, parts)
+            halves[layer.parity] = _coupled(outputs, before, layer.scaled)[:, :-1]
+        return parts.in_coordinates(slopes)
 
-    def _roles(self, layer: int) -> tuple[list[int], list[int]]:
-        """Which columns a layer keeps and which it moves; the rest counts as one more odd one."""
-        indices = list(range(self.frame.directions))
-        even, odd = indices[::2], indices[1::2]
-        return (even, odd) if layer % 2 else (odd, even)
+    def _layers(self) -> Iterator[_Layer]:
+        odd = self.frame.directions // 2
+        even = self.frame.directions - odd
+        for number in range(self.layers):
+            yield _Layer(number % 2, self.frame.features, (even, odd), self._rest_size)
 
-    def _networks(self, weights: Weights) -> list[Weights]:
+    def _networks(self, weights: Weights) -> Iterator[Weights]:
         size = 2 * (len(self.hidden) + 1)
-        starts = range(0, size * (self.layers + 1), size)
-        return [weights[start:end] for start, end in pairwise(starts)]
-
-    def _coupled(
-        self, layer: int, network: Weights, features: Any, components: _Components
-    ) -> tuple[_Components, Any]:
-        """Apply one layer; also Σ s (n,)."""
-        kept, moved = self._roles(layer)
-        columns, rest = list(components.columns), components.rest
-        rest_moves = rest is not None and layer % 2 == 1
-        inputs = [features, *(columns[k] for k in kept)]
-        if rest is not None and not rest_moves:
-            inputs.append(anp.sqrt(anp.sum(rest**2, axis=1, keepdims=True) + TINY))
-        outputs = relu_network_reference(anp.concatenate(inputs, axis=1), *network)
-        scales = len(moved) + rest_moves
-        s = LARGEST_LOG_SCALE * anp.tanh(outputs[:, :scales] * (1 / LARGEST_LOG_SCALE))
-        growth = anp.exp(s)
-        for place, k in enumerate(moved):
-            shift = outputs[:, scales + place : scales + place + 1]
-            columns[k] = columns[k] * growth[:, place : place + 1] + shift
-        log_scale = anp.sum(s, axis=1)
-        if rest_moves:
-            rest = rest * growth[:, -1:]
-            log_scale = log_scale + (self._rest_size - 1) * s[:, -1]
-        return _Components(tuple(columns), rest), log_scale
+        for start in range(0, size * self.layers, size):
+            yield weights[start : start + size]
 
 
-def _taken_apart(noise: Any, directions: Array | None) -> _Components:
-    """Components of noise (n, d) along the directions (n, d, m)."""
-    if directions is None:
-        return _Components(tuple(noise[:, k : k + 1] for k in range(noise.shape[1])), None)
-    along = anp.einsum("nim,ni->nm", directions, noise)
-    columns = tuple(along[:, k : k + 1] for k in range(along.shape[1]))
-    if directions.shape[1] == directions.shape[2]:
-        return _Components(columns, None)
-    return _Components(columns, noise - anp.einsum("nim,nm->ni", directions, along))
+@dataclass(frozen=True)
+class _Layer:
+    """A layer that moves the components of one parity.
+
+    Attributes
+    ----------
+    parity : int
+        Of the components that are moved.
+    features : int
+        How many functions of q the network sees.
+    components : tuple of int
+        How many even and odd components there are, ρ not counted.
+    rest_size : int
+        Dimension of the vector that ρ scales.
+    """
+
+    parity: int
+    features: int
+    components: tuple[int, int]
+    rest_size: int
+
+    @property
+    def scaled(self) -> Array:
+        """How many dimensions each of the layer's s scales."""
+        ones = np.ones(self.components[self.parity])
+        return np.append(ones, self.rest_size) if self.rest_size and self.parity else ones
+
+    @property
+    def _sees_rest(self) -> bool:
+        """Whether the network is given the length of the rest."""
+        return bool(self.rest_size and not self.parity)
+
+    @property
+    def inputs(self) -> int:
+        """What the network sees: functions of q, and the components of the other parity."""
+        return self.features + self.components[1 - self.parity] + self._sees_rest
+
+    @property
+    def outputs(self) -> int:
+        """What it gives: s, then t for all but ρ."""
+        return len(self.scaled) + self.components[self.parity]
+
+    def seen(self, features: Any, halves: list[Any], parts: _Parts) -> Any:
+        """Put together what the network sees."""
+        kept = halves[1 - self.parity]
+        if not self._sees_rest:
+            return anp.concatenate([features, kept], axis=1)
+        ratio = part(kept, np.s_[:, -1:])
+        length = anp.sqrt(ratio**2 * parts.square + _TINY)
+        return anp.concatenate([features, part(kept, np.s_[:, :-1]), length], axis=1)
+
+    def add_seen(self, bar: Array, slopes: Array, halves: list[Array], parts: _Parts) -> None:
+        """Add what cotangents of `seen` say of the components that are kept."""
+        kept = self.components[1 - self.parity]
+        slopes[:, :kept] += bar[:, self.features : self.features + kept]
+        if self._sees_rest:
+            ratio = halves[1][:, -1:]
+            length = np.sqrt(ratio**2 * parts.square + _TINY)
+            slopes[:, -1:] += bar[:, -1:] * ratio * parts.square / length
 
 
-def _put_together(components: _Components, directions: Array | None) -> Any:
-    """Undo `_taken_apart`."""
-    if directions is None:
-        return anp.concatenate(components.columns, axis=1)
-    parts = [directions[:, :, k] * column for k, column in enumerate(components.columns)]
-    return sum(parts if components.rest is None else [components.rest, *parts])
+def _applied(network: Weights, inputs: list[Any]) -> Any:
+    return relu_network(*inputs, *network)
+
+
+class _Parts:
+    """Noise (n, d) as even and odd components along directions, and the vector R left of it.
+
+    Where there is such a vector, the odd components (n, m + 1) end in a column of ρ, which is 1.
+    """
+
+    def __init__(self, noise: Any, directions: Array | None) -> None:
+        self._directions = directions
+        self._fills = directions is None or directions.shape[2] == directions.shape[1]
+        even, odd = self._halves_of(noise)
+        if not self._fills:
+            self.rest = noise - self._vectors([even, odd])
+            self.square = anp.sum(self.rest**2, axis=1, keepdims=True)  # |R|²
+            odd = anp.concatenate([odd, np.ones((len(noise), 1), odd.dtype)], axis=1)
+        self.halves: list[Any] = [even, odd]
+
+    def _along(self, parity: int) -> Array:
+        return self._directions[:, :, parity::2]  # type: ignore[index]
+
+    def _halves_of(self, vectors: Any) -> list[Any]:
+        """Project vectors (n, d) on the directions."""
+        if self._directions is None:
+            return [part(vectors, np.s_[:, parity::2]) for parity in (0, 1)]
+        return [anp.einsum("nim,ni->nm", self._along(parity), vectors) for parity in (0, 1)]
+
+    def _vectors(self, halves: list[Any]) -> Any:
+        """Add up directions; undoes `_halves_of` but for what no direction reaches."""
+        if self._directions is None:
+            return _woven(*halves)
+        return sum(anp.einsum("nim,nm->ni", self._along(k), half) for k, half in enumerate(halves))
+
+    def joined(self, halves: list[Any]) -> Any:
+        """Put the momenta together."""
+        if self._fills:
+            return self._vectors(halves)
+        even, odd = halves
+        along = self._vectors([even, part(odd, np.s_[:, :-1])])
+        return along + part(odd, np.s_[:, -1:]) * self.rest
+
+    def normal_slopes(self) -> list[Array]:
+        """Evaluate the slopes of ln N(noise) by the components: −c and, by ρ, −|R|²."""
+        even, odd = self.halves
+        return [-even, -odd if self._fills else np.concatenate([-odd[:, :-1], -self.square], 1)]
+
+    def in_coordinates(self, slopes: list[Array]) -> Array:
+        """Turn slopes by the last components into those by the momenta."""
+        if self._fills:
+            total: Array = self._vectors(slopes)
+            return total
+        # A slope by ρ is one along R times |R|²: where R is 0, there is none.
+        even, odd = slopes
+        along = np.zeros_like(self.square)
+        np.divide(odd[:, -1:], self.square, out=along, where=self.square > 0)
+        total = self._vectors([even, odd[:, :-1]]) + along * self.rest
+        return total
+
+
+@primitive  # type: ignore[untyped-decorator]
+def _coupled(outputs: Array, moved: Array, scaled: Array) -> Array:
+    """Evaluate x exp(s) + t and Σ k s, side by side: (n, a + b) and (n, a) to (n, a + 1).
+
+    The first a outputs are s before it is bounded, the others t of the first b components; k is
+    how many dimensions each s scales.
+    """
+    scales = moved.shape[1]
+    log_scale = _LARGEST_LOG_SCALE * np.tanh(outputs[:, :scales] * (1 / _LARGEST_LOG_SCALE))
+    result = np.empty((len(moved), scales + 1), moved.dtype)
+    np.multiply(moved, np.exp(log_scale), out=result[:, :-1])
+    result[:, : outputs.shape[1] - scales] += outputs[:, scales:]
+    np.einsum("ns,s->n", log_scale, scaled.astype(moved.dtype), out=result[:, -1])
+    return result
+
+
+def _coupled_vjp(
+    argnums: tuple[int, ...], _answer: Any, args: tuple[Any, ...], _keywords: Any
+) -> Any:
+    outputs, moved, scaled = args
+    scales = moved.shape[1]
+    tanh = anp.tanh(outputs[:, :scales] * (1 / _LARGEST_LOG_SCALE))
+    growth = anp.exp(_LARGEST_LOG_SCALE * tanh)
+
+    def vjp(bar: Any) -> tuple[Any, ...]:
+        before = bar[:, :-1] * growth
+        scale_bar = before * moved + bar[:, -1:] * scaled.astype(moved.dtype)
+        shift_bar = bar[:, : outputs.shape[1] - scales]
+        both = anp.concatenate([scale_bar * (1 - tanh**2), shift_bar], axis=1)
+        return tuple([(both, before)[argnum] for argnum in argnums])
+
+    return vjp
+
+
+defvjp_argnums(_coupled, _coupled_vjp)
+
+
+@primitive  # type: ignore[untyped-decorator]
+def _woven(even: Array, odd: Array) -> Array:
+    """Put columns side by side, an even one before an odd one."""
+    whole = np.empty((len(even), even.shape[1] + odd.shape[1]), even.dtype)
+    whole[:, ::2], whole[:, 1::2] = even, odd
+    return whole
+
+
+defvjp(
+    _woven,
+    lambda *_: lambda bar: part(bar, np.s_[:, ::2]),
+    lambda *_: lambda bar: part(bar, np.s_[:, 1::2]),
+)

@@ -11,9 +11,9 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num import checks
-from ehf_num.fused import fuse
+from ehf_num.engine import InC, relu_network
+from ehf_num.native import NativeDraw, takes
 from ehf_num.networks import Weights, init_relu, relu_network_reference, softplus
-from ehf_num.relu_network import relu_kernel, relu_network
 from ehf_num.tape import part
 from ehf_num.workspace import Array
 
@@ -89,62 +89,11 @@ class GaussianEncoder:
         drawn = _draw(q, noise, *weights)
         return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
 
-    def kernel(self, weights: tuple[Array, ...]) -> _GaussianKernel:
-        """Make weights ready for rows, which go through a draw and back without a tape."""
-        return _GaussianKernel(weights)
-
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −noise/σ at the p drawn from the noise: (n, d)."""
         before = relu_network(q, *weights[len(weights) // 2 :])
         score: Array = -noise / softplus(before + _SOFTPLUS_SHIFT)
         return score
-
-
-class _GaussianKernel:
-    """Both networks of h, ready for the products."""
-
-    def __init__(self, weights: tuple[Array, ...]) -> None:
-        half = len(weights) // 2
-        self.mean, self.scale = relu_kernel(weights[:half]), relu_kernel(weights[half:])
-        self.multiply_adds = self.mean.multiply_adds + self.scale.multiply_adds
-
-    def share(self, *, keep: bool) -> _GaussianRows:
-        """Begin with some rows."""
-        return _GaussianRows(self, keep=keep)
-
-
-class _GaussianRows:
-    """Points and noise become momenta and ln h, in one array (r, d + 1)."""
-
-    def __init__(self, kernel: _GaussianKernel, *, keep: bool) -> None:
-        self._mean, self._scale = kernel.mean.share(keep=keep), kernel.scale.share(keep=keep)
-
-    def forward(self, q: Array, noise: Array) -> tuple[Array]:
-        """Draw p = μ + σ noise and evaluate ln h."""
-        (mean,), (before,) = self._mean.forward(q), self._scale.forward(q)
-        before += _SOFTPLUS_SHIFT
-        scale = softplus(before)
-        self._noise, self._spread, self._inverse = noise, scale, 1 / scale
-        drawn = np.empty((len(q), q.shape[1] + 1), q.dtype)
-        np.multiply(scale, noise, out=drawn[:, :-1])
-        drawn[:, :-1] += mean
-        drawn[:, -1] = _log_density(np.log(scale), noise)
-        return (drawn,)
-
-    def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
-        """Turn the cotangent (r, d + 1) into those of points, noise and weights."""
-        p_bar, log_bar = cotangent[:, :-1], cotangent[:, -1:]
-        scale_bar = p_bar * self._noise - log_bar * self._inverse
-        (q_bar,), mean_bars = self._mean.pull_back(p_bar)
-        slope = -np.expm1(-self._spread)  # the sigmoid, as a function of the soft-plus
-        (other,), scale_bars = self._scale.pull_back(scale_bar * slope)
-        noise_bar = p_bar * self._spread - log_bar * self._noise
-        return [q_bar + other, noise_bar], mean_bars + scale_bars
-
-    def score(self) -> Array:
-        """Evaluate ∂ ln h(p|q)/∂p at the momenta that `forward` drew: (r, d)."""
-        result: Array = -self._noise * self._inverse
-        return result
 
 
 def _log_density(log_scale: Any, noise: Any) -> Any:
@@ -161,4 +110,8 @@ def _reference(q: Any, noise: Any, *weights: Any) -> Any:
     return anp.concatenate([mean + scale * noise, log_h[:, np.newaxis]], axis=1)
 
 
-_draw = fuse(_GaussianKernel, _reference, row_arguments=2)
+def _kernel(weights: tuple[Array, ...]) -> NativeDraw | None:
+    return NativeDraw(weights) if takes(weights) else None
+
+
+_draw = InC(_kernel, _reference, row_arguments=2)

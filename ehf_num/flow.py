@@ -9,7 +9,7 @@ from typing import Any
 import autograd.numpy as anp
 
 from ehf_num.hamiltonian import Separable, vector_field
-from ehf_num.integrators import Integrator, Leapfrog, chained
+from ehf_num.integrators import Integrator, Leapfrog
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class HamiltonianFlow:
     def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Pull data states back, and evaluate every Hamiltonian's vector field elsewhere.
 
-        For network Hamiltonians under leapfrog, all of it is one tape node.
+        For networks under leapfrog, all of it is one tape node where the kernels in C take them.
 
         Parameters
         ----------
@@ -67,10 +67,12 @@ class HamiltonianFlow:
         fields : ndarray, shape (m, number of Hamiltonians, 2d)
             X_H, that of H_1 first.
         """
-        if isinstance(self.integrator, Leapfrog) and chained(self.hamiltonians) is not None:
+        if isinstance(self.integrator, Leapfrog):
             dt, last_first = -self.integrator.step_size, self.hamiltonians[::-1]
-            states, fields = self.integrator.chain(last_first, q, p, probes, dt=dt)
-            return states, fields[:, ::-1] if len(last_first) > 1 else fields
+            in_c = self.integrator.chain(last_first, q, p, probes, dt=dt)
+            if in_c is not None:
+                states, fields = in_c
+                return states, fields[:, ::-1] if len(last_first) > 1 else fields
         return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
 
     def fields(self, states: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import autograd.numpy as anp
 
-from ehf_num.energy_gradient import energy_gradient
+from ehf_num.engine import energy_gradient
 from ehf_num.networks import Weights, energy
 
 

@@ -16,14 +16,12 @@ import numpy as np
 from ehf_num.checks import one_of, positive_integer, positive_number
 from ehf_num.hamiltonian import NetworkHamiltonian, Separable
 from ehf_num.invariant_energy import FeatureHamiltonian
-from ehf_num.leapfrog_map import Chain, kept_bytes, leapfrog_chain, schedule
-from ehf_num.native import instructions, takes
+from ehf_num.leapfrog_map import Chain, Rebuilt, kicks_and_drifts
+from ehf_num.networks import kept_numbers
 from ehf_num.quadratic import Quadratics
 from ehf_sym.errors import EHFError
 
 MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
-
-_plans: dict[Any, Chain] = {}  # what was decided: the next step asks the same
 
 
 class Integrator(Protocol):
@@ -64,9 +62,9 @@ class Leapfrog:
     step_size : float
         dt, dimensionless, positive.
     reversible : {"auto", True, False}
-        Whether derivatives of the map of a `NetworkHamiltonian` rebuild its states backwards from
-        the end instead of keeping them: memory does not grow with steps then, for one more
-        forward pass in time. "auto" keeps up to 256 MiB.
+        Whether derivatives of the map of a Hamiltonian with networks rebuild its states backwards
+        from the end instead of keeping them: memory does not grow with steps then, for one more
+        forward pass in time. "auto" keeps up to 256 MiB: of a chain in C, of a map elsewhere.
 
     Raises
     ------
@@ -98,15 +96,24 @@ class Leapfrog:
         return self._flow(hamiltonian, q, p, -self.step_size)
 
     def _flow(self, hamiltonian: Separable, q: Any, p: Any, dt: float) -> tuple[Any, Any]:
-        if chained([hamiltonian]) is not None:
-            states, _ = self.chain([hamiltonian], q, p, dt=dt)
+        in_c = self.chain([hamiltonian], q, p, dt=dt)
+        if in_c is not None:
+            states, _ = in_c
             return states[:, : q.shape[1]], states[:, q.shape[1] :]
-        for is_kick, factor in schedule(self.steps, dt):
-            if is_kick:
-                p = p + factor * hamiltonian.grad_potential(q)
-            else:
-                q = q + factor * hamiltonian.grad_kinetic(p)
-        return q, p
+        if self._rebuilds(hamiltonian, len(q)):
+            return Rebuilt(self.steps, dt, hamiltonian)(q, p)
+        velocity, slope = hamiltonian.grad_kinetic, hamiltonian.grad_potential
+        return kicks_and_drifts(self.steps, dt, velocity, slope, q, p)
+
+    def _rebuilds(self, hamiltonian: Separable, rows: int) -> bool:
+        """Whether the reference takes this map back from its end."""
+        if self.reversible is False or not isinstance(
+            hamiltonian, NetworkHamiltonian | FeatureHamiltonian
+        ):
+            return False
+        potential = hamiltonian.potential_weights
+        kept = (2 * self.steps + 1) * kept_numbers(potential) * potential[0].dtype.itemsize
+        return self.reversible is True or rows * kept > MOST_KEPT
 
     def chain(
         self,
@@ -116,40 +123,26 @@ class Leapfrog:
         probes: Any = None,
         *,
         dt: float,
-    ) -> tuple[Any, Any]:
-        """Take q, p (n, d) through the map of each Hamiltonian in turn, as one tape node.
+    ) -> tuple[Any, Any] | None:
+        """Take q, p (n, d) through the map of each Hamiltonian in turn, in C as one tape node.
 
-        The Hamiltonians are such as `chained` finds. Returns the states (n, 2d), and the vector
-        fields of all Hamiltonians at the probes (m, 2d): (m, len(hamiltonians), 2d).
+        Returns the states (n, 2d), and the vector fields of all Hamiltonians at the probes
+        (m, 2d): (m, len(hamiltonians), 2d). None: no kernel takes such Hamiltonians.
         """
-        if probes is None:
-            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
-        chain, weights = self.plan(hamiltonians, len(q), len(probes), dt=dt)
-        return leapfrog_chain(chain)(q, p, probes, *weights)
-
-    def plan(
-        self, hamiltonians: Sequence[Any], rows: int, probes: int, *, dt: float
-    ) -> tuple[Chain, list[Any]]:
-        """Decide on the chain for so many rows, and put its weights in a row."""
         features = chained(hamiltonians)
         if features is None:
-            raise EHFError("hamiltonians are not networks that one chain takes; see `chained`")
+            return None
         weights = [
             array for h in hamiltonians for array in (*h.kinetic_weights, *h.potential_weights)
         ]
-        shapes = tuple([w.shape for w in weights])
-        sizes = shapes, weights[0].dtype, rows, probes, MOST_KEPT
-        key = self, features, sizes, dt, instructions()
-        chain = _plans.get(key)
-        if chain is None:
-            chain = Chain(self.steps, dt, len(hamiltonians), self.reversible is True, features)
-            if self.reversible == "auto":
-                rebuild = kept_bytes(weights, chain, rows, probes) > MOST_KEPT
-                chain = replace(chain, rebuild=rebuild)
-            if len(_plans) > 256:
-                _plans.clear()
-            _plans[key] = chain
-        return chain, weights
+        chain = Chain(self.steps, dt, len(hamiltonians), self.reversible is True, features)
+        if not chain.applies(weights):
+            return None
+        if probes is None:
+            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
+        if self.reversible == "auto" and chain.kept_bytes(weights, len(q), len(probes)) > MOST_KEPT:
+            chain = replace(chain, rebuild=True)
+        return chain(q, p, probes, *weights)
 
 
 def chained(
@@ -157,8 +150,8 @@ def chained(
 ) -> tuple[Quadratics, Quadratics] | tuple[None, None] | None:
     """Find what every K and every U is a network of: (None, None) for p and q themselves.
 
-    None where one chain cannot hold the Hamiltonians: some are no networks, or networks of
-    functions that are not quadratic, or of such without the kernels in C.
+    None where one chain in C cannot hold the Hamiltonians: some are no networks, or networks of
+    functions that are not quadratic.
     """
     if all(isinstance(h, NetworkHamiltonian) for h in hamiltonians):
         return (None, None)
@@ -169,10 +162,7 @@ def chained(
     ):
         return None
     of_p, of_q = first.of_p.quadratics, first.of_q.quadratics
-    if of_p is None or of_q is None:
-        return None
-    in_c = takes(first.kinetic_weights, 2 * len(hamiltonians), (of_p, of_q))
-    return (of_p, of_q) if in_c else None
+    return None if of_p is None or of_q is None else (of_p, of_q)
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,25 @@
 """Energies that are networks of invariants: {g, H} = 0 whatever the weights.
 
 K(p) = network(J(p)) has the gradient (∂J/∂p)ᵀ ∂network. Invariants of degree two at the most go
-into the kernels in C as matrices; others, and their Jacobian, come through the bridge, exact, and
-the network's own gradient is the fused kernel's.
+into the kernels in C as matrices; others, and their Jacobian, come through the bridge, exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import autograd.numpy as anp
 import sympy as sp
 
-from ehf_num.energy_gradient import energy_gradient
-from ehf_num.fused import fuse
-from ehf_num.native import takes
-from ehf_num.native_rows import NativeNetwork
+from ehf_num.engine import InC, energy_gradient
+from ehf_num.native import NativeNetwork, takes
 from ehf_num.networks import Weights, energy, energy_gradient_reference
 from ehf_num.quadratic import Quadratics, quadratics
 from ehf_num.taped import on_tape
+from ehf_num.workspace import Array
 from ehf_sym import Invariants, to_numpy
 from ehf_sym.bridge import NumpyFormula
 
@@ -48,12 +46,18 @@ class Features:
     quadratics: Quadratics | None
 
     @cached_property
-    def fused(self) -> Callable[..., Any]:
-        """(x, *weights) to the gradient of an energy network of these functions, in C."""
-        return fuse(
-            lambda weights: NativeNetwork("energy", weights, self.quadratics),
-            partial(feature_gradient_reference, self.quadratics),
-        )
+    def energy_gradient(self) -> Callable[..., Any]:
+        """(x, *weights) to the gradient of an energy network of these functions."""
+        return InC(self._kernel, self._reference)
+
+    def _kernel(self, weights: tuple[Array, ...]) -> NativeNetwork | None:
+        if self.quadratics is None or not takes(weights, features=[self.quadratics]):
+            return None
+        return NativeNetwork("energy", weights, self.quadratics)
+
+    def _reference(self, x: Any, *weights: Any) -> Any:
+        slopes = energy_gradient(self.values(x), *weights)
+        return anp.sum(anp.expand_dims(slopes, 2) * self.jacobian(x), axis=1)
 
     @property
     def count(self) -> int:
@@ -119,11 +123,11 @@ class FeatureHamiltonian:
 
     def grad_kinetic(self, p: Any) -> Any:
         """Evaluate ∂K/∂p: (n, d) to (n, d)."""
-        return _gradient(p, self.of_p, self.kinetic_weights)
+        return self.of_p.energy_gradient(p, *self.kinetic_weights)
 
     def grad_potential(self, q: Any) -> Any:
         """Evaluate ∂U/∂q: (n, d) to (n, d)."""
-        return _gradient(q, self.of_q, self.potential_weights)
+        return self.of_q.energy_gradient(q, *self.potential_weights)
 
 
 def feature_gradient_reference(features: Quadratics | None, x: Any, *weights: Any) -> Any:
@@ -131,11 +135,4 @@ def feature_gradient_reference(features: Quadratics | None, x: Any, *weights: An
     if features is None:
         return energy_gradient_reference(x, *weights)
     slopes = energy_gradient_reference(features.values(x), *weights)
-    return anp.sum(anp.expand_dims(slopes, 2) * features.jacobian(x), axis=1)
-
-
-def _gradient(x: Any, features: Features, weights: Weights) -> Any:
-    if features.quadratics is not None and takes(weights, features=[features.quadratics]):
-        return features.fused(x, *weights)
-    slopes = energy_gradient(features.values(x), *weights)
     return anp.sum(anp.expand_dims(slopes, 2) * features.jacobian(x), axis=1)

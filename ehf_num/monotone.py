@@ -18,10 +18,8 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from ehf_num.fused import fuse
-from ehf_num.networks import Weights, init_relu, relu_network_reference, sigmoid, softplus
-from ehf_num.relu_network import relu_kernel
-from ehf_num.tape import part
+from ehf_num.engine import relu_network
+from ehf_num.networks import Weights, init_relu, softplus
 from ehf_num.workspace import Array
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -66,99 +64,32 @@ class MonotoneEncoder:
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, 1) into p ~ h(p|q) (n, 1) and ln h(p|q) (n,) in nats."""
-        drawn = _draw(q, noise, *weights)
-        return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
+        bumps = _Bumps(relu_network(q, *weights), noise)
+        log_h = -0.5 * noise**2 - _HALF_LOG_2PI - anp.log(bumps.slope)
+        return bumps.value, log_h[:, 0]
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −(z + f″/f′)/f′ at p = f(z), z the noise: (n, 1)."""
-        share = self.kernel(weights).share(keep=False)
-        share.forward(q, noise)
-        return share.score()
-
-    def kernel(self, weights: Weights) -> MonotoneKernel:
-        """Make weights ready for rows, which go through a draw and back without a tape."""
-        return MonotoneKernel(tuple(weights))
-
-
-class MonotoneKernel:
-    """The network of h, ready for the products."""
-
-    def __init__(self, weights: tuple[Array, ...]) -> None:
-        self.network = relu_kernel(weights)
-        self.multiply_adds = self.network.multiply_adds
-
-    def share(self, *, keep: bool) -> MonotoneRows:
-        """Begin with some rows."""
-        return MonotoneRows(self, keep=keep)
-
-
-class MonotoneRows:
-    """Points and noise become momenta and ln h, in one array (r, 2)."""
-
-    def __init__(self, kernel: MonotoneKernel, *, keep: bool) -> None:
-        self._network = kernel.network.share(keep=keep)
-
-    def forward(self, q: Array, noise: Array) -> tuple[Array]:
-        """Draw p and evaluate ln h."""
-        (outputs,) = self._network.forward(q)
-        self._noise, self._before, bumps = noise, outputs, (outputs.shape[1] - 2) // 3
-        self._tanh = np.tanh(outputs[:, :1] * (1 / _LARGEST_LOG_SCALE))
-        self._growth = np.exp(_LARGEST_LOG_SCALE * self._tanh)
-        rates = softplus(outputs[:, 2 : 2 + 2 * bumps])
-        self._heights, self._slopes = rates[:, :bumps], rates[:, bumps:]
-        self._steps = np.tanh(self._slopes * noise + outputs[:, 2 + 2 * bumps :])
-        self._flat = 1 - self._steps**2
-        self._slope = self._growth + _sum(self._heights * self._slopes * self._flat)
-        p = self._growth * noise + outputs[:, 1:2] + _sum(self._heights * self._steps)
-        log_h = -0.5 * noise**2 - _HALF_LOG_2PI - np.log(self._slope)
-        return (np.concatenate([p, log_h], axis=1),)
-
-    def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
-        """Turn the cotangent (r, 2) into those of points, noise and weights."""
-        p_bar, log_bar, noise = cotangent[:, :1], cotangent[:, 1:], self._noise
-        slope_bar = -log_bar / self._slope
-        scale_bar = (p_bar * noise + slope_bar) * self._growth * (1 - self._tanh**2)
-        step_bar = self._heights * (p_bar - 2 * slope_bar * self._slopes * self._steps)
-        inner_bar = step_bar * self._flat
-        rate_bars = np.concatenate(
-            [
-                p_bar * self._steps + slope_bar * self._slopes * self._flat,
-                slope_bar * self._heights * self._flat + inner_bar * noise,
-            ],
-            axis=1,
-        )
-        rate_bars *= sigmoid(self._before[:, 2 : 2 + rate_bars.shape[1]])
-        (q_bar,), weight_bars = self._network.pull_back(
-            np.concatenate([scale_bar, p_bar, rate_bars, inner_bar], axis=1)
-        )
-        noise_bar = p_bar * self._growth + _sum(inner_bar * self._slopes) - log_bar * noise
-        return [q_bar, noise_bar], weight_bars
-
-    def score(self) -> Array:
-        """Evaluate ∂ ln h(p|q)/∂p at the momenta that `forward` drew: (r, 1)."""
-        bend = -2 * _sum(self._heights * self._slopes**2 * self._steps * self._flat)  # f″
-        score: Array = -(self._noise + bend / self._slope) / self._slope
+        bumps = _Bumps(relu_network(q, *weights), noise)
+        score: Array = -(noise + bumps.bend / bumps.slope) / bumps.slope
         return score
 
 
-def _sum(terms: Array) -> Array:
-    total: Array = terms.sum(axis=1, keepdims=True)
-    return total
+class _Bumps:
+    """f(z), f′(z) and f″(z), (n, 1) each, for the network's outputs (n, 2 + 3 k)."""
 
+    def __init__(self, outputs: Any, z: Any) -> None:
+        k = (outputs.shape[1] - 2) // 3
+        growth = anp.exp(_LARGEST_LOG_SCALE * anp.tanh(outputs[:, :1] * (1 / _LARGEST_LOG_SCALE)))
+        heights = softplus(outputs[:, 2 : 2 + k])
+        slopes = softplus(outputs[:, 2 + k : 2 + 2 * k])
+        steps = anp.tanh(slopes * z + outputs[:, 2 + 2 * k :])
+        rises = heights * slopes * (1 - steps**2)
+        self.value = growth * z + outputs[:, 1:2] + anp.sum(heights * steps, axis=1, keepdims=True)
+        self.slope = growth + anp.sum(rises, axis=1, keepdims=True)
+        self._terms = rises * slopes * steps
 
-def _reference(q: Any, noise: Any, *weights: Any) -> Any:
-    """Draw in plain autograd operations."""
-    outputs = relu_network_reference(q, *weights)
-    k = (outputs.shape[1] - 2) // 3
-    s = _LARGEST_LOG_SCALE * anp.tanh(outputs[:, :1] * (1 / _LARGEST_LOG_SCALE))
-    heights = softplus(outputs[:, 2 : 2 + k])
-    slopes = softplus(outputs[:, 2 + k : 2 + 2 * k])
-    steps = anp.tanh(slopes * noise + outputs[:, 2 + 2 * k :])
-    growth = anp.exp(s)
-    p = growth * noise + outputs[:, 1:2] + anp.sum(heights * steps, axis=1, keepdims=True)
-    slope = growth + anp.sum(heights * slopes * (1 - steps**2), axis=1, keepdims=True)
-    log_h = -0.5 * noise**2 - _HALF_LOG_2PI - anp.log(slope)
-    return anp.concatenate([p, log_h], axis=1)
-
-
-_draw = fuse(MonotoneKernel, _reference, row_arguments=2)
+    @property
+    def bend(self) -> Any:
+        """f″."""
+        return -2 * anp.sum(self._terms, axis=1, keepdims=True)

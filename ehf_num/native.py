@@ -1,8 +1,9 @@
 """The kernels in C, where they were compiled, and what they need.
 
-`ehf_num/kernels` holds the same formulas as the NumPy kernels beside them: whole tiles of rows go
-through a network, a flow or a pullback in one call without the interpreter. The package installs
-without a C compiler too, and is slower then. ``EHF_NATIVE=0`` in the environment turns them off.
+In `ehf_num/kernels` whole tiles of rows go through a network, a flow or a pullback in one call
+without the interpreter. Here are their arguments: shapes, packed weights, and the arrays that they
+borrow. The package installs without a C compiler too, and ``EHF_NATIVE=0`` in the environment turns
+them off: the reference serves then (`engine`).
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from ehf_num.parallel import kernel_threads, lengths
 from ehf_num.quadratic import Quadratics
+from ehf_num.reversal import report_reversal
 from ehf_num.workspace import Array, Workspace
 
 try:
     from ehf_num import _native as _compiled
-except ImportError:  # no C compiler when the package was installed
+except ImportError as error:
     _compiled = None  # type: ignore[assignment]
+    _MISSING = f"they were not compiled when the package was installed, or do not load: {error}"
 
 kernels: ModuleType | None = _compiled
 
@@ -40,21 +44,23 @@ class _State:
 
 
 def set_native(enabled: bool | None) -> None:
-    """Use the kernels in C where there are any, or those in NumPy; None: as the process began.
+    """Use the kernels in C where there are any, or the reference; None: as the process began.
 
     Examples
     --------
     >>> set_native(False)
-    >>> instructions()
-    'numpy'
+    >>> why_not()
+    'they are turned off'
     >>> set_native(None)
     """
     _State.enabled = _ENABLED if enabled is None else enabled
 
 
-def instructions() -> str:
-    """Name what the kernels run on: 'avx512', 'avx2', 'plain' (C without either) or 'numpy'."""
-    return str(kernels.instructions) if kernels is not None and _State.enabled else "numpy"
+def why_not() -> str | None:
+    """Say why no kernel in C runs in this process; None: they run."""
+    if kernels is None:
+        return _MISSING
+    return None if _State.enabled else "they are turned off"
 
 
 def takes(arrays: Sequence[Array], networks: int = 1, features: Sequence[Quadratics] = ()) -> bool:
@@ -211,6 +217,11 @@ class Packed(Workspace):
         flat = np.empty(size, self.dtype)
         return flat, [flat[where].reshape(shape) for where, shape in places]
 
+    def _borrow(self, kept: int, work: int, threads: int, blocks: int) -> None:
+        """Borrow so many blocks for what is kept, and what each thread works in."""
+        self._kept = self.empty((blocks * kept,), self.dtype)
+        self._work = self.empty((threads * work,), self.dtype)
+
 
 @lru_cache(64)
 def _places(shapes: tuple[tuple[int, ...], ...]) -> tuple[list[tuple[slice, Any]], int]:
@@ -219,3 +230,206 @@ def _places(shapes: tuple[tuple[int, ...], ...]) -> tuple[list[tuple[slice, Any]
     return [(slice(*two), shape) for two, shape in zip(pairwise(ends), shapes, strict=True)], ends[
         -1
     ]
+
+
+class NativeNetwork(Packed):
+    """One network, ready for the products, and the rows that it took last.
+
+    Parameters
+    ----------
+    kind : str
+        "energy": x to ∂energy/∂x; "relu": x to the value.
+    weights : tuple of ndarray
+        Its weights.
+    features : Quadratics or None
+        What an energy's inputs are; None: x itself.
+    """
+
+    row_bars = True
+
+    def __init__(
+        self, kind: str, weights: tuple[Array, ...], features: Quadratics | None = None
+    ) -> None:
+        shape = energy_shape(weights, features) if kind == "energy" else relu_shape(weights)
+        super().__init__([shape], weights, [features])
+        self._kind, self._shape, self._sizes = kind, shape, shape.sizes
+        self._outputs = shape.dim if kind == "energy" else shape.widths[-1]
+        self._products = (2.0 if kind == "energy" else 1.0) * shape.products
+
+    def forward(self, x: Array, *, keep: bool) -> Array:
+        """Evaluate x (n, d): (n, m); keep: for a backward pass."""
+        sizes, dtype = self._sizes, self.dtype
+        x, out = np.ascontiguousarray(x, dtype), np.empty((len(x), self._outputs), dtype)
+        self._threads = kernel_threads(len(x), self._products, dtype.itemsize)
+        self._borrow(sizes.kept, sizes.work, self._threads, _tiles(sizes, x, self._threads, keep))
+        forward = getattr(kernels, f"{self._kind}_forward")
+        arrays = self.packed, x, out, self._kept, self._work
+        forward(self._threads, *self._shape.arguments, keep, *arrays)
+        return out
+
+    def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
+        """Turn a cotangent (n, m) into those of x and of each weight."""
+        x_bar = np.empty((len(cotangent), self._shape.dim), self.dtype)
+        flat, parts = self.weight_bars()
+        sums = self.empty((self._threads * self._sizes.bars,), self.dtype)
+        pull_back = getattr(kernels, f"{self._kind}_pull_back")
+        arrays = self._kept, self._work, x_bar, sums, flat
+        cotangent = np.ascontiguousarray(cotangent, self.dtype)
+        pull_back(self._threads, *self._shape.arguments, self.packed, cotangent, *arrays)
+        return [x_bar], parts
+
+
+class NativeDraw(Packed):
+    """A Gaussian's draw: the networks of μ and σ, and what is made of both.
+
+    Parameters
+    ----------
+    weights : tuple of ndarray
+        Those of μ's network, and those of σ's, which is like it.
+    """
+
+    row_bars = False  # nothing that training needs
+
+    def __init__(self, weights: tuple[Array, ...]) -> None:
+        self._shape = shape = relu_shape(weights[: len(weights) // 2])
+        super().__init__([shape], weights, [None], networks=2)
+        self._sizes = shape.sizes
+
+    def forward(self, q: Array, noise: Array, *, keep: bool) -> Array:
+        """Draw p = μ + σ noise and evaluate ln h, in one array (n, d + 1)."""
+        sizes, dtype = self._sizes, self.dtype
+        q, self._noise = np.ascontiguousarray(q, dtype), np.ascontiguousarray(noise, dtype)
+        drawn = np.empty((len(q), q.shape[1] + 1), dtype)
+        self._scales = np.empty((2, *q.shape), dtype)
+        self._threads = kernel_threads(len(q), 2.0 * self._shape.products, dtype.itemsize)
+        blocks = 2 * _tiles(sizes, q, self._threads, keep)
+        self._borrow(sizes.kept, sizes.work, self._threads, blocks)
+        arrays = self.packed, q, self._noise, drawn, *self._scales, self._kept, self._work
+        kernels.draw_forward(self._threads, *self._shape.arguments, keep, *arrays)  # type: ignore[union-attr]
+        return drawn
+
+    def pull_back(self, cotangent: Array) -> tuple[None, list[Array]]:
+        """Turn the cotangent (n, d + 1) into those of the weights."""
+        flat, parts = self.weight_bars()
+        sums = self.empty((2 * self._threads * self._sizes.bars,), self.dtype)
+        cotangent = np.ascontiguousarray(cotangent, self.dtype)
+        arrays = *self._scales, self._kept, self._work, sums, flat
+        kernels.draw_pull_back(  # type: ignore[union-attr]
+            self._threads, *self._shape.arguments, self.packed, self._noise, cotangent, *arrays
+        )
+        return None, parts
+
+
+class NativeChain(Packed):
+    """A chain of leapfrog maps with its weights: those of K_1, U_1, K_2, …, the first map's first.
+
+    Parameters
+    ----------
+    steps, dt, hamiltonians, rebuild
+        As `leapfrog_map.Chain` has them.
+    weights : tuple of ndarray
+        Of all networks.
+    features : tuple of Quadratics or None, two of them
+        What every K and every U is a network of; None: p and q themselves.
+    """
+
+    row_bars = True
+
+    def __init__(
+        self,
+        steps: int,
+        dt: float,
+        hamiltonians: int,
+        rebuild: bool,
+        weights: tuple[Array, ...],
+        features: tuple[Quadratics, Quadratics] | tuple[None, None] = (None, None),
+    ) -> None:
+        networks = 2 * hamiltonians
+        shapes = pair_shapes(weights, networks, features)
+        super().__init__(shapes, weights, features, networks)
+        self._hamiltonians, self._steps, self._rebuild = hamiltonians, steps, rebuild
+        self._sizes = pair_sizes(shapes)
+        of_networks = shapes[0].of_network, shapes[1].of_network
+        self._arguments = (shapes[0].is_double, *of_networks, networks, steps, dt)
+        products = shapes[0].products * steps + shapes[1].products * (steps + 1)
+        self.products = 2.0 * products * hamiltonians
+
+    def forward(self, q: Array, p: Array, probes: Array, *, keep: bool) -> Array:
+        """Map q, p (n, d) to states (n, 2d), and probes to X_H of every H at them, below those."""
+        sizes, dtype, count, width = self._sizes, self.dtype, len(q), 2 * q.shape[1]
+        self._keep, self._start = keep and not self._rebuild, (q, p)
+        self._probes = np.ascontiguousarray(probes, dtype)
+        out = np.empty((count + len(probes) * self._hamiltonians, width), dtype)
+        self._end, fields = out[:count], out[count:]
+        self._end[:, : width // 2], self._end[:, width // 2 :] = q, p
+        rows = max(count, len(probes))
+        self._threads = blocks = kernel_threads(rows, self.products, dtype.itemsize)
+        if self._keep:
+            cuts = zip(*(lengths(len(part), self._threads) for part in (q, probes)), strict=True)
+            blocks = sum(evaluations(sizes, self._hamiltonians, self._steps, *cut) for cut in cuts)
+        self._borrow(sizes.kept, sizes.work, self._threads, blocks)
+        arrays = self.packed, self._end, self._probes, fields, self._kept, self._work
+        kernels.chain_forward(self._threads, *self._arguments, self._keep, *arrays)  # type: ignore[union-attr]
+        return out
+
+    def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
+        """Turn the cotangent of states and fields into those of q, p, probes and weights."""
+        dtype, count = self.dtype, len(self._end)
+        # The kernel works in place: on copies.
+        state = self._end if self._keep else self._end.copy()
+        bars, probe_bars = np.array(cotangent[:count], dtype), np.zeros_like(self._probes)
+        flat, parts = self.weight_bars()
+        kernels.chain_pull_back(  # type: ignore[union-attr]
+            self._threads,
+            *self._arguments,
+            self._keep,
+            self.packed,
+            state,
+            self._probes,
+            np.ascontiguousarray(cotangent[count:], dtype),
+            self._kept,
+            self._work,
+            bars,
+            probe_bars,
+            self.empty((self._threads * self._sizes.bars * self._hamiltonians,), dtype),
+            flat,
+        )
+        if not self._keep:
+            report_reversal(state, self._start)
+        dim = bars.shape[1] // 2
+        return [bars[:, :dim], bars[:, dim:], probe_bars], parts
+
+
+def _tiles(sizes: Sizes, rows: Array, threads: int, keep: bool) -> int:
+    """Count the blocks that evaluations of rows by one network are kept in."""
+    return sum(map(sizes.tiles, lengths(len(rows), threads))) if keep else threads
+
+
+def pair_shapes(
+    weights: Sequence[Any],
+    networks: int,
+    features: tuple[Quadratics, Quadratics] | tuple[None, None],
+) -> tuple[Shape, Shape]:
+    """Describe K_1 and U_1, which all that follow are like."""
+    each = len(weights) // networks
+    return (
+        energy_shape(weights[:each], features[0]),
+        energy_shape(weights[each : 2 * each], features[1]),
+    )
+
+
+def pair_sizes(shapes: tuple[Shape, Shape]) -> Sizes:
+    """Add up what K and U take each, and find the larger of what they take by turns."""
+    kinetic, potential = (shape.sizes for shape in shapes)
+    return Sizes(
+        packed=kinetic.packed + potential.packed,
+        kept=max(kinetic.kept, potential.kept),
+        work=max(kinetic.work, potential.work),
+        bars=kinetic.bars + potential.bars,
+        tile=kinetic.tile,
+    )
+
+
+def evaluations(sizes: Sizes, hamiltonians: int, steps: int, rows: int, probes: int) -> int:
+    """Count what a chain keeps: evaluations of a tile, states' and probes'."""
+    return hamiltonians * ((2 * steps + 1) * sizes.tiles(rows) + 2 * sizes.tiles(probes))

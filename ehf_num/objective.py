@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import autograd.numpy as anp
@@ -58,15 +57,6 @@ class Objective:
     encoder: Encoder
     layout: Layout
     constraint: Constraint | None = None
-
-    @cached_property
-    def compiled(self) -> bool:
-        """Compile the formulas that threads share, before there are several; True."""
-        nowhere = np.empty((0, 2 * self.base.dim))
-        if isinstance(self.base, NumericBase):
-            self.base.value_and_gradient(nowhere)
-        self._gradients_at(nowhere)
-        return True
 
     def flow(self, arrays: Sequence[Any]) -> HamiltonianFlow:
         """Bind weights to the flow."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import autograd.numpy as anp
@@ -38,10 +37,9 @@ class Quadratics:
         """Number d of variables."""
         return int(self.slopes.shape[1])
 
-    @cache  # noqa: B019  # two dtypes at the most
     def arrays(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         """Return A and b in this dtype."""
-        return self.forms.astype(dtype), self.slopes.astype(dtype)
+        return self.forms.astype(dtype, copy=False), self.slopes.astype(dtype, copy=False)
 
     def jacobian(self, x: Any) -> Any:
         """Evaluate A_k x + b_k: (n, d) to (n, m, d)."""

@@ -1,12 +1,13 @@
-"""Formulas on the tape: a bridged SymPy formula becomes an autograd primitive.
+"""Formulas on the tape: a bridged SymPy formula is one node.
 
-Its derivative is the exact one from SymPy, itself a bridged formula and so itself a primitive:
+Its derivative is the exact one from SymPy, itself a bridged formula and so itself a node:
 derivatives of any order stay exact, and the tape never looks inside a formula.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import autograd.numpy as anp
@@ -17,7 +18,7 @@ from ehf_sym.bridge import NumpyFormula
 
 
 def on_tape(formula: NumpyFormula) -> Callable[[Any], Any]:
-    """Wrap a formula of x (n, m) with values (n, ...) as an autograd primitive.
+    """Wrap a formula of x (n, m) with values (n, ...) for the tape.
 
     Examples
     --------
@@ -29,25 +30,24 @@ def on_tape(formula: NumpyFormula) -> Callable[[Any], Any]:
     >>> grad(lambda v: cube(v).sum())(np.array([[2.0]]))
     array([[12.]])
     """
+    return partial(_evaluate, formula=formula)
 
-    @primitive  # type: ignore[untyped-decorator]
-    def evaluate(x: Array) -> Array:
-        return formula(x)
 
-    derivative: list[Callable[[Any], Any]] = []  # built on first use: most formulas need none
+@primitive  # type: ignore[untyped-decorator]
+def _evaluate(x: Array, formula: NumpyFormula) -> Array:
+    return formula(x)
 
-    def vjp_maker(_answer: Any, x: Any) -> Callable[[Any], Any]:
-        if not derivative:
-            derivative.append(on_tape(formula.gradient))
-        jacobian = derivative[0](x)
-        axes = tuple(range(1, 1 + len(formula.shape)))
 
-        def vjp(cotangent: Any) -> Any:
-            product = cotangent[..., None] * jacobian
-            return anp.sum(product, axis=axes) if axes else product
+def _vjp_maker(_answer: Any, x: Any, formula: NumpyFormula) -> Callable[[Any], Any]:
+    jacobian = _evaluate(x, formula=formula.gradient)
+    axes = tuple(range(1, 1 + len(formula.shape)))
 
-        return vjp
+    def vjp(cotangent: Any) -> Any:
+        product = cotangent[..., None] * jacobian
+        return anp.sum(product, axis=axes) if axes else product
 
-    defvjp(evaluate, vjp_maker)
-    wrapped: Callable[[Any], Any] = evaluate
-    return wrapped
+    return vjp
+
+
+# One primitive for all formulas: autograd keeps what it knows of a primitive for good.
+defvjp(_evaluate, _vjp_maker, argnums=(0,))

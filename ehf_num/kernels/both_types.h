@@ -4,6 +4,7 @@
 #define INTEGER int32_t
 #define IS_DOUBLE 0
 #define SQUARE_ROOT __builtin_sqrtf
+#define LOGARITHM __builtin_logf
 #define NAME(x) SUFFIX(float_##x)
 #include "kernels.h"
 
@@ -11,6 +12,7 @@
 #define INTEGER int64_t
 #define IS_DOUBLE 1
 #define SQUARE_ROOT __builtin_sqrt
+#define LOGARITHM __builtin_log
 #define NAME(x) SUFFIX(double_##x)
 #include "kernels.h"
 

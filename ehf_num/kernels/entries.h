@@ -101,7 +101,8 @@ static void NAME(energy_differentiate)(const call *of) {
 
 static void NAME(relu_sizes)(const shape *of, sizes *to) {
     *to = (sizes){.packed = NAME(layers_packed)(of), .kept = NAME(relu_kept)(of),
-                  .work = NAME(relu_work)(of), .bars = NAME(layer_bars_size)(of), .tile = TILE};
+                  .work = NAME(relu_work)(of) + TILE * of->width[of->layers],
+                  .bars = NAME(layer_bars_size)(of), .tile = TILE};
 }
 
 static void NAME(relu_fill)(const shape *of, const void *const *weights, void *packed) {
@@ -109,33 +110,58 @@ static void NAME(relu_fill)(const shape *of, const void *const *weights, void *p
     NAME(bind_layers)(&layers, of, (const REAL *const *)weights, 0, packed);
 }
 
-static NAME(relu) NAME(bind_relu)(const call *of) {
-    NAME(relu) net = {.of = of->shapes, .work = of->work};
-    NAME(bind_layers)(&net.layers, of->shapes, 0, 0, (REAL *)of->packed);
-    return net;
+/* Bind one network, or a draw's two, and their cotangents where there are any. */
+static void NAME(bind_relu)(const call *of, NAME(relu) *nets, NAME(layer_bars) *bars) {
+    REAL *packed = (REAL *)of->packed, *sums = of->bars;
+    for (long i = 0; i < of->networks; i++) {
+        nets[i].of = of->shapes, nets[i].work = of->work;
+        packed = NAME(bind_layers)(&nets[i].layers, of->shapes, 0, 0, packed);
+        if (bars) sums = NAME(bind_layer_bars)(bars + i, of->shapes, sums);
+    }
 }
 
 static void NAME(relu_run)(const call *of) {
-    const NAME(relu) net = NAME(bind_relu)(of);
+    NAME(relu) net;
+    NAME(bind_relu)(of, &net, 0);
     NAME(relu_forward)(&net, of->rows, of->states, of->fields, of->kept,
                        of->keep ? NAME(relu_kept)(of->shapes) : 0);
 }
 
 static void NAME(relu_differentiate)(const call *of) {
-    const NAME(relu) net = NAME(bind_relu)(of);
+    NAME(relu) net;
     NAME(layer_bars) bars;
-    NAME(bind_layer_bars)(&bars, of->shapes, of->bars);
+    NAME(bind_relu)(of, &net, &bars);
     NAME(clear)(of);
     NAME(relu_pull_back)(&net, of->rows, of->kept, NAME(relu_kept)(of->shapes), of->fields,
                          of->state_bars, &bars);
 }
 
+static void NAME(draw_run)(const call *of) {
+    NAME(relu) nets[2];
+    NAME(bind_relu)(of, nets, 0);
+    NAME(draw_forward)(nets, of->rows, of->states, of->probes, of->fields, of->scales, of->slopes,
+                       of->kept, of->keep ? NAME(relu_kept)(of->shapes) : 0);
+}
+
+static void NAME(draw_differentiate)(const call *of) {
+    NAME(relu) nets[2];
+    NAME(layer_bars) bars[2];
+    NAME(bind_relu)(of, nets, bars);
+    NAME(clear)(of);
+    NAME(draw_pull_back)(nets, of->rows, of->probes, of->scales, of->slopes, of->kept,
+                         NAME(relu_kept)(of->shapes), of->fields, bars);
+}
+
 static TARGET void NAME(relu_write)(const call *of) {
-    NAME(layer_bars) bars;
-    if (of->share) return;
-    NAME(bind_layer_bars)(&bars, of->shapes, of->bars);
-    NAME(add_shares)(of, of->bars, of->bars_size);
-    NAME(write_layer_bars)(&bars, of->shapes, 0, of->weight_bars);
+    REAL *sums = of->bars, *to = of->weight_bars;
+    const long size = NAME(layer_bars_size)(of->shapes);
+    for (long i = 0; i < of->networks; i++, sums += size, to += weights_of(of->shapes, 1)) {
+        NAME(layer_bars) bars;
+        if (i % of->shares != of->share) continue;
+        NAME(bind_layer_bars)(&bars, of->shapes, sums);
+        NAME(add_shares)(of, sums, size);
+        NAME(write_layer_bars)(&bars, of->shapes, 0, to);
+    }
 }
 
 /* Algorithm 1 of Kingma & Ba, arXiv:1412.6980, with the moments over 1 - beta; adam.py has it. */
@@ -166,5 +192,7 @@ static const kernels NAME(table) = {
     .relu_evaluate = NAME(relu_run),
     .relu_differentiate = NAME(relu_differentiate),
     .relu_write = NAME(relu_write),
+    .draw_evaluate = NAME(draw_run),
+    .draw_differentiate = NAME(draw_differentiate),
     .adam = NAME(adam),
 };

@@ -42,4 +42,7 @@
 #undef INTEGER
 #undef IS_DOUBLE
 #undef SQUARE_ROOT
+#undef LOGARITHM
+#undef HALF_LOG_2PI
+#undef SHIFT
 #undef NAME

@@ -11,6 +11,7 @@
 #define MAX_LAYERS 8
 #define MAX_NETWORKS 64
 #define MAX_THREADS 64
+#define VLEN_MOST 16 /* numbers in the widest vector */
 #define MAX_FEATURED 4096 /* coordinates that features may be of: dim³ must not overflow */
 
 typedef struct { long packed, kept, work, bars, tile; } sizes;
@@ -28,6 +29,7 @@ typedef struct {
     int keep;
     const void *packed;
     void *states, *probes, *fields, *kept, *work, *state_bars, *probe_bars, *bars, *weight_bars;
+    void *scales, *slopes; /* of a draw, whose noise are the probes */
     long share, shares, bars_size; /* which of how many, and the numbers in the bars of each */
 } call;
 
@@ -45,6 +47,8 @@ typedef struct {
     void (*relu_evaluate)(const call *);
     void (*relu_differentiate)(const call *);
     void (*relu_write)(const call *);
+    void (*draw_evaluate)(const call *);
+    void (*draw_differentiate)(const call *);
     void (*adam)(long, void *, const void *, void *, void *, const double *);
 } kernels;
 
@@ -261,6 +265,65 @@ static PyObject *energy_pull_back(PyObject *self, PyObject *args) { return run_n
 static PyObject *relu_forward(PyObject *self, PyObject *args) { return run_network(args, 0, 1); }
 static PyObject *relu_pull_back(PyObject *self, PyObject *args) { return run_network(args, 1, 1); }
 
+/* (threads, is_double, widths, keep, packed, x, noise, drawn, scales, slopes, kept, work), and for the
+   pullback, in which drawn is its cotangent, (threads, is_double, widths, packed, noise, drawn, scales,
+   slopes, kept, work, bars, weight_bars). */
+static PyObject *run_draw(PyObject *args, int backward) {
+    int is_double;
+    PyObject *widths, *packed, *x = 0, *noise, *drawn, *scales, *slopes, *kept, *work, *bars = 0,
+             *weight_bars = 0;
+    call run = {.keep = 1, .networks = 2};
+    if (!(backward
+              ? PyArg_ParseTuple(args, "lpO!OOOOOOOOO", &run.shares, &is_double, &PyTuple_Type,
+                                 &widths, &packed, &noise, &drawn, &scales, &slopes, &kept, &work,
+                                 &bars, &weight_bars)
+              : PyArg_ParseTuple(args, "lpO!pOOOOOOOO", &run.shares, &is_double, &PyTuple_Type,
+                                 &widths, &run.keep, &packed, &x, &noise, &drawn, &scales, &slopes,
+                                 &kept, &work)) ||
+        wrong_threads(run.shares) || read_shape(widths, 1, run.shapes))
+        return 0;
+    const kernels *table = table_of(is_double);
+    const size_t real = table->real;
+    const shape *network = run.shapes;
+    const long d = network->width[network->layers];
+    if (network->width[0] != d)
+        return PyErr_Format(PyExc_ValueError, "widths: %ld coordinates, %ld outputs",
+                            network->width[0], d);
+    sizes of;
+    table->relu_sizes(network, &of);
+    buffers held = {.count = 0};
+    PyObject *result = 0;
+    if (!(run.packed = borrow(&held, packed, "packed", 0, real, 2 * of.packed, 1)) ||
+        !(run.probes = borrow(&held, noise, "noise", 0, real, -1, 0)))
+        goto end;
+    if ((run.rows = run.probe_rows = rows_of(&held, "noise", real, d)) < 0) goto end;
+    const long numbers = run.rows * d;
+    if (!(run.fields = borrow(&held, drawn, "drawn", !backward, real, numbers + run.rows, 1)) ||
+        !(run.scales = borrow(&held, scales, "scales", !backward, real, numbers, 1)) ||
+        !(run.slopes = borrow(&held, slopes, "slopes", !backward, real, numbers, 1)) ||
+        !(run.kept = borrow(&held, kept, "kept", 1, real,
+                            of.kept * all_evaluations(&run, of.tile), 0)) ||
+        !(run.work = borrow(&held, work, "work", 1, real, of.work * run.shares, 0)))
+        goto end;
+    if (!backward && !(run.states = borrow(&held, x, "x", 0, real, numbers, 1))) goto end;
+    if (backward && (!(run.bars = borrow(&held, bars, "bars", 1, real, 2 * of.bars * run.shares, 0)) ||
+                     !(run.weight_bars = borrow(&held, weight_bars, "weight_bars", 1, real,
+                                                2 * weights_of(network, 1), 1))))
+        goto end;
+    Py_BEGIN_ALLOW_THREADS
+    run_call(&run, (strides){d, d + 1, of.kept, of.work, 2 * of.bars}, real, of.tile,
+             backward ? table->draw_differentiate : table->draw_evaluate,
+             backward ? table->relu_write : 0);
+    Py_END_ALLOW_THREADS
+    result = Py_NewRef(Py_None);
+end:
+    release(&held);
+    return result;
+}
+
+static PyObject *draw_forward(PyObject *self, PyObject *args) { return run_draw(args, 0); }
+static PyObject *draw_pull_back(PyObject *self, PyObject *args) { return run_draw(args, 1); }
+
 /* (is_double, theta, gradient, first, second, beta1, beta2, epsilon, rate) */
 static PyObject *adam_step(PyObject *self, PyObject *args) {
     int is_double;
@@ -294,6 +357,8 @@ static PyMethodDef methods[] = {
     {"relu_fill", relu_fill, METH_VARARGS, 0},
     {"relu_forward", relu_forward, METH_VARARGS, 0},
     {"relu_pull_back", relu_pull_back, METH_VARARGS, 0},
+    {"draw_forward", draw_forward, METH_VARARGS, 0},
+    {"draw_pull_back", draw_pull_back, METH_VARARGS, 0},
     {"adam_step", adam_step, METH_VARARGS, 0},
     {0},
 };

@@ -47,7 +47,8 @@ static TARGET void NAME(relu_forward)(const NAME(relu) *net, long n, const REAL 
     }
 }
 
-/* Turn cotangents (n, width[layers]) into those of x, and add those of the weights. */
+/* Turn cotangents (n, width[layers]) into those of x, where they are asked for, and add those of the
+   weights. */
 static TARGET void NAME(relu_pull_back)(const NAME(relu) *net, long n, const REAL *kept, long step,
                                         const REAL *out_bars, REAL *x_bars,
                                          const NAME(layer_bars) *bars) {
@@ -67,6 +68,7 @@ static TARGET void NAME(relu_pull_back)(const NAME(relu) *net, long n, const REA
             NAME(add_rows)(rows, next, bar, bars->bias[l]);
             NAME(add_outer)(rows, here, next, input, PITCH(here), bar, PITCH(next), 0, 0, 0, 0,
                             bars->sums[l]);
+            if (!l && !x_bars) break;
             NAME(multiply)(rows, next, here, bar, PITCH(next), net->layers.down[l], 0, spare, PITCH(here));
             if (l) FOR_UNITS(rows, here) {
                 const ivec on = NAME(load)(input + u) > (REAL)0;
@@ -75,7 +77,68 @@ static TARGET void NAME(relu_pull_back)(const NAME(relu) *net, long n, const REA
             REAL *const swap = bar;
             bar = spare, spare = swap;
         }
-        for (long i = 0; i < rows; i++)
+        for (long i = 0; x_bars && i < rows; i++)
             for (long j = 0; j < d; j++) x_bars[(start + i) * d + j] = bar[i * PITCH(d) + j];
     }
+}
+
+/* ---- a Gaussian's draw: p = μ(x) + σ(x) noise, σ a soft-plus, and ln h ---- */
+
+#define HALF_LOG_2PI 0.91893853320467274178
+#define SHIFT 0.54132485461291806890 /* soft-plus(SHIFT) = 1 */
+
+/* Write σ and the slope of the soft-plus for outputs (n), which lie where the slopes go. */
+static TARGET void NAME(draw_scales)(long n, REAL *scales, REAL *slopes) {
+    for (long i = 0; i < n; i += VLEN) {
+        const long count = n - i < VLEN ? n - i : VLEN;
+        REAL z[VLEN_MOST] = {0}, slope[VLEN_MOST], scale[VLEN_MOST];
+        for (long j = 0; j < count; j++) z[j] = slopes[i + j];
+        NAME(activate)(NAME(load)(z) + (REAL)SHIFT, slope, scale);
+        for (long j = 0; j < count; j++) scales[i + j] = scale[j], slopes[i + j] = slope[j];
+    }
+}
+
+/* Draw for x, noise (n, d): drawn (n, d + 1) is p and, last, ln h. Kept are σ and the slopes, (n, d)
+   each, and the tiles of μ's network and of σ's. */
+static TARGET void NAME(draw_forward)(const NAME(relu) nets[2], long n, const REAL *x,
+                                      const REAL *noise, REAL *drawn, REAL *scales, REAL *slopes,
+                                      REAL *kept, long step) {
+    const long d = nets->of->width[nets->of->layers], tiles_of_mean = (n + TILE - 1) / TILE;
+    NAME(relu_forward)(nets, n, x, scales, kept, step); /* μ, for a while */
+    for (long i = 0; i < n; i++)
+        for (long j = 0; j < d; j++) drawn[i * (d + 1) + j] = scales[i * d + j];
+    NAME(relu_forward)(nets + 1, n, x, slopes, kept + tiles_of_mean * step, step);
+    NAME(draw_scales)(n * d, scales, slopes);
+    for (long i = 0; i < n; i++) {
+        REAL log_h = (REAL)(-HALF_LOG_2PI * (double)d);
+        for (long j = 0; j < d; j++) {
+            const REAL z = noise[i * d + j], scale = scales[i * d + j];
+            drawn[i * (d + 1) + j] += scale * z;
+            log_h -= LOGARITHM(scale) + (REAL)0.5 * z * z;
+        }
+        drawn[i * (d + 1) + d] = log_h;
+    }
+}
+
+/* Add the weights' cotangents for those of drawn. */
+static TARGET void NAME(draw_pull_back)(const NAME(relu) nets[2], long n, const REAL *noise,
+                                        const REAL *scales, const REAL *slopes, const REAL *kept,
+                                        long step, const REAL *drawn_bars,
+                                        const NAME(layer_bars) bars[2]) {
+    const long d = nets->of->width[nets->of->layers], tiles_of_mean = (n + TILE - 1) / TILE;
+    REAL *const bar = nets->work + NAME(relu_work)(nets->of);
+    for (int of_scale = 0; of_scale < 2; of_scale++)
+        for (long start = 0, tile = 0; start < n; start += TILE, tile++) {
+            const long rows = n - start < TILE ? n - start : TILE;
+            for (long i = 0; i < rows; i++)
+                for (long j = 0; j < d; j++) {
+                    const long at = (start + i) * d + j;
+                    const REAL p_bar = drawn_bars[(start + i) * (d + 1) + j];
+                    const REAL log_bar = drawn_bars[(start + i) * (d + 1) + d];
+                    bar[i * d + j] =
+                        of_scale ? (p_bar * noise[at] - log_bar / scales[at]) * slopes[at] : p_bar;
+                }
+            NAME(relu_pull_back)(nets + of_scale, rows, kept + (of_scale * tiles_of_mean + tile) * step,
+                                 step, bar, 0, bars + of_scale);
+        }
 }

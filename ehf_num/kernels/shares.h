@@ -19,7 +19,7 @@ static call rows_of_share(const call *whole, long share) {
 /* Evaluations of a tile that a share keeps. */
 static long evaluations(const call *part, long tile) {
     if (!part->keep) return 1;
-    if (part->networks == 1) return tiles(part->rows, tile);
+    if (!part->parts) return part->networks * tiles(part->rows, tile);
     return part->networks * tiles(part->probe_rows, tile) +
            part->networks / 2 * part->parts * tiles(part->rows, tile);
 }
@@ -52,6 +52,8 @@ static void run_call(call *whole, strides of, size_t real, long tile, kernel fun
         part->probe_bars = beyond(whole->probe_bars, probe * of.row, real);
         part->fields = beyond(whole->fields, (whole->networks == 1 ? row : probe) * of.field, real);
         part->kept = beyond(whole->kept, kept * of.kept, real);
+        part->scales = beyond(whole->scales, row * of.row, real);
+        part->slopes = beyond(whole->slopes, row * of.row, real);
         part->work = beyond(whole->work, k * of.work, real);
         part->bars = beyond(whole->bars, k * of.bars, real);
         row += part->rows, probe += part->probe_rows, kept += evaluations(part, tile);

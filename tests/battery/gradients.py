@@ -14,11 +14,10 @@ import sympy as sp
 import ehf_sym as es
 from ehf_num.bounds import Bound
 from ehf_num.constraint import mean_squared_brackets
-from ehf_num.energy_gradient import energy_gradient
-from ehf_num.leapfrog_map import Chain, leapfrog_chain
+from ehf_num.engine import energy_gradient, relu_network
+from ehf_num.leapfrog_map import Chain
 from ehf_num.minibatch import Minibatch
 from ehf_num.networks import init_energy, init_relu
-from ehf_num.relu_network import relu_network
 from ehf_num.tape import make_vjp
 from ehf_num.taped import on_tape
 from tests.battery.frame import SEED, Case, Row, require
@@ -79,7 +78,7 @@ def _relu() -> Problem:
 
 
 def _chain(rebuild: bool) -> Problem:
-    flow = leapfrog_chain(Chain(3, 0.3, 2, rebuild))
+    flow = Chain(3, 0.3, 2, rebuild)
 
     def joined(*arrays: Any) -> Any:
         states, fields = flow(*arrays)

@@ -1,9 +1,9 @@
 """From what size on a second thread pays: the flow's forward and backward pass, one share or two.
 
-    python -m tests.benchmarks.threads [--numpy] [--repeats 200]
+    python -m tests.benchmarks.threads [--repeats 200]
 
 Times are the least of many repeats, interleaved; the work is in multiply-adds of the forward pass,
-as `ehf_num.parallel.LEAST_KERNEL_WORK` (with --numpy `LEAST_WORK`) counts them: those in float32
+as `ehf_num.parallel.LEAST_KERNEL_WORK` counts them: those in float32
 half. Where two shares take less than one, the threshold should be half of the work or less.
 """
 
@@ -14,8 +14,9 @@ import time
 
 import numpy as np
 
-from ehf_num import native, parallel
-from ehf_num.leapfrog_map import Chain, ChainKernel, leapfrog_chain
+from ehf_num import parallel
+from ehf_num.engine import present_engine
+from ehf_num.leapfrog_map import Chain
 from ehf_num.networks import init_energy
 from ehf_num.tape import make_vjp
 
@@ -23,11 +24,9 @@ from ehf_num.tape import make_vjp
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--numpy", action="store_true", help="the kernels in NumPy")
     options = parser.parse_args()
-    parallel.LEAST_WORK = parallel.LEAST_KERNEL_WORK = 1.0
-    native.set_native(not options.numpy)
-    print(f"kernels: {native.instructions()}")
+    parallel.LEAST_KERNEL_WORK = 1.0
+    print(f"engine: {present_engine()}")
     rng = np.random.default_rng(0)
     print(f"{'dtype':>8}{'width':>7}{'rows':>6}{'work':>10}{'one ms':>9}{'two ms':>9}{'gain':>7}")
     for dtype in ("float64", "float32"):
@@ -36,7 +35,7 @@ def main() -> None:
                 array for _ in range(2) for array in init_energy((2, width, width, 1), rng, dtype)
             ]
             chain = Chain(steps=2, dt=0.5, hamiltonians=1, rebuild=False)
-            work_a_row = ChainKernel(chain, tuple(weights)).multiply_adds
+            work_a_row = chain.kernel(tuple(weights)).products
             work_a_row *= weights[0].itemsize / 8
             for rows in (8, 16, 32, 64, 128, 256):
                 q, p = rng.standard_normal((2, rows, 2)).astype(dtype)
@@ -46,7 +45,7 @@ def main() -> None:
                         for count in best:
                             parallel.set_threads(count)
                             start = time.perf_counter()
-                            _step(leapfrog_chain(chain), q, p, weights)
+                            _step(chain, q, p, weights)
                             best[count] = min(best[count], 1e3 * (time.perf_counter() - start))
                 print(
                     f"{dtype:>8}{width:>7}{rows:>6}{work_a_row * rows:>10.1e}{best[1]:>9.2f}"

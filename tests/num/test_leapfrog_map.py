@@ -7,7 +7,7 @@ from autograd import grad
 from autograd.test_util import check_grads
 
 from ehf_num.integrators import Leapfrog
-from ehf_num.leapfrog_map import Chain, leapfrog_chain, schedule
+from ehf_num.leapfrog_map import Chain, schedule
 from ehf_num.networks import energy, init_energy
 
 
@@ -26,7 +26,7 @@ class Nested:
 
 def leapfrog_map(steps, dt, rebuild=False):
     """One Hamiltonian's map, no probes: f(q, p, *weights) → (q', p')."""
-    chain = leapfrog_chain(Chain(steps, dt, 1, rebuild))
+    chain = Chain(steps, dt, 1, rebuild)
 
     def flow(q, p, *weights):
         states, _ = chain(q, p, np.empty((0, 2 * q.shape[1]), q.dtype), *weights)

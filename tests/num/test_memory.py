@@ -10,7 +10,7 @@ from models import make
 
 import ehf_num as en
 from ehf_num import parallel, workspace
-from ehf_num.leapfrog_map import Chain, kept_bytes, leapfrog_chain
+from ehf_num.leapfrog_map import Chain
 from ehf_num.networks import init_energy
 from ehf_num.tape import make_vjp
 from ehf_num.training_settings import TrainingSettings
@@ -33,7 +33,7 @@ def one_pass(steps, rebuild, hamiltonians=1, hidden=(16, 16)):
     weights = [array for energy in energies for array in energy]
     q, p = rng.standard_normal((2, ROWS, 2))
     probes = rng.standard_normal((ROWS, 4))
-    flow = leapfrog_chain(Chain(steps, 0.1 / steps, hamiltonians, rebuild))
+    flow = Chain(steps, 0.1 / steps, hamiltonians, rebuild)
     vjp, states = make_vjp(lambda arrays: flow(q, p, probes, *arrays)[0], weights)
     vjp(states)
     return weights
@@ -60,7 +60,7 @@ def test_a_thousand_steps_train_in_the_memory_of_ten():
 
 def test_what_is_kept_is_counted():
     weights = one_pass(20, False, hamiltonians=2)
-    counted = kept_bytes(weights, Chain(20, 0.1, 2, False), ROWS, ROWS)
+    counted = Chain(20, 0.1, 2, False).kept_bytes(weights, ROWS, ROWS)
     found = peak(lambda: one_pass(20, False, hamiltonians=2))
     assert found == pytest.approx(counted, rel=0.1)
 

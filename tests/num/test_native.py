@@ -1,4 +1,4 @@
-"""The kernels in C against those in NumPy, against mpmath, and against wrong calls."""
+"""The kernels in C against the reference, against mpmath, and against wrong calls."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import sys
 from functools import partial
 from types import SimpleNamespace
 
+import autograd.numpy as anp
 import mpmath
 import numpy as np
 import pytest
 from autograd import make_vjp
 
-from ehf_num import native, native_rows, parallel, workspace
+from ehf_num import native, parallel, workspace
 from ehf_num.adam import Adam, AdamSettings
-from ehf_num.energy_gradient import energy_gradient
-from ehf_num.leapfrog_map import Chain, leapfrog_chain
+from ehf_num.encoder import GaussianEncoder
+from ehf_num.engine import energy_gradient, relu_network
+from ehf_num.leapfrog_map import Chain
 from ehf_num.networks import init_energy, init_relu
-from ehf_num.relu_network import relu_network
 
 kernels = pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 WAYS = ("forward", "pull_back")
@@ -30,6 +31,8 @@ WIDTHS = [
     (9, 33),
     (32, 40, 130),
     (2, 5, 4, 3, 2, 6, 7, 8, 4),
+    (2, 50, 33),  # inputs few enough for sums over a row, rows beyond whole panels of any width
+    (8, 67),
 ]
 
 
@@ -90,23 +93,50 @@ def test_relu_network(dtype, widths, rows):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("dim", "rows"), [(1, 1), (2, 0), (3, 200), (10, 49)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_draw(dtype, dim, rows, threads, monkeypatch):
+    monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    parallel.set_threads(threads)
+    encoder = GaussianEncoder(dim, (24, 19))
+    weights = disturbed(encoder.init(np.random.default_rng(2), dtype))
+    q, noise = drawn([(rows, dim)] * 2, dtype)
+
+    def joined(*weights):
+        p, log_h = encoder.draw(weights, q, noise)
+        return anp.concatenate([p, anp.reshape(log_h, (-1, 1))], axis=1)
+
+    assert_same(joined, weights)
+
+
+def test_a_draw_of_a_narrow_gaussian():
+    """σ = soft-plus(−60): e^-60 to the last digits, and ln h with it."""
+    encoder = GaussianEncoder(1, (2,))
+    weights = [np.zeros_like(w) for w in encoder.init(np.random.default_rng(0), "float64")]
+    weights[-1][:] = -60
+    p, log_h = encoder.draw(weights, np.zeros((1, 1)), np.ones((1, 1)))
+    with mpmath.workdps(30):
+        scale = mpmath.log1p(mpmath.exp(-60) * (mpmath.e - 1))
+        wanted = -mpmath.log(scale) - mpmath.mpf(1) / 2 - mpmath.log(2 * mpmath.pi) / 2
+    np.testing.assert_allclose(p[0, 0], float(scale), rtol=1e-13)
+    np.testing.assert_allclose(log_h[0], float(wanted), rtol=1e-14)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("rebuild", [False, True])
 @pytest.mark.parametrize(("dim", "rows", "probes"), [(1, 1, 0), (2, 200, 151), (10, 30, 77)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_chain(dtype, dim, rows, probes, rebuild, threads, monkeypatch):
-    monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(threads)
     rng = np.random.default_rng(2)
     weights = [w for _ in range(4) for w in init_energy((dim, 24, 19, 1), rng, dtype)]
     states = drawn([(rows, dim), (rows, dim), (probes, 2 * dim)], dtype)
-    chain = leapfrog_chain(Chain(steps=3, dt=-0.2, hamiltonians=2, rebuild=rebuild))
+    chain = Chain(steps=3, dt=-0.2, hamiltonians=2, rebuild=rebuild)
 
     def joined(*arguments):
-        from autograd.numpy import concatenate, ravel
-
         moved, fields = chain(*arguments)
-        return concatenate([ravel(moved), ravel(fields)])
+        return anp.concatenate([anp.ravel(moved), anp.ravel(fields)])
 
     assert_same(joined, states + weights)
 
@@ -157,7 +187,7 @@ def test_a_row_does_not_depend_on_its_neighbours():
     np.testing.assert_array_equal(together, alone)
 
 
-def test_many_layers_or_networks_are_left_to_numpy():
+def test_many_layers_or_networks_are_left_to_the_reference():
     rng = np.random.default_rng(6)
     deep = init_energy((2, *[3] * (kernels.MAX_LAYERS + 1), 1), rng, "float64")
     assert not native.takes(deep)
@@ -219,14 +249,47 @@ def test_calls_with_wrong_sizes_are_refused():
         kernels.chain_forward(
             1, True, widths, widths, 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5
         )
+    widths = (0, 2, 8, 2)
+    packed_size, kept, work, _, _ = kernels.relu_sizes(True, widths)
+    pairs = [np.empty((5, 2)) for _ in range(2)]
+    right = [1, True, widths, False, np.empty(2 * packed_size), x, x, np.empty((5, 3)), *pairs]
+    right += [np.empty(kept), np.empty(work)]
+    kernels.draw_forward(*right)
+    for place in range(4, 12):
+        wrong = list(right)
+        wrong[place] = np.empty(1)
+        with pytest.raises(ValueError, match="bytes given"):
+            kernels.draw_forward(*wrong)
+    with pytest.raises(ValueError, match="2 coordinates, 3 outputs"):
+        kernels.draw_forward(1, True, (0, 2, 8, 3), *right[3:])
 
 
 def test_the_environment_turns_them_off():
-    code = "from ehf_num import native; print(native.instructions())"
+    code = "from ehf_num.engine import present_engine; print(present_engine())"
     run = partial(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True)
-    assert run(env={**os.environ, "EHF_NATIVE": "0"}, check=True).stdout.strip() == "numpy"
-    on = run(env={**os.environ, "EHF_NATIVE": "1"}, check=True).stdout.strip()
-    assert on == kernels.instructions
+    off = run(env={**os.environ, "EHF_NATIVE": "0"}, check=True).stdout
+    assert off.startswith("reference, float64, 1 thread (kernels in C: they are turned off")
+    on = run(env={**os.environ, "EHF_NATIVE": "1"}, check=True).stdout
+    assert on.startswith("C, float64, ")
+    assert kernels.instructions in on
+
+
+@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize("is_double", [True, False])
+def test_every_number_of_packed_weights_is_written(is_double, widths):
+    """Arrays come uninitialized: rows have to be filled up with zeros, not with what was there."""
+    dtype, rng = np.dtype("f8" if is_double else "f4"), np.random.default_rng(9)
+    for kind, weights in (
+        ("energy", init_energy((*widths, 1), rng, dtype)),
+        ("relu", init_relu(widths, rng, dtype)),
+    ):
+        size = getattr(kernels, f"{kind}_sizes")(is_double, (0, *widths))[0]
+        packed = np.full(size, np.nan, dtype)
+        getattr(kernels, f"{kind}_fill")(is_double, (0, *widths), tuple(weights), packed)
+        assert not np.isnan(packed).any()
+        filled_up = packed[~np.isin(packed, np.concatenate([w.ravel() for w in weights]))]
+        if kind == "relu":  # an energy's are multiplied by one another too
+            assert not filled_up.any()
 
 
 def test_no_array_is_lent_twice(monkeypatch):
@@ -243,16 +306,19 @@ def test_no_array_is_lent_twice(monkeypatch):
 
         return call
 
-    names = [f"{kind}_{way}" for kind in ("energy", "relu", "chain") for way in WAYS]
-    proxy = SimpleNamespace(**{name: watched(name) for name in names})
-    proxy.energy_fill, proxy.relu_fill = kernels.energy_fill, kernels.relu_fill
-    monkeypatch.setattr(native_rows, "kernels", proxy)
+    names = [f"{kind}_{way}" for kind in ("energy", "relu", "chain", "draw") for way in WAYS]
+    proxy = SimpleNamespace(**vars(kernels) | {name: watched(name) for name in names})
+    monkeypatch.setattr(native, "kernels", proxy)
     rng = np.random.default_rng(8)
     energy, relu = init_energy((2, 9, 1), rng, "float64"), init_relu((2, 9, 1), rng, "float64")
     states = drawn([(70, 2), (70, 2), (50, 4)], "float64")
-    chain = leapfrog_chain(Chain(steps=2, dt=0.1, hamiltonians=1, rebuild=False))
+    chain = Chain(steps=2, dt=0.1, hamiltonians=1, rebuild=False)
+    encoder = GaussianEncoder(2, (9,))
+    encoder_weights = encoder.init(rng, "float64")
     for _ in range(2):  # the second time the pool has arrays to lend
         value_and_pullbacks(energy_gradient, [states[0], *energy], in_c=True)
         value_and_pullbacks(relu_network, [states[0], *relu], in_c=True)
         value_and_pullbacks(lambda *a: chain(*a)[0], [*states, *energy, *energy], in_c=True)
+        vjp, drawn_ = make_vjp(lambda w: encoder.draw(w, *states[:2])[0])(encoder_weights)
+        vjp(drawn_)
     assert set(seen) == set(names)

@@ -1,16 +1,11 @@
-"""Shares of a batch: the same numbers, errors that surface, forks that do not hang."""
-
-import multiprocessing
-import time
-import warnings
-from functools import partial
+"""Shares of a batch: the same numbers whatever their number, and a BLAS of one thread."""
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 from ehf_num import parallel
-from ehf_num.energy_gradient import energy_gradient
+from ehf_num.engine import energy_gradient
 from ehf_num.networks import energy_gradient_reference, init_energy
 from ehf_num.tape import make_vjp
 from ehf_num.workspace import Workspace
@@ -19,7 +14,6 @@ from ehf_sym import ArgumentError
 
 @pytest.fixture(autouse=True)
 def _two_threads_whatever_the_size(monkeypatch):
-    monkeypatch.setattr(parallel, "LEAST_WORK", 1.0)
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     parallel.set_threads(2)
     yield
@@ -35,17 +29,15 @@ def test_shares_cover_every_row_once(rows, count):
 
 
 def test_number_of_shares_follows_threads_rows_and_work(monkeypatch):
-    monkeypatch.setattr(parallel, "LEAST_WORK", 1000)
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1000)
     parallel.set_threads(4)
-    for count in (parallel.share_count, parallel.kernel_threads):
-        assert [count(10, work, 8) for work in (0, 199, 200, 1e9)] == [1, 1, 2, 4]
-        assert [count(10, work, 4) for work in (399, 400)] == [1, 2]
-        assert count(3, 1e9, 8) == 3
-    assert [parallel.share_count(10, work, 8) for work in (300, 449, 450)] == [3, 4, 4]
-    assert [parallel.kernel_threads(10, work, 8) for work in (300, 449, 450)] == [2, 2, 3]
+    count = parallel.kernel_threads
+    assert [count(10, work, 8) for work in (0, 199, 200, 1e9)] == [1, 1, 2, 4]
+    assert [count(10, work, 4) for work in (399, 400)] == [1, 2]
+    assert count(3, 1e9, 8) == 3
+    assert [count(10, work, 8) for work in (300, 449, 450)] == [2, 2, 3]
     parallel.set_threads(1000)
-    assert parallel.kernel_threads(10**6, 1e9, 8) == parallel._MOST_KERNEL_THREADS
+    assert count(10**6, 1e9, 8) == parallel._MOST_KERNEL_THREADS
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2"])
@@ -79,34 +71,6 @@ def test_results_repeat_bit_for_bit_and_do_not_depend_on_threads(count):
         np.testing.assert_allclose(left, single, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("bad", [0, 1])
-def test_an_error_in_either_share_surfaces_after_all_have_ended(bad):
-    ended = []
-
-    def work(k):
-        if k == bad:
-            raise ValueError("planted")
-        time.sleep(0.05)
-        ended.append(k)
-
-    with pytest.raises(ValueError, match="planted"):
-        parallel.run_all([partial(work, k) for k in range(2)])
-    assert ended == [1 - bad]
-
-
-def test_tasks_may_have_tasks_of_their_own():
-    def outer():
-        return sum(parallel.run_all([lambda: 1, lambda: 2]))
-
-    assert parallel.run_all([outer, outer, outer]) == [3, 3, 3]
-
-
-def test_numpys_error_state_reaches_the_other_thread():
-    with warnings.catch_warnings(), np.errstate(over="ignore"):
-        warnings.simplefilter("error")
-        parallel.run_all([lambda: np.exp(np.full(3, 1e4))] * 2)
-
-
 def test_blas_is_limited_inside_the_block_only():
     def blas_threads():
         return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
@@ -118,27 +82,6 @@ def test_blas_is_limited_inside_the_block_only():
             pass
         assert set(blas_threads()) == {1}
     assert blas_threads() == before
-
-
-def _child(queue):
-    queue.put(parallel.run_all([lambda: 0, lambda: 200]))
-
-
-def test_a_forked_process_gets_a_thread_of_its_own():
-    parallel.run_all([lambda: None] * 2)  # the parent's thread exists
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    with warnings.catch_warnings():
-        for kind in (DeprecationWarning, RuntimeWarning):  # Python 3.12, and JAX if imported
-            warnings.filterwarnings("ignore", ".*fork", kind)
-        child = context.Process(target=_child, args=(queue,))
-        child.start()
-    child.join(timeout=30)
-    try:
-        assert child.exitcode == 0
-        assert queue.get() == [0, 200]
-    finally:
-        child.kill()
 
 
 def test_work_arrays_are_reused_only_after_their_owner_is_gone():

@@ -8,6 +8,7 @@ import ehf_num as en
 import ehf_sym as es
 from ehf_num import integrators
 
+pytestmark = pytest.mark.usefixtures("each_engine")
 X = en.rings().sample(64, rng=0)
 
 

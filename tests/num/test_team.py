@@ -6,15 +6,13 @@ import multiprocessing
 import os
 import threading
 import time
-from functools import partial
 
 import numpy as np
 import pytest
 
 from ehf_num import native, parallel
-from ehf_num.leapfrog_map import Chain, chain_kernel
+from ehf_num.leapfrog_map import Chain
 from ehf_num.networks import init_energy, init_relu
-from ehf_num.relu_network import relu_kernel
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 
@@ -35,20 +33,19 @@ def chain_there_and_back(threads, rows=50, probes=31, keep=True, seed=0, width=2
     parallel.set_threads(threads)
     rng = np.random.default_rng(seed)
     weights = [w for _ in range(4) for w in init_energy((DIM, width, 17, 1), rng, "float64")]
-    chain = Chain(steps=2, dt=0.3, hamiltonians=2, rebuild=not keep)
-    share = chain_kernel(chain, tuple(weights)).share(keep=True)
+    kernel = Chain(steps=2, dt=0.3, hamiltonians=2, rebuild=not keep).kernel(tuple(weights))
     q, p = rng.standard_normal((2, rows, DIM))
-    states, fields = share.forward(q, p, rng.standard_normal((probes, 2 * DIM)))
-    row_bars, weight_bars = share.pull_back(np.cos(states), np.sin(fields))
-    return [states.copy(), fields, *row_bars, *weight_bars]
+    outputs = kernel.forward(q, p, rng.standard_normal((probes, 2 * DIM)), keep=True)
+    row_bars, weight_bars = kernel.pull_back(np.cos(outputs))
+    return [outputs.copy(), *row_bars, *weight_bars]
 
 
 def relu_there_and_back(threads, rows=50):
     parallel.set_threads(threads)
     rng = np.random.default_rng(1)
-    share = relu_kernel(tuple(init_relu((DIM, 20, 17, 4), rng, "float64"))).share(keep=True)
-    (value,) = share.forward(rng.standard_normal((rows, DIM)))
-    row_bars, weight_bars = share.pull_back(np.cos(value))
+    kernel = native.NativeNetwork("relu", tuple(init_relu((DIM, 20, 17, 4), rng, "float64")))
+    value = kernel.forward(rng.standard_normal((rows, DIM)), keep=True)
+    row_bars, weight_bars = kernel.pull_back(np.cos(value))
     return [value, *row_bars, *weight_bars]
 
 
@@ -156,12 +153,3 @@ def test_a_forked_process_starts_threads_of_its_own():
 def test_there_are_as_many_threads_as_the_kernels_take():
     parallel.set_threads(1000)
     assert parallel.kernel_threads(10**6, 1e9, 8) == native.kernels.MAX_THREADS
-
-
-def test_a_task_of_the_interpreters_threads_has_no_others_below_it():
-    parallel.set_threads(4)
-    count = partial(parallel.kernel_threads, 100, 1e9, 8)
-    assert count() == 4
-    assert parallel.run_all([count, count, count]) == [1, 1, 1]
-    assert parallel.run_all([count]) == [4]
-    assert count() == 4
