@@ -35,9 +35,7 @@ from ehf_num.workspace import Array
 
 def schedule(steps: int, dt: float) -> list[tuple[bool, float]]:
     """List (is a kick, factor) of every part, neighbouring half kicks merged."""
-    parts = [(True, -dt / 2)]
-    for _ in range(steps):
-        parts += [(False, dt), (True, -dt)]
+    parts = [(True, -dt / 2)] + steps * [(False, dt), (True, -dt)]
     parts[-1] = (True, -dt / 2)
     return parts
 

@@ -29,7 +29,7 @@ FAULTS = [
            "q + dt * hamiltonian.grad_kinetic(p),", "q + dt / 2 * hamiltonian.grad_kinetic(p),",
            "num/test_integrators"),
     _fault("sign of a kick", "ehf_num/leapfrog_map.py",
-           "parts += [(False, dt), (True, -dt)]", "parts += [(False, dt), (True, dt)]",
+           "[(False, dt), (True, -dt)]", "[(False, dt), (True, dt)]",
            "num/test_integrators"),
     _fault("whole kick first", "ehf_num/leapfrog_map.py",
            "parts = [(True, -dt / 2)]", "parts = [(True, -dt)]", "num/test_integrators"),
