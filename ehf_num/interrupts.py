@@ -87,8 +87,8 @@ def interrupts(*signals: int) -> Iterator[Interrupts]:
         yield _open
         return
     mine, before = Interrupts(), {}
-    _open = mine
     try:
+        _open = mine
         for number in signals:
             if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
                 before[number] = signal.signal(number, mine.handle)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.data import training_data
 from ehf_num.datasets import Floats, rings
 from ehf_num.experiments.so2 import declare
 from ehf_num.model import EquivariantHamiltonianFlow
 from ehf_num.parallel import set_threads
 from ehf_num.plot_arguments import Extent, grid
+from ehf_num.result import TrainingRecord
 from ehf_num.workspace import Array
 
 EXTENT: Extent = (-4.0, 4.0, -4.0, 4.0)
@@ -98,20 +98,16 @@ class RingsRun:
             dtype="float32",
             rng=self.seed,
         )
-        looks = Looks(
-            flow,
-            target.sample if self.points is None else training,
-            budget,
-            (training[: budget.look_points], test[: budget.look_points]),
-        )
+        looks = Looks(budget, (training[: budget.look_points], test[: budget.look_points]))
+        looks.look(flow, 0)
         flow.fit(
-            looks,
+            target.sample if self.points is None else training,
             iterations=budget.iterations,
             batch_size=budget.batch_size,
             learning_rate=budget.learning_rate,
             progress=False,
+            on_record=looks,
         )
-        looks.look()
         history = flow.result_.history
         penalized = self.kappa is not None
         return {
@@ -142,42 +138,26 @@ class RingsRun:
 
 
 class Looks:
-    """A source of minibatches, of points or of an endless source, that looks at the model.
+    """An observer of training that looks at the model as often as there are looks to make.
 
-    The batches are those that `fit` makes of the same data: looks draw numbers of their own, and
-    what is learned does not depend on them.
+    Looks draw numbers of their own: what is learned does not depend on them.
     """
 
-    def __init__(
-        self,
-        flow: EquivariantHamiltonianFlow,
-        data: Any,
-        budget: Budget,
-        watched: tuple[Floats, Floats],
-    ) -> None:
-        self._flow, self._budget, self._watched = flow, budget, watched
-        self._batches = training_data(
-            data,
-            dim=flow.dim,
-            dtype=flow.settings.dtype,
-            batch_size=budget.batch_size,
-            validation=None,
-            rng=np.random.default_rng(0),  # splits nothing off
-        ).next_batch
-        self._drawn = 0
+    def __init__(self, budget: Budget, watched: tuple[Floats, Floats]) -> None:
+        self._budget, self._watched, self._due = budget, watched, 0
         self._rows: list[tuple[float, ...]] = []
 
-    def __call__(self, n: int, rng: np.random.Generator) -> Array:
-        """Return the next minibatch; look before those that are due."""
-        if self._drawn % self._budget.look_every == 0:
-            self.look()
-        self._drawn += 1
-        return self._batches(rng)
+    def __call__(self, record: TrainingRecord) -> None:
+        """Look at the first record at which a look is due, and at the last."""
+        if record.iteration >= min(self._due, self._budget.iterations):
+            self.look(record.model, record.iteration)
 
-    def look(self) -> None:
+    def look(self, flow: EquivariantHamiltonianFlow, iteration: int) -> None:
         """Estimate log-likelihoods with the present weights."""
-        scores = [_mean_log_prob(self._flow, x, self._budget.look_draws) for x in self._watched]
-        self._rows.append((self._drawn, *scores))
+        scores = [_mean_log_prob(flow, x, self._budget.look_draws) for x in self._watched]
+        self._rows.append((iteration, *scores))
+        every = self._budget.look_every
+        self._due = (iteration // every + 1) * every
 
     def curves(self) -> dict[str, Floats]:
         """Return what was seen, a value a look."""

@@ -10,6 +10,7 @@ _MODULES = (
     "bad_input",
     "bridge",
     "calibration",
+    "checkpoints",
     "densities",
     "determinism",
     "equivariance",

@@ -1,6 +1,12 @@
 """The command line as a user types it: outputs and exit statuses."""
 
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -308,3 +314,81 @@ def test_diagnose_prints_draws_and_ends_with_the_verdict(fitted, tmp_path, capsy
     assert capsys.readouterr().out.strip() == str(diagnosis)
     assert status == (0 if diagnosis.passed else 1)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+FIT = ["--hidden", "4", "--no-progress", "--base", "normal", "--generator", ROTATION]
+
+
+@pytest.fixture
+def points(tmp_path):
+    path = tmp_path / "points.npy"
+    np.save(path, en.rings().sample(40, rng=0))
+    return path
+
+
+def test_fit_that_meets_a_full_disk_writes_the_model(points, tmp_path, monkeypatch, capsys):
+    """The disk of the checkpoint is full at the third writing; that of the model is not."""
+    from ehf_num import checkpoint
+
+    out, run_file, written = tmp_path / "model.npz", tmp_path / "run.npz", []
+    write = checkpoint.atomic_write
+
+    def atomic_write(path):
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write(path)
+
+    monkeypatch.setattr(checkpoint, "atomic_write", atomic_write)
+    more = ["--iterations", "50", "--checkpoint", run_file, "--checkpoint-every", "5"]
+    assert run("fit", points, "--out", out, *FIT, *more) == 4
+    shown = capsys.readouterr().err
+    assert "No space left" in shown
+    assert str(out) in shown
+    result = en.load(out).result_
+    assert (result.iterations, len(result.history)) == (15, 15)
+    assert result.stop_reason.startswith("error: OSError")
+
+
+def test_fit_that_turns_non_finite_says_so_by_its_status(points, tmp_path, capsys):
+    more = ["--iterations", "50", "--learning-rate", "1e200"]
+    with pytest.warns(en.TrainingWarning, match="non_finite"):
+        assert run("fit", points, "--out", tmp_path / "m.npz", *FIT, *more) == 4
+    assert en.load(tmp_path / "m.npz").result_.stop_reason == "non_finite"
+    assert "non_finite" in capsys.readouterr().err
+
+
+def test_fit_with_a_checkpoint_of_another_model_names_what_differs(points, tmp_path, capsys):
+    more = ["--iterations", "6", "--checkpoint", tmp_path / "run.npz", "--checkpoint-every", "3"]
+    assert run("fit", points, "--out", tmp_path / "one.npz", *FIT, *more) == 0
+    other = [*more, "--step-size", "0.1", "--steps", "6"]
+    assert run("fit", points, "--out", tmp_path / "two.npz", *FIT, *other) == 3
+    shown = capsys.readouterr().err
+    assert "step_size was 0.5, is 0.1" in shown
+    assert "steps was 2, is 6" in shown
+    assert not (tmp_path / "two.npz").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_fit_that_is_interrupted_writes_the_model(number, points, tmp_path):
+    out, run_file = tmp_path / "model.npz", tmp_path / "run.npz"
+    command = [sys.executable, "-m", "ehf_num.cli", "fit", points, "--out", out, *FIT]
+    command += ["--iterations", "100000000", "--checkpoint", run_file, "--checkpoint-every", "5"]
+    with subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not run_file.exists() and process.poll() is None:
+            time.sleep(0.02)
+        for _ in range(3):  # impatient
+            process.send_signal(number)
+            time.sleep(0.001)
+        _, shown = process.communicate(timeout=60)
+    assert process.returncode == 4, shown
+    assert str(out) in shown
+    assert en.load(out).result_.stop_reason == "interrupted"
+    assert en.load(out).result_.iterations >= 5
+
+
+def test_help_tells_the_status_of_an_interrupted_fit(capsys):
+    assert run("fit", "--help") == 0
+    assert "4 training was interrupted" in " ".join(capsys.readouterr().out.split())

@@ -11,7 +11,7 @@ from models import make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import inference
+from ehf_num import inference, quadrature
 from ehf_num.estimate import pareto_threshold
 from ehf_num.importance import log_mean, pareto_shape
 
@@ -169,6 +169,30 @@ def test_reaching_the_cap_is_said_out_loud(method):
     ):
         estimate = flow.likelihood(x, method=method, standard_error=1e-12, **options)
     assert (estimate.standard_errors > 1e-12).all()
+
+
+@pytest.mark.filterwarnings("ignore::ehf_num.LikelihoodWarning")
+def test_all_draws_that_are_allowed_are_made():
+    """64 are doubled three times to 512: a cap of 512 allows that, one of 511 does not."""
+    flow, law = linear(2, width=4.0)
+    options = {"n_samples": 64, "standard_error": 1e-12}
+    for cap, made in ((511, 256), (512, 512), (513, 512)):
+        estimate = flow.likelihood(points(law, 5), max_samples=cap, **options)
+        np.testing.assert_array_equal(estimate.draws, made)
+
+
+@pytest.mark.filterwarnings("ignore::ehf_num.LikelihoodWarning")
+@pytest.mark.parametrize("dim", [1, 2])
+def test_all_nodes_that_are_allowed_are_used(dim):
+    """The first lattice is refined where so many nodes are allowed, and not with one less."""
+    flow, law = linear(dim, width=4.0)
+    options = {"method": "quadrature", "standard_error": 1e-15}
+    nodes = quadrature._NODES
+    fewer, exact = (
+        flow.likelihood(points(law, 5), max_samples=cap, **options).draws
+        for cap in ((2 * nodes) ** dim - 1, (2 * nodes) ** dim)
+    )
+    np.testing.assert_array_equal(exact - fewer, (2 * nodes) ** dim - nodes**dim)
 
 
 @pytest.mark.parametrize("variance", [0.1, 0.25, 0.5])

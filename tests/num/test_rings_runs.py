@@ -28,12 +28,12 @@ def test_looks_do_not_change_what_is_learned(points):
     plain, looked = (
         en.EquivariantHamiltonianFlow(*declare(), hidden=(8,), rng=4) for _ in range(2)
     )
-    looks = Looks(looked, data, replace(TINY, iterations=7), watched)
+    looks = Looks(replace(TINY, iterations=7), watched)
+    looks.look(looked, 0)
     plain.fit(data, batch_size=TINY.batch_size, **options)
-    looked.fit(looks, batch_size=TINY.batch_size, **options)
+    looked.fit(data, batch_size=TINY.batch_size, on_record=looks, **options)
     for left, right in zip(plain.weights, looked.weights, strict=True):
         np.testing.assert_array_equal(left, right)
-    looks.look()
     curves = looks.curves()
     np.testing.assert_array_equal(curves["look"], [0, 2, 4, 6, 7])
     assert curves["test_curve"][-1] == plain.log_prob(watched[1], n_samples=2).mean()

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from models import make
+from models import CASES, make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.data import training_data
+from ehf_num.bounds import Bound
+from ehf_num.data import Epochs, training_data
 from ehf_num.training import _Run
 
 X = en.rings().sample(60, rng=0)
@@ -225,3 +226,67 @@ def test_points_held_out_are_not_trained_on():
     assert len(held_out) == 10
     assert len(seen) == 30
     assert not seen & held_out
+
+
+def still(_done):
+    """A schedule that moves nothing."""
+    return 0.0
+
+
+def test_held_out_bounds_of_two_records_differ_by_the_weights_alone():
+    """One draw of noise for all records: weights that stand still give one number."""
+    flow = make("so2").fit(X, iterations=8, validation=0.25, schedule=still, progress=False)
+    held_out = flow.result_.history.validation_elbo
+    assert np.isfinite(held_out).all()
+    np.testing.assert_array_equal(held_out, held_out[0])
+    assert len(set(flow.result_.history.elbo)) == 8  # minibatches have noise of their own
+
+
+def test_a_tie_is_no_better_record():
+    """Patience counts from the first of equal records."""
+    flow = make("so2")
+    flow.fit(X, iterations=50, validation=0.25, patience=5, schedule=still, progress=False)
+    assert flow.result_.stop_reason == "early_stopping"
+    assert flow.result_.iterations == 6
+
+
+def test_a_row_of_history_is_the_mean_since_the_row_before(monkeypatch):
+    """Also the last row, of fewer iterations."""
+    seen, step = [], Bound.step
+    monkeypatch.setattr(Bound, "step", lambda *a: seen.append(step(*a)) or seen[-1])
+    flow = make("so2").fit(X, iterations=11, batch_size=8, record_every=4, progress=False)
+    history = flow.result_.history
+    assert history.iteration.tolist() == [4, 8, 11]
+    parts = np.split(np.array(seen), [4, 8])
+    np.testing.assert_allclose(history.elbo, [part[:, 0].mean() for part in parts])
+    np.testing.assert_allclose(
+        history.squared_brackets, [part[:, 1:].mean(axis=0) for part in parts]
+    )
+    assert len({float(part[-1, 0]) for part in parts} - set(history.elbo)) == 3
+
+
+def test_each_multiplier_follows_its_own_generator():
+    """λ by Taming VAEs' rule, written again here, from the squares that the history tells."""
+    base, symmetry = CASES["so3"]()
+    flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(6,), kappa=1.0, rng=0)
+    x = np.random.default_rng(0).standard_normal((40, 3)) * [1, 2, 3]
+    flow.fit(x, iterations=30, batch_size=16, learning_rate=3e-2, progress=False)
+    history, kappa = flow.result_.history, flow.settings.kappa
+    average, rate = None, np.ones(3)
+    for squares, told in zip(history.squared_brackets, history.multipliers, strict=True):
+        excess = squares - kappa
+        average = excess if average is None else 0.99 * average + 0.01 * excess
+        rate = rate * np.exp(np.clip(1e-3 * average / kappa, -5e-3, 5e-3))
+        np.testing.assert_allclose(told, rate, rtol=1e-12)
+    assert len({round(value, 9) for value in history.multipliers[-1]}) == 3
+
+
+def test_an_epoch_is_shuffled_when_it_is_used_up_and_not_before():
+    """The last batch of an epoch draws nothing: what else is drawn does not move."""
+    epochs, rng = Epochs(numbered(12), 4), np.random.default_rng(0)
+    order = np.random.default_rng(0)
+    for _ in range(3):
+        shuffled = order.permutation(12)
+        for k in range(3):
+            np.testing.assert_array_equal(epochs(rng)[:, 0], shuffled[4 * k : 4 * k + 4])
+            assert rng.bit_generator.state == order.bit_generator.state
