@@ -79,7 +79,9 @@ def fit_arguments() -> Iterator[Argument]:
     yield argument("validation", "points", "None")
     for name in ("iterations", "batch_size", "draws"):
         yield argument(name, "integer")
-    yield argument("patience", "integer", "None")
+    for name in ("patience", "record_every"):
+        yield argument(name, "integer", "None")
+    yield argument("on_record", "object", "None")
     yield argument("learning_rate", "number")
     yield argument("schedule", "word", "class")
     yield argument("objective", "word")
