@@ -12,6 +12,8 @@ from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol, latex
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.validation import validate_formula, validate_parameters, whole_number
 
+_MOST_POSITIONS = 2048
+
 
 @dataclass(frozen=True)
 class PhaseSpace:
@@ -60,6 +62,11 @@ class PhaseSpace:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", whole_number(self.dim, "dim"))
+        if self.dim > _MOST_POSITIONS:
+            raise ArgumentError(
+                f"dim is {self.dim}; it should be at most {_MOST_POSITIONS}: formulas in more "
+                "coordinates are not decided in bounded time"
+            )
         object.__setattr__(self, "parameters", validate_parameters(self.parameters))
 
     @cached_property

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from sympy import Add, Expr, I, ImmutableMatrix, MatrixBase, S, im, re, sqrt
+from sympy import Add, Expr, I, ImmutableMatrix, MatrixBase, S, SparseMatrix, im, re, sqrt
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.lie_algebra import LieAlgebra
@@ -55,7 +55,7 @@ def cotangent_lift(matrix: Any, space: PhaseSpace) -> Expr:
         raise ArgumentError(
             f"matrix has shape {A.shape}; on {space} it should have {(space.dim, space.dim)}"
         )
-    lift = Add(*(A[i, j] * space.p[i] * space.q[j] for i in range(A.rows) for j in range(A.cols)))
+    lift = Add(*(c * space.p[i] * space.q[j] for (i, j), c in A.todok().items()))
     return space.validate(lift, "matrix")
 
 
@@ -80,15 +80,12 @@ def realification(matrix: MatrixBase) -> ImmutableMatrix:
     [0, -1],
     [1,  0]])
     """
+    entries: dict[tuple[int, int], Expr] = {}
+    for (i, j), value in matrix.todok().items():
+        entries |= {(2 * i, 2 * j): re(value), (2 * i, 2 * j + 1): -im(value)}
+        entries |= {(2 * i + 1, 2 * j): im(value), (2 * i + 1, 2 * j + 1): re(value)}
     n = matrix.rows
-
-    def entry(i: int, j: int) -> Expr:
-        value = matrix[i // 2, j // 2]
-        if i % 2 == j % 2:
-            return re(value)
-        return im(value) if i % 2 else -im(value)
-
-    return ImmutableMatrix(2 * n, 2 * n, entry)
+    return ImmutableMatrix(SparseMatrix(2 * n, 2 * n, entries))
 
 
 def hermitian_form(

@@ -6,7 +6,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import nquad, quad
-from sympy import ImmutableMatrix, Matrix, Rational, exp, log, pi, sqrt
+from sympy import ImmutableMatrix, Matrix, Piecewise, Rational, exp, log, pi, sqrt
 
 from ehf_sym.bridge import to_numpy
 from ehf_sym.densities import BaseDensity
@@ -136,12 +136,34 @@ def test_every_gaussian_is_found(entries, center):
         -(Q**2) - P**2 - Q * P * 2,
         1 / Q - P**2,
         -sp.cosh(Q) - P**2 / 2,
+        sp.sqrt(Q * P),
+        P * Q / (Q + P),
+        log(Q) - P**2,
+        Piecewise((1 / Q, Q > 0), (0, True)) - P**2,
     ],
 )
 def test_what_is_no_gaussian_is_not_called_one(log_density):
     base = BaseDensity(LINE, log_density=log_density)
     assert base.gaussian() is None
     assert base.log_normalizer is None
+
+
+def test_a_gaussian_with_constants_that_are_not_algebraic_is_found():
+    base = BaseDensity(LINE, log_density=-sp.pi * Q**2 - P**2 + Q * P + sp.E * Q)
+    precision = Matrix([[2 * sp.pi, -1], [-1, 2]])
+    assert base.gaussian().precision == ImmutableMatrix(precision)
+    mean = np.array(base.gaussian().mean.evalf().tolist(), dtype=float).ravel()
+    expected = np.linalg.solve(np.array(precision.evalf().tolist(), dtype=float), [np.e, 0])
+    np.testing.assert_allclose(mean, expected, rtol=1e-14)
+
+
+def test_a_normal_of_many_coordinates_is_normalized_block_by_block():
+    space = PhaseSpace(64)
+    mixed = -(space.q[0] ** 2 + space.p[0] ** 2 + space.q[0] * space.p[0])
+    rest = sp.Add(*(-k * x**2 for k, x in enumerate((*space.q[1:], *space.p[1:]), start=1)))
+    base = BaseDensity(space, log_density=mixed + rest)
+    expected = 64 * np.log(2 * np.pi) - (np.log(3) + np.log(2.0 * np.arange(1, 127)).sum()) / 2
+    assert float(base.log_normalizer) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_gaussian_in_disguise_is_found():

@@ -221,3 +221,8 @@ def test_parameters_are_constants_of_the_bracket():
 def test_parameters_are_checked(bad, message):
     with pytest.raises(ArgumentError, match=message):
         PhaseSpace(1, parameters=bad)
+
+
+def test_more_positions_than_can_be_handled_are_refused():
+    with pytest.raises(ArgumentError, match="dim is 100000; it should be at most 2048"):
+        PhaseSpace(100_000)
