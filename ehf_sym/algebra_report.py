@@ -9,7 +9,7 @@ from typing import Any
 
 from sympy import Add, Expr, Symbol
 
-from ehf_sym.errors import ClosureError
+from ehf_sym.errors import ClosureError, UndecidedError
 from ehf_sym.exact.span import relations
 from ehf_sym.exact.subspaces import Subspace
 from ehf_sym.lie import ideals
@@ -156,7 +156,10 @@ def _properties(closed: Algebra) -> list[str]:
     if not closed.is_reductive:
         return ["neither solvable nor reductive"]
     kind = "semisimple" if closed.is_semisimple else "reductive"
-    return [kind, "compact" if closed.is_compact else "not compact"]
+    try:
+        return [kind, "compact" if closed.is_compact else "not compact"]
+    except UndecidedError as error:
+        return [kind, f"whether compact is undecided: {error}"]
 
 
 def _parts(g: LieStructure) -> dict[str, Subspace]:

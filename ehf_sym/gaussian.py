@@ -120,10 +120,18 @@ def _blocks(matrix: SparseMatrix) -> Iterator[tuple[list[int], DomainMatrix]]:
 
 def _is_positive_definite(matrix: SparseMatrix) -> bool:
     """Decide by the signs of the pivots; a pivot of unknown sign counts against."""
-    for _, block in _blocks(matrix):
-        _, upper, swaps = block.lu()
-        if swaps or not all(pivot.is_positive for pivot in upper.to_Matrix().diagonal()):
+    return all(_has_positive_pivots(block) for _, block in _blocks(matrix))
+
+
+def _has_positive_pivots(block: DomainMatrix) -> bool:
+    """Eliminate as long as the pivots are positive: with parameters the first ones tell."""
+    rows, domain = block.to_dense().rep.to_list(), block.domain
+    for k, row in enumerate(rows):
+        if not domain.to_sympy(row[k]).is_positive:
             return False
+        for other in rows[k + 1 :]:
+            ratio = other[k] / row[k]
+            other[k:] = [a - ratio * b for a, b in zip(other[k:], row[k:], strict=True)]
     return True
 
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
-from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.rings import PolyRing
 
 from ehf_sym.errors import UndecidedError
-from ehf_sym.exact.constants import constant_field, split, with_constants_apart
-from ehf_sym.exact.independence import certify_independent
-from ehf_sym.zero.kernels import Kernel
+from ehf_sym.exact.constants import Constants, constant_field, split, with_constants_apart
+from ehf_sym.exact.independence import certified_rref, certify_independent
 from ehf_sym.zero.normal_form import common_field
 from ehf_sym.zero.polynomials import Poly
 from ehf_sym.zero_test import is_zero
@@ -59,6 +57,7 @@ def reduce_vectors(vectors: Sequence[Vector], field: Any) -> Reduction:
 
     Examples
     --------
+    >>> from sympy import QQ
     >>> reduction = reduce_vectors([{"x": QQ(1)}, {"x": QQ(2)}, {"x": QQ(1), "y": QQ(1)}], QQ)
     >>> reduction.pivots, reduction.coordinates[1] == {0: 2}
     ((0, 2), True)
@@ -71,7 +70,7 @@ def reduce_vectors(vectors: Sequence[Vector], field: Any) -> Reduction:
     if not rows:
         return Reduction(field, (), tuple({} for _ in vectors))
     matrix = DomainMatrix(rows, (len(places), len(vectors)), field)
-    reduced, pivots = matrix.rref()
+    reduced, pivots = certified_rref(matrix)
     coordinates: list[dict[int, Any]] = [{} for _ in vectors]
     for i, row in reduced.rep.to_sdm().items():
         for j, entry in row.items():
@@ -123,15 +122,17 @@ class Formulas:
     ----------
     variables : tuple
         The symbols given.
-    field : sympy.polys.domains.Domain
-        The constants, known after the first `reduce`; it grows by the constants that occur.
     """
 
     def __init__(self, variables: Sequence[sp.Symbol], constants: Sequence[sp.Symbol]) -> None:
         self.variables = tuple(variables)
-        self._constants = frozenset(constants)
-        self._named: dict[sp.Expr, sp.Symbol] = {}
-        self.field: Any = QQ
+        self._symbols = frozenset(constants)
+        self._constants = Constants()
+
+    @property
+    def field(self) -> Any:
+        """The constants, known after the first `reduce`; they grow by those that occur."""
+        return self._constants.field
 
     def of(self, formula: sp.Expr) -> sp.Expr:
         """Return the formula: it is its own element."""
@@ -143,8 +144,7 @@ class Formulas:
 
     def constant(self, number: Any) -> sp.Expr:
         """Write a constant as a formula."""
-        names = {name: meaning for meaning, name in self._named.items()}
-        return self.field.to_sympy(number).xreplace(names)
+        return self.field.to_sympy(number)
 
     def total(self, elements: Iterable[sp.Expr]) -> sp.Expr:
         """Sum of elements."""
@@ -175,31 +175,10 @@ class Formulas:
                 f"relations are undecided; the first is {elements[0]}"
             )
         kernels = common.field.kernels
-        constant = {k.index: k for k in kernels if k.meaning.free_symbols <= self._constants}
-        places = [k.index for k in kernels if k.index not in constant]
-        images = self._images(constant)
+        constant = [k for k in kernels if k.meaning.free_symbols <= self._symbols]
+        images = self._constants.adopt(constant, common)
+        places = [k.index for k in kernels if k not in constant]
         return [split(numerator, places, images, self.field) for numerator in common.numerators]
-
-    def _images(self, constant: Mapping[int, Kernel]) -> dict[int, Any]:
-        """Make the field of constants, and say what each constant kernel is in it."""
-        algebraic = []
-        for kernel in constant.values():
-            if kernel.kind == "root" and not kernel.meaning.free_symbols:
-                algebraic.append(kernel.meaning)
-            elif kernel.meaning.is_Symbol:
-                self._named.setdefault(kernel.meaning, kernel.meaning)
-            elif kernel.meaning.free_symbols:
-                raise UndecidedError(
-                    f"the constant {kernel.meaning} is no rational function of the parameters; "
-                    "declare a parameter that stands for it"
-                )
-            else:
-                self._named.setdefault(kernel.meaning, sp.Dummy(str(kernel.meaning), real=True))
-        self.field = constant_field(algebraic, tuple(self._named.values()))
-        return {
-            index: self.field.from_sympy(self._named.get(kernel.meaning, kernel.meaning))
-            for index, kernel in constant.items()
-        }
 
 
 def functions(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import islice
+from typing import Any
 
 import sympy as sp
+from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.errors import UndecidedError
 from ehf_sym.zero import intervals
@@ -14,6 +16,7 @@ from ehf_sym.zero.enclosure import EvaluationError, Value, enclose, excludes_zer
 from ehf_sym.zero.witness import points
 
 _PRECISION = 400
+_PRECISIONS = (100, 1000, 5000)
 _MAX_POINTS = 2000
 _ZERO, _MINUS_ONE = Fraction(0), Fraction(-1)
 
@@ -56,6 +59,70 @@ def certify_independent(formulas: Sequence[sp.Expr]) -> None:
             continue
         if place is not None:
             pivots.append((place, row))
+
+
+def certified_rref(matrix: DomainMatrix) -> tuple[DomainMatrix, tuple[int, ...]]:
+    """Reduced echelon form and pivots, whatever relations there are among the constants.
+
+    Over rational functions of numbers such as π and e the elimination takes them to be unrelated.
+    It is right for the numbers that they are if one minor on the pivots, of full rank, is not zero.
+
+    Raises
+    ------
+    UndecidedError
+        If that could not be proved.
+
+    Examples
+    --------
+    >>> field = sp.QQ.frac_field(sp.pi, sp.E)
+    >>> matrix = DomainMatrix([[field.gens[0], field.gens[1]]], (1, 2), field)
+    >>> certified_rref(matrix)[1]
+    (0,)
+    """
+    echelon, pivots = matrix.rref()
+    if pivots and _has_numbers(matrix.domain):
+        minor = matrix.extract(range(matrix.shape[0]), pivots)
+        rows = minor.transpose().rref()[1]
+        certify_nonzero(matrix.domain, minor.extract(rows, range(len(pivots))).det())
+    return echelon, tuple(pivots)
+
+
+def certify_nonzero(field: Any, number: Any) -> None:
+    """Prove by its value that an element of a field of constants, not 0 there, is not zero.
+
+    With parameters it is a function of them, and is proved not to vanish identically.
+
+    Parameters
+    ----------
+    field : sympy.polys.domains.Domain
+        Where the number is.
+    number : element of the field
+        Not 0 for independent generators of the field.
+
+    Raises
+    ------
+    UndecidedError
+        If that could not be proved.
+    """
+    if not _has_numbers(field) or field.is_one(number):
+        return
+    formula = field.to_sympy(number)
+    symbols = sorted(formula.free_symbols, key=sp.default_sort_key)
+    for point in islice(points(symbols), _MAX_POINTS if symbols else 1):
+        for precision in _PRECISIONS:
+            try:
+                if excludes_zero(enclose(formula, point, precision)):
+                    return
+            except EvaluationError:
+                continue
+    raise UndecidedError(
+        f"it is undecided whether {str(formula)[:200]} is zero; declare parameters for its numbers"
+    )
+
+
+def _has_numbers(field: Any) -> bool:
+    """Whether there are generators other than parameters."""
+    return field.is_FractionField and not all(symbol.is_Symbol for symbol in field.symbols)
 
 
 def _eliminated(row: list[Value], pivots: Sequence[tuple[int, list[Value]]]) -> list[Value]:

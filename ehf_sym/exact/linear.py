@@ -9,6 +9,8 @@ from typing import Any
 from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
+from ehf_sym.exact.independence import certified_rref, certify_nonzero
+
 Row = Mapping[int, Any]
 Solution = dict[int, Any]
 # Mersenne primes: the solutions of most systems have entries far below the root of the first.
@@ -60,7 +62,7 @@ def _nullspace_over(domain: Any, rows: Sequence[Row], width: int) -> list[Soluti
     if not rows:
         return [{j: domain.one} for j in range(width)]
     matrix = DomainMatrix(dict(enumerate(map(dict, rows))), (len(rows), width), domain)
-    echelon, pivots = matrix.rref()
+    echelon, pivots = certified_rref(matrix)
     return _from_echelon(
         dict(zip(pivots, echelon.to_sparse().rep.to_sdm().values(), strict=True)), width, domain.one
     )
@@ -157,6 +159,11 @@ class Echelon:
         """Take a vector in; if it depends on those before, return the combination that it is.
 
         A combination numbers the independent vectors, in the order in which they came.
+
+        Raises
+        ------
+        UndecidedError
+            If an entry is not zero for generic constants, but may be for those that they are.
         """
         rest = dict(vector)
         origin: dict[int, Any] = {}
@@ -168,6 +175,7 @@ class Echelon:
         if not rest:
             return {k: -c for k, c in sorted(origin.items())}
         place = next(iter(rest))
+        certify_nonzero(self._domain, rest[place])
         scale = self._domain.one / rest[place]
         origin[len(self._rows)] = self._domain.one
         self._rows[place] = (

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import QQ, Expr, Symbol
+from sympy import QQ, Expr, Pow, Symbol
 from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.polytools import parallel_poly_from_expr
 
 from ehf_sym.errors import FormulaError
-from ehf_sym.exact.constants import constant_field, split, with_constants_apart
-from ehf_sym.zero.kernels import Kernel
+from ehf_sym.exact.constants import Constants, split, with_constants_apart
 from ehf_sym.zero.normal_form import common_field
-from ehf_sym.zero.polynomials import Poly, is_generator
 
 Exponents = tuple[int, ...]
 Vector = Mapping[Exponents, Any]
@@ -83,6 +81,8 @@ def separate(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Separatio
 
 def _by_polynomials(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Separation | None:
     """Polynomials with rational coefficients, or rational functions of parameters: no kernels."""
+    if any(power.exp.free_symbols for f in formulas for power in f.atoms(Pow)):
+        return None
     if not formulas:
         return Separation(QQ, tuple(variables), (), is_polynomial=True)
     try:
@@ -120,7 +120,9 @@ def _by_normal_form(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Se
     # A variable that no formula holds has no kernel.
     places = [*(index.get(x) for x in variables), *(k.index for k in varying)]
     constants = [k for k in field.kernels if k.index not in places]
-    domain, images = _constants(constants, common.numerators)
+    own = Constants()
+    images = own.adopt(constants, common)
+    domain = own.field
     divided = any(field.degree(f, i) for f in common.denominator for i in places if i is not None)
     return Separation(
         domain,
@@ -128,36 +130,3 @@ def _by_normal_form(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Se
         tuple(split(numerator, places, images, domain) for numerator in common.numerators),
         is_polynomial=not varying and not divided,
     )
-
-
-def _constants(kernels: Sequence[Kernel], numerators: Sequence[Poly]) -> tuple[Any, dict[int, Any]]:
-    """Make the field of constants: Q, algebraic numbers, and indeterminates for all the others.
-
-    Also say what each constant kernel is in it.
-    """
-    used = {i for poly in numerators for m in poly for i, e in enumerate(m) if e}
-    occurring = [k for k in kernels if k.index in used]
-    algebraic = [k for k in occurring if k.meaning.is_algebraic]
-    others = [k for k in occurring if k not in algebraic]
-    squares = dict(_square(k) for k in others if k.kind == "root")
-    free = [k for k in others if k.index not in squares]
-    numbers = constant_field([k.meaning for k in algebraic], ())
-    domain = constant_field([k.meaning for k in algebraic], [k.meaning for k in free])
-    images = {
-        k.index: domain.convert_from(numbers.from_sympy(k.meaning), numbers) for k in algebraic
-    }
-    images |= zip((k.index for k in free), domain.gens if free else (), strict=True)
-    for place, (root, order) in squares.items():
-        images[place] = images[root] ** order
-    return domain, images
-
-
-def _square(root: Kernel) -> tuple[int, tuple[int, int]]:
-    """Read off which parameter is which power of this root."""
-    place = is_generator(root.base)
-    if place is None:
-        raise FormulaError(
-            f"the constant {root.meaning} is a root of a sum of parameters; "
-            "introduce a parameter for it"
-        )
-    return place, (root.index, root.order)

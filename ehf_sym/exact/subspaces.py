@@ -8,6 +8,8 @@ from typing import Any
 
 from sympy.polys.matrices import DomainMatrix
 
+from ehf_sym.exact.independence import certified_rref
+
 Vector = Mapping[int, Any]  # nonzero entries
 
 
@@ -63,7 +65,7 @@ class Subspace:
         rows = {i: dict(v) for i, v in enumerate(v for v in vectors if v)}
         if not rows:
             return cls(field, ambient, (), ())
-        reduced, pivots = DomainMatrix(rows, (len(rows), ambient), field).rref()
+        reduced, pivots = certified_rref(DomainMatrix(rows, (len(rows), ambient), field))
         kept = reduced.rep.to_sdm()
         return cls(field, ambient, tuple(kept[i] for i in range(len(pivots))), tuple(pivots))
 

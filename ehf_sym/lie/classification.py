@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
 
-from sympy import QQ, sqrt
+from sympy import QQ, Poly, sqrt
 
 from ehf_sym.errors import UndecidedError
 from ehf_sym.exact.subspaces import Subspace, combine, solutions
 from ehf_sym.lie import ideals
 from ehf_sym.lie.decomposition import Summand, decompose
 from ehf_sym.lie.levi import levi_complement
-from ehf_sym.lie.quadratic import signature
+from ehf_sym.lie.quadratic import sign_of, signature
 from ehf_sym.lie.simple import identify_simple
 from ehf_sym.lie.solvable import is_heisenberg, name_solvable
 from ehf_sym.lie.structure import LieStructure
@@ -97,10 +97,10 @@ def _identify_indecomposable(part: LieStructure, summand: Summand) -> Identity:
     degree = summand.centroid.degree()
     semisimple = ideals.is_semisimple(part)
     if degree > 1:
-        real = summand.centroid.count_roots() if part.field == QQ else None
-        if degree == 2 and real == 2:
+        real = _real_roots(part.field, summand.centroid)
+        if real == 2 and not part.field.is_FractionField:
             return _split_over_roots(part, summand)
-        if not (degree == 2 and real == 0 and semisimple):
+        if not (real == 0 and semisimple):
             return Identity(
                 (),
                 f"{_kind(part)}, dimension {part.dim}, indecomposable over {part.field} but not "
@@ -118,10 +118,22 @@ def _identify_indecomposable(part: LieStructure, summand: Summand) -> Identity:
     return _identify_mixed(part)
 
 
+def _real_roots(field: Any, poly: Poly) -> int | None:
+    """Count the real roots of a quadratic polynomial; None for others, or where they depend."""
+    if poly.degree() != 2:
+        return None
+    a, b, c = (field.from_sympy(x) for x in poly.all_coeffs())
+    try:
+        return 1 + sign_of(field, b**2 - 4 * a * c)
+    except UndecidedError:
+        return None
+
+
 def _split_over_roots(part: LieStructure, summand: Summand) -> Identity:
     """Name an algebra that is a sum of two ideals over a real quadratic extension of Q."""
     root = sqrt(summand.centroid.discriminant())
-    extended = part.over(QQ.algebraic_field(root))
+    numbers = [part.field.to_sympy(part.field.unit)] if part.field.is_Algebraic else []
+    extended = part.over(QQ.algebraic_field(*numbers, root))
     pieces = [identify_summand(extended, piece) for piece in decompose(extended)]
     total = _summed(pieces)
     note = f"the sum is direct over Q({root}), not over Q"

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from sympy import Expr
 
 from ehf_sym.errors import ClosureError
-from ehf_sym.exact.constants import narrowed
+from ehf_sym.exact.constants import moved, narrowed
 from ehf_sym.exact.functions import Polynomials, functions
 from ehf_sym.exact.subspaces import Vector
 from ehf_sym.lie.growth import infinite_pair
@@ -199,4 +199,4 @@ class _Closing:
 
 def _converted(row: Vector, old: Any, new: Any) -> Vector:
     """Coefficients in another field that holds them."""
-    return row if old == new else {k: new.from_sympy(old.to_sympy(c)) for k, c in row.items()}
+    return {k: moved(c, old, new) for k, c in row.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sympy import QQ
+from sympy import QQ, factor
 
 from ehf_sym.errors import UndecidedError
 from ehf_sym.exact.subspaces import combine
@@ -16,7 +16,7 @@ _PRECISIONS = (53, 200, 1000, 5000)
 
 
 def sign_of(field: Any, number: Any) -> int:
-    """Sign of a constant: -1, 0 or 1.
+    """Sign of a constant: -1, 0 or 1; with parameters, for generic values of them.
 
     Raises
     ------
@@ -36,10 +36,13 @@ def sign_of(field: Any, number: Any) -> int:
         return 1 if number > 0 else -1
     formula = field.to_sympy(number)
     if formula.free_symbols:
-        known = formula.is_positive, formula.is_negative
-        if True not in known:
-            raise UndecidedError(f"the sign of {formula} depends on the parameters")
-        return 1 if known[0] else -1
+        # It is not 0 for generic values, so that a square is positive.
+        factored = factor(formula)
+        if factored.is_nonnegative:
+            return 1
+        if factored.is_nonpositive:
+            return -1
+        raise UndecidedError(f"the sign of {factored} depends on the parameters")
     for precision in _PRECISIONS:
         try:
             return sign(enclose(formula, {}, precision))

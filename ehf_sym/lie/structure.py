@@ -13,6 +13,7 @@ from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.errors import ArgumentError
+from ehf_sym.exact.constants import moved
 from ehf_sym.exact.subspaces import Subspace, Vector, combine
 from ehf_sym.validation import exact_scalar
 
@@ -175,7 +176,7 @@ class LieStructure:
     def over(self, field: Any) -> LieStructure:
         """Take the same algebra over a larger field."""
         table = {
-            pair: {k: field.convert_from(entry, self.field) for k, entry in vector.items()}
+            pair: {k: moved(entry, self.field, field) for k, entry in vector.items()}
             for pair, vector in self.table.items()
         }
         return LieStructure(field, self.dim, table)

@@ -1,5 +1,6 @@
 """Names: the Bianchi types from any basis, the usual series, and what stays without a name."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -203,3 +204,27 @@ def test_semidirect_products_without_a_name_are_described():
     assert found.name.startswith("so(3) ⋉ (nilpotent, dimension 8")
     assert found.levi().name == "so(3)"
     assert len(found.radical().generators) == 8
+
+
+@pytest.mark.parametrize("scale", ["sqrt(2)", "pi", "c", "a", "1 + a**2"])
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [("so(1, 3)", "so(3,1)"), ("sl(3)", "sl(3,R)"), ("so(2, 2)", "so(2,2)"), ("e(3)", "e(3)")],
+)
+def test_a_name_does_not_change_with_the_scale_of_a_generator(group, name, scale):
+    symmetry = es.named_symmetry(group)
+    c, a = sp.Symbol("c", positive=True), sp.Symbol("a", real=True)
+    space = replace(symmetry.space, parameters=(c, a))
+    factor = sp.sympify(scale, locals={"c": c, "a": a})
+    first, *rest = symmetry.generators
+    assert name in es.LieAlgebra(space, [factor * first, *rest]).identity.names
+
+
+def test_a_sign_that_depends_on_parameters_is_told_in_a_report():
+    a = sp.Symbol("a", real=True)
+    space = es.PhaseSpace(3, parameters=[a])
+    (q1, q2, q3), (p1, p2, p3) = space.q, space.p
+    metric = [q1 * p2 - a * q2 * p1, q2 * p3 - q3 * p2, q1 * p3 - a * q3 * p1]
+    report = es.LieAlgebra(space, metric).describe()
+    assert "semisimple, whether compact is undecided: the sign of" in report.to_text()
+    assert "depends on the parameters" in report.to_json()
