@@ -13,6 +13,7 @@ from sympy import Expr, Float, Function, I, Pow, Rational, Symbol, nan, oo, zoo
 from sympy.core.function import AppliedUndef
 
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.scopes import scopes, settled
 from ehf_sym.text.reader import RESERVED
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -120,6 +121,21 @@ def rebuild(expr: Expr) -> Expr:
 
 
 def exact_scalar(expr: Any, name: str) -> Expr:
+    """Turn exact numbers into SymPy's; refuse floats and all that is no scalar formula.
+
+    Sums, integrals, derivatives and the like are evaluated. One that has no exact value is refused:
+    what is done to formulas later would be wrong inside its scope.
+    """
+    formula = settled(scalar(expr, name))
+    for scope in scopes(formula):
+        raise FormulaError(
+            f"{name} contains {scope}, which has no exact value here; "
+            "it should be written as a formula without variables of its own"
+        )
+    return formula
+
+
+def scalar(expr: Any, name: str) -> Expr:
     """Turn exact numbers into SymPy's; refuse floats and all that is no scalar expression."""
     if isinstance(expr, str):
         raise FormulaError(

@@ -12,7 +12,8 @@ from typing import Any
 import sympy as sp
 
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.validation import exact_scalar, refuse_infinite
+from ehf_sym.scopes import scopes, settled
+from ehf_sym.validation import refuse_infinite, scalar
 from ehf_sym.verdict import Witness, ZeroVerdict
 from ehf_sym.zero import clock
 from ehf_sym.zero.certificate import Certificate
@@ -98,8 +99,7 @@ def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
     refuted: the value at x = 1 is about 0.718282 (interval arithmetic, 53 bits)
     """
     seconds = _positive(time_limit)
-    formula = exact_scalar(expr, "expr")
-    refuse_infinite(formula, "expr")
+    formula = scalar(expr, "expr")
     question = None
     try:
         with clock.time_limit(seconds):
@@ -133,7 +133,12 @@ class _Question:
         self.formula = formula
         self._given = {_real_symbol(s): s for s in formula.free_symbols}
         replaced = {symbol: real for real, symbol in self._given.items() if real != symbol}
-        self._inner: sp.Expr = formula.xreplace(replaced)
+        evaluated = settled(formula.xreplace(replaced))
+        # Nothing is known of what has variables of its own and could not be evaluated.
+        unknown = {scope: sp.Dummy(real=True) for scope in scopes(evaluated)}
+        self._inner: sp.Expr = evaluated.xreplace(unknown)
+        self._unknown = {dummy: s.xreplace(self._given) for s, dummy in unknown.items()}
+        self._meaning = self._given | self._unknown
         self._symbols = sorted(self._given, key=sp.default_sort_key)
         self.form: NormalForm | None = None
         refuse_infinite(self._inner, "expr")
@@ -150,7 +155,7 @@ class _Question:
         partly = form is not None and form.uncovered is not None
         if partly and vanishes_by_parts(self._inner, form):
             return self._vanishing_by_parts(defined=bool(quick))
-        if not self._symbols and algebraic_sign(self._inner) == 0:
+        if not self._inner.free_symbols and algebraic_sign(self._inner) == 0:
             certificate = Certificate("separation bound", rests_on=(_BOUND,))
             return ZeroVerdict("proved", "separation bound", certificate=certificate)
         refutation = self._witness(form)
@@ -161,6 +166,8 @@ class _Question:
         reason = "no normal form within the bounds" if form is None else "normal form not zero"
         if partly:
             reason = "normal form zero, but not everywhere the same as the expression"
+        if self._unknown:
+            reason = f"no exact value of {next(iter(self._unknown.values()))}"
         return self.undecided(f"{reason}, and no witness found")
 
     def _vanishing_by_parts(self, *, defined: bool) -> ZeroVerdict:
@@ -180,7 +187,7 @@ class _Question:
         """Return what the kernels stand for, in the symbols that were given."""
         if self.form is None:
             return ()
-        meanings = (kernel.meaning.xreplace(self._given) for kernel in self.form.field.kernels)
+        meanings = (kernel.meaning.xreplace(self._meaning) for kernel in self.form.field.kernels)
         return tuple(dict.fromkeys(meanings))
 
     def _has_domain(self) -> bool:
@@ -200,7 +207,11 @@ class _Question:
         nodes = sum(1 for _ in sp.preorder_traversal(self._inner))
         count = min(_WITNESS_POINTS, max(5, _MAX_NODES // nodes))
         candidates: Iterator[Point] = islice(points(self._symbols), count)
-        if form is not None and not form.kinds and (point := root_free_point(form)) is not None:
+        if (
+            form is not None
+            and not (form.kinds or self._unknown)
+            and (point := root_free_point(form)) is not None
+        ):
             candidates = chain([point], candidates)
         candidates = chain(islice(self._thin_points(), count), candidates)
         precisions = THOROUGH if self._symbols else EXHAUSTIVE
@@ -225,7 +236,7 @@ class _Question:
     def undecided(self, reason: str) -> ZeroVerdict:
         """Say what is left."""
         residual = self.form.expression() if self.form is not None else None
-        shown = residual.xreplace(self._given) if residual else self.formula
+        shown = residual.xreplace(self._meaning) if residual else self.formula
         certificate = Certificate("none", self._kernels(), (_INDEPENDENCE,) if self.form else ())
         return ZeroVerdict("undecided", reason, residual=shown, certificate=certificate)
 

@@ -19,14 +19,15 @@ ROOT = Path(__file__).parents[2]
 # Each block begins at a module of the table and ends where the next begins.
 BLOCKS = {
     "ehf_sym": {
-        "errors": "formulas in",
+        "errors": "formula text",
         "zero/polynomials": "is it zero?",
+        "flows/budget": "formulas in, verdicts",
         "exact/independence": "exact linear algebra",
         "gaussian": "base densities",
         "exact/subspaces": "Lie algebras",
         "invariance_report": "invariance, invariants",
         "stable": "formulas to NumPy",
-        "flows/budget": "finite transformations",
+        "flows/matrix_field": "finite transformations",
         "gaussian_families": "families of densities",
         "lie_algebra": "symmetries and questions",
         "symmetries/generators": "catalogue of symmetries",

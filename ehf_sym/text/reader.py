@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import E, Expr, Integer, Symbol, pi, true
+from sympy import E, Expr, Integer, Rel, Symbol, pi, true
+from sympy.logic.boolalg import Boolean
 
 from ehf_sym.errors import FormulaError
 from ehf_sym.text import guarded
 from ehf_sym.text.bounds import RefusedError
+from ehf_sym.text.domains import (
+    Requirement,
+    forgotten,
+    required_by_call,
+    required_by_power,
+    restricted,
+)
 from ehf_sym.text.work import cost
 
 _MAX_LENGTH = 100_000
@@ -87,16 +95,19 @@ class _Reader:
         self._depth = 0
         self._counted = -1
         self._work = 0
+        # What the operations read so far, outside of cases, require to be defined and real.
+        self._typed: list[Requirement] = []
 
     def formula(self) -> Expr:
         """Whole text: one sum and nothing after it."""
         if self._next.kind == "end":
             raise self._error("is empty", self._next)
+        start = self._next
         value = self._sum()
         if self._next.kind != "end":
             shown = _shown(self._next.text)
             raise self._error(f"has {shown} where an operator should be", self._next)
-        return value
+        return self._on_its_domain(start, value)
 
     def _sum(self) -> Expr:
         """Product (('+' | '-') product)*."""
@@ -198,17 +209,39 @@ class _Reader:
         opening = self._take()
         values: list[Expr] = []
         conditions: list[Any] = []
+        domains: list[Any] = []
+        outside = self._typed
         with self._nested(opening, levels=2):
             while not values or self._next.text == ",":
                 if values:
                     self._take()
                 pair = self._expect("(", "a pair (value, condition)")
-                values.append(self._sum())
+                self._typed = []
+                values.append(self._on_its_domain(pair, self._sum(), in_cases=True))
                 self._expect(",", "',' and a condition")
+                self._typed = []
                 conditions.append(self._condition())
+                domains.append(self._domain(pair, _sides(conditions[-1]), in_cases=True))
                 self._expect_closing(pair)
+        self._typed = outside
         self._expect_closing(opening)
+        # Where a condition has no value, neither have the cases from there on.
+        for k in reversed(range(len(values))):
+            if domains[k] is not true:
+                cases = self._apply(token, guarded.piecewise, values[k:], conditions[k:])
+                values[k:], conditions[k:] = [restricted(cases, domains[k])], [true]
         return self._apply(token, guarded.piecewise, values, conditions)
+
+    def _on_its_domain(self, token: _Token, value: Expr, *, in_cases: bool = False) -> Expr:
+        """Keep what was typed as the domain, where evaluation has forgotten it."""
+        return restricted(value, self._domain(token, [value], in_cases=in_cases))
+
+    def _domain(self, token: _Token, values: Sequence[Expr], *, in_cases: bool) -> Any:
+        """Conditions that were typed and do not follow from the values."""
+        try:
+            return forgotten(self._typed, values, in_cases=in_cases)
+        except RefusedError as error:
+            raise self._error(f"has no real value: {error}", token) from error
 
     def _condition(self) -> Any:
         """Read all (&) or any (|) of some comparisons, & first."""
@@ -258,9 +291,14 @@ class _Reader:
         if self._work > _MAX_WORK:
             raise self._error("takes too long to be evaluated: it is cut off", token)
         try:
-            return operation(*operands)
+            value = operation(*operands)
         except (RefusedError, ArithmeticError, TypeError, ValueError) as error:
             raise self._error(f"cannot be evaluated: {error}", token) from error
+        if operation is guarded.power:
+            self._typed += required_by_power(*operands)
+        elif operation is guarded.call:
+            self._typed += required_by_call(*operands)
+        return value
 
     def _take(self) -> _Token:
         """Consume a token."""
@@ -306,6 +344,11 @@ def _tokens(text: str, start: int = 0) -> Iterator[_Token]:
     for match in _TOKEN.finditer(text, start):
         kind = str(match.lastgroup)
         yield _Token(kind, match[kind], match.start(kind))
+
+
+def _sides(condition: Boolean) -> list[Expr]:
+    """Return what the comparisons of a condition compare."""
+    return [side for comparison in condition.atoms(Rel) for side in comparison.args]
 
 
 def _shown(piece: str) -> str:
