@@ -131,6 +131,50 @@ def open_file(path: str | PathLike[str], what: str) -> BinaryIO:
     return file.open("rb")
 
 
+class Shelf:
+    """The arrays of a file, each held to what it has to be before it is used."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = arrays
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def size(self, name: str) -> int:
+        """Return how many numbers an array has; 0 where there is none."""
+        return self._arrays[name].size if name in self._arrays else 0
+
+    def take(
+        self, name: str, shape: tuple[int | None, ...], kind: str = "f", dtype: Any = None
+    ) -> Array:
+        """Return an array.
+
+        Raises
+        ------
+        ValueError
+            If it is missing, or of another shape (None: any length), kind or dtype.
+        """
+        if name not in self._arrays:
+            raise ValueError(f"it has no {name}")
+        array = self._arrays[name]
+        fits = len(array.shape) == len(shape) and all(
+            wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
+        )
+        if not fits or array.dtype.kind != kind or (dtype is not None and array.dtype != dtype):
+            raise ValueError(
+                f"{name} has shape {array.shape} and dtype {array.dtype}; {shape} and "
+                f"{dtype or kind} were to be there"
+            )
+        return array
+
+    def finite(self, name: str, shape: tuple[int | None, ...], dtype: Any = None) -> Array:
+        """Return an array of finite numbers; raises as `take` does."""
+        array = self.take(name, shape, dtype=dtype)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite everywhere")
+        return array
+
+
 @dataclass(frozen=True, eq=False)
 class ArrayArchive:
     """An open .npz file whose parts are arrays of known sizes; made by `open_archive`.
@@ -248,46 +292,9 @@ def _weights(path: str | PathLike[str], arrays: Mapping[str, Array]) -> Array:
     if "weights" not in arrays:
         raise ModelFileError(f"{path} is not a saved model: it has no vector of weights")
     try:
-        return checked_array(arrays, "weights", (None,), "f")
+        return Shelf(arrays).finite("weights", (None,))
     except ValueError as error:
         raise ModelFileError(f"{path} is damaged: {error}") from error
-
-
-def checked_array(
-    arrays: Mapping[str, Array], name: str, shape: tuple[int | None, ...], kind: str
-) -> Array:
-    """Return one array of a file, if it is what it should be.
-
-    Parameters
-    ----------
-    arrays : mapping
-        Of a file.
-    name : str
-    shape : tuple of int or None
-        None stands for any length.
-    kind : str
-        "i", or "f", whose entries have to be finite.
-
-    Raises
-    ------
-    KeyError
-        If it is not there.
-    ValueError
-        If it has another shape or kind, or is not finite.
-    """
-    array = arrays[name]
-    fits = len(shape) == array.ndim and all(
-        wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
-    )
-    if not fits or array.dtype.kind != kind:
-        lengths = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(
-            f"{name} has shape {array.shape} of {array.dtype}; it should be of shape ({lengths}) "
-            f"and kind {kind}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} is not finite everywhere")
-    return array
 
 
 def _result(
@@ -299,7 +306,7 @@ def _result(
         result = TrainingResult(history=read_history(arrays), **header["result"])
         str(result)  # which formats what the header says of it
         return result
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise ModelFileError(f"{path} is damaged: its history is not whole ({error})") from error
 
 
@@ -308,19 +315,15 @@ def read_history(arrays: Mapping[str, Array]) -> History:
 
     Raises
     ------
-    KeyError
-        If one is missing.
     ValueError
-        If their shapes do not fit each other. Where a run went wrong, their entries need not be
-        finite.
+        If one is missing, or their shapes do not fit each other. Where a run went wrong, their
+        entries need not be finite.
     """
-    columns = {name: arrays[f"history_{name}"] for name in HISTORY_FIELDS}
-    rows, brackets = len(columns["iteration"]), columns["squared_brackets"].shape[1:]
-    for name, column in columns.items():
-        wide = name in ("squared_brackets", "multipliers")
-        kind = "i" if name == "iteration" else "f"
-        if column.shape != ((rows, *brackets) if wide else (rows,)) or column.dtype.kind != kind:
-            raise ValueError(f"history_{name} has shape {column.shape} of {column.dtype}")
-    if len(brackets) != 1:
-        raise ValueError(f"history_squared_brackets has {len(brackets) + 1} axes")
-    return History(**columns)
+    shelf = Shelf(arrays)
+    iteration = shelf.take("history_iteration", (None,), kind="i")
+    elbo, held_out = (
+        shelf.take(f"history_{name}", iteration.shape) for name in ("elbo", "validation_elbo")
+    )
+    brackets = shelf.take("history_squared_brackets", (*iteration.shape, None))
+    multipliers = shelf.take("history_multipliers", brackets.shape)
+    return History(iteration, elbo, brackets, multipliers, held_out)

@@ -11,10 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ehf_num.adam import Adam
-from ehf_num.archive import ModelFileError
+from ehf_num.archive import ModelFileError, Shelf
 from ehf_num.checkpoint import (
     Checkpoint,
-    Shelf,
     fingerprint,
     read_checkpoint,
     write_checkpoint,
