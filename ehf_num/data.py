@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +12,11 @@ import numpy as np
 
 from ehf_num.checks import points
 from ehf_num.workspace import Array
-from ehf_sym.errors import ArgumentError
+from ehf_sym.errors import ArgumentError, DataWarning
+
+_NORMAL_QUANTILE = 2.3263478740408408  # of 99 %
+_WIDE, _OFF, _NARROW, _OUTLYING, _EXTREME = 10.0, 50.0, 30.0, 10.0, 1000.0
+_CALLER_OF_FIT = 5
 
 Batches = Callable[[np.random.Generator], Array]
 """Gives the next minibatch: (rng) to (batch, d)."""
@@ -67,11 +72,89 @@ class TrainingData:
     order: Epochs | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
 
+    def watched(self, look: Callable[[Array], None]) -> TrainingData:
+        """Look at the points before training; at those of an endless source when the first come."""
+        if self.order is not None:
+            look(self.order.points)
+            return self
+        unseen = [True]
+
+        def next_batch(rng: np.random.Generator) -> Array:
+            batch = self.next_batch(rng)
+            if unseen:
+                unseen.clear()
+                look(batch)
+            return batch
+
+        return replace(self, next_batch=next_batch)
+
     def moved(self, move: Callable[[Array, np.random.Generator], Array] | None) -> TrainingData:
         """Return the same data with every minibatch moved; those held out stay where they are."""
         if move is None:
             return self
         return replace(self, next_batch=lambda rng: move(self.next_batch(rng), rng), augmented=True)
+
+
+def warn_if_far(x: Array, base: Array) -> None:
+    """Warn where points lie far from where the base density has its mass.
+
+    A flow starts near the base and moves mass by steps of order one: points that are many widths
+    of the base away are reached late or never, and their gradients may overflow. Median and spread
+    (the range of the middle 98 %, as a multiple of a normal density's) of each coordinate are
+    compared, and the farthest point.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, d)
+        Points.
+    base : ndarray, shape (m, d)
+        Positions drawn from the base density.
+
+    Warns
+    -----
+    DataWarning
+        With the figures, and what to do.
+    """
+    x, base = np.asarray(x, np.float64), np.asarray(base, np.float64)
+    (center, spread), (base_center, base_spread) = _location(x), _location(base)
+    wide = spread / base_spread
+    off = np.abs(center - base_center) / np.maximum(base_spread, spread)
+    away = np.abs(x - base_center) / base_spread
+    reach = np.maximum(np.abs(base - base_center).max(axis=0) / base_spread, wide)
+    worst = int(np.argmax(np.maximum(wide / _WIDE, off / _OFF)))
+    narrow = len(x) > 1 and 0 < wide.max() < 1 / _NARROW
+    largest, scale = (np.abs(center) + spread).max(), float(spread.max())
+    units = largest > _EXTREME or (len(x) > 1 and 0 < scale < 1 / _EXTREME)
+    if wide.max() > _WIDE or off.max() > _OFF or narrow or units:
+        of_what = "networks, which start at scale one, see much"
+        if wide.max() > _WIDE or off.max() > _OFF or narrow:
+            of_what = "the base has its mass"
+        warnings.warn(
+            f"x lies far from where {of_what}: in column {worst + 1} it has median "
+            f"{center[worst]:.4g} and spread {spread[worst]:.4g}, the base "
+            f"{base_center[worst]:.4g} and {base_spread[worst]:.4g}; training may not get there, "
+            "or overflow. Move x to the center of the base and of the symmetry, and divide it by "
+            f"its scale, {scale or largest:.3g}: by one number where a symmetry mixes coordinates",
+            DataWarning,
+            stacklevel=_CALLER_OF_FIT,
+        )
+    elif (away > _OUTLYING * reach).any():
+        row, column = np.unravel_index(int(np.argmax(away / reach)), away.shape)
+        count = np.count_nonzero((away > _OUTLYING * reach).any(axis=1))
+        warnings.warn(
+            f"x has {count} points far from all others and from where the base has its mass, the "
+            f"farthest in row {row}: {x[row, column]:.4g} in column {column + 1}, where others "
+            f"have median {center[column]:.4g} and spread {spread[column]:.4g}; its gradients may "
+            "overflow or drown the others': leave it out if it is an error",
+            DataWarning,
+            stacklevel=_CALLER_OF_FIT,
+        )
+
+
+def _location(x: Array) -> tuple[Array, Array]:
+    """Return median and spread of each column; the spread of a normal density is its σ."""
+    low, middle, high = np.quantile(x, [0.01, 0.5, 0.99], axis=0)
+    return middle, (high - low) / (2 * _NORMAL_QUANTILE)
 
 
 def training_data(

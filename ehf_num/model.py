@@ -25,7 +25,7 @@ from ehf_num.assembly import (
 from ehf_num.base import Sampler
 from ehf_num.bounds import Bound
 from ehf_num.checkpoint import Checkpoint
-from ehf_num.data import is_single_pass, training_data
+from ehf_num.data import is_single_pass, training_data, warn_if_far
 from ehf_num.density import FlowDensity
 from ehf_num.diagnosis import Diagnosis
 from ehf_num.diagnostics import diagnose
@@ -41,9 +41,11 @@ from ehf_num.result import TrainingResult, versions
 from ehf_num.settings import OWN, FlowSettings
 from ehf_num.training import TrainingWarning, train
 from ehf_num.training_settings import Observer, TrainingSettings
+from ehf_num.workspace import Array
 from ehf_sym import BaseDensity, LieAlgebra
 from ehf_sym.errors import ArgumentError
 
+_BASE_STATES = 2048  # enough for quantiles of 1 %
 _KEPT = "the last good parameters are kept, with patience= the best"
 
 
@@ -268,6 +270,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
 
         Warns
         -----
+        DataWarning
+            Before training, if points lie far from where the base has its mass, or some of them far
+            from all others.
         TrainingWarning
             If training turned non-finite or was interrupted (Ctrl-C ends it after the iteration, a
             second one at once): the last good weights are kept, with patience the best.
@@ -306,6 +311,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
                     validation=validation,
                     rng=self._rng,
                 )
+                data = data.watched(self._warn_if_far)
                 identity = None
                 if checkpoint is not None:
                     arguments = {**self._arguments(), **options_of(settings), **data.given}
@@ -336,6 +342,12 @@ class EquivariantHamiltonianFlow(FlowDensity):
             text = f"training ended early: {ending.result}; {_KEPT}"
             warnings.warn(text, TrainingWarning, stacklevel=2)
         return self
+
+    def _warn_if_far(self, x: Array) -> None:
+        """Warn where points lie far from the base; no random numbers of this model are drawn."""
+        base = self._objective.base_at(self.weights)
+        states = base.sample(_BASE_STATES, np.random.default_rng(0))
+        warn_if_far(x, states[:, : self.dim])
 
     def _arguments(self) -> dict[str, Any]:
         """Return what this model was made of, by the names of the arguments."""

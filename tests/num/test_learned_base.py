@@ -243,7 +243,8 @@ def test_penalty_draws_from_the_present_base(monkeypatch):
         return terms(self, arrays, x, noise, states)
 
     monkeypatch.setattr(type(flow.objective), "terms", spy)
-    flow.fit(en.rings().sample(99, rng=0), iterations=2, progress=False)
+    with pytest.warns(en.DataWarning, match=r"the base .* and (9\d|10\d)"):
+        flow.fit(en.rings().sample(99, rng=0), iterations=2, progress=False)
     spread = np.concatenate(seen).std(axis=0)
     np.testing.assert_allclose(spread, [100, 100, 0.01, 0.01], rtol=0.2)
 
