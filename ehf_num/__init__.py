@@ -4,30 +4,30 @@ Plots live in `ehf_num.plotting`, which is imported on its own: this package doe
 matplotlib.
 """
 
-from ehf_num.action import NumericalAction, finite_action
-from ehf_num.adam import Adam, AdamSettings
-from ehf_num.archive import ModelFileError
-from ehf_num.datasets import modes_on_circle, rings, shells
-from ehf_num.diagnosis import Check, Diagnosis
-from ehf_num.diagnostics import diagnose
-from ehf_num.encoder import Encoder, GaussianEncoder
-from ehf_num.encoder_checks import EncoderCheck, EncoderReport, check_encoder
-from ehf_num.estimate import LikelihoodEstimate, LikelihoodWarning
-from ehf_num.executors import executor_at
-from ehf_num.flow import HamiltonianFlow
-from ehf_num.hamiltonian import NetworkHamiltonian
-from ehf_num.integrators import Euler, InversionError, Leapfrog
-from ehf_num.learning_rate import LearningRateSchedule
-from ehf_num.model import EquivariantHamiltonianFlow
-from ehf_num.orbits import OrbitSampler, orbit_sampler
-from ehf_num.parallel import set_threads
-from ehf_num.persistence import load
-from ehf_num.phase_orbits import phase_orbits
-from ehf_num.readers import DataFileError, read_points, write_points
-from ehf_num.records import RecordError
-from ehf_num.result import History, TrainingRecord, TrainingResult
-from ehf_num.sweep import Outcome, Spec, sweep
-from ehf_num.training import TrainingWarning
+from ehf_num.densities.encoder import Encoder, GaussianEncoder
+from ehf_num.densities.encoder_checks import EncoderCheck, EncoderReport, check_encoder
+from ehf_num.engine.adam import Adam, AdamSettings
+from ehf_num.engine.parallel import set_threads
+from ehf_num.files.archive import ModelFileError
+from ehf_num.files.readers import DataFileError, read_points, write_points
+from ehf_num.files.result import History, TrainingRecord, TrainingResult
+from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+from ehf_num.hamiltonian.integrators import Euler, InversionError, Leapfrog
+from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
+from ehf_num.model.diagnosis import Check, Diagnosis
+from ehf_num.model.diagnostics import diagnose
+from ehf_num.model.model import EquivariantHamiltonianFlow
+from ehf_num.model.persistence import load
+from ehf_num.reproduce.executors import executor_at
+from ehf_num.reproduce.records import RecordError
+from ehf_num.reproduce.sweep import Outcome, Spec, sweep
+from ehf_num.symmetry.action import NumericalAction, finite_action
+from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
+from ehf_num.targets.datasets import modes_on_circle, rings, shells
+from ehf_num.targets.phase_orbits import phase_orbits
+from ehf_num.training.learning_rate import LearningRateSchedule
+from ehf_num.training.training import TrainingWarning
 from ehf_sym.errors import ActionError, DataWarning
 
 __all__ = [

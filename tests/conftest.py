@@ -7,7 +7,7 @@ import matplotlib
 import pytest
 from hypothesis import settings
 
-from ehf_num import native
+from ehf_num.engine import native
 
 settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("fixed")

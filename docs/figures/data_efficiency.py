@@ -6,7 +6,7 @@ Run with: python docs/figures/data_efficiency.py FOLDER, where FOLDER is the stu
 import sys
 from pathlib import Path
 
-from ehf_num.studies.efficiency_report import Findings, as_markdown, figure
+from ehf_num.reproduce.efficiency.report import Findings, as_markdown, figure
 
 DOCS = Path(__file__).parents[1]
 PAGE = DOCS / "data_efficiency.md"

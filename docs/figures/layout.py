@@ -1,4 +1,4 @@
-"""Draw how the code is laid out: blocks of modules of docs/layout.md, and who imports whom.
+"""Draw how the code is laid out: the rooms of docs/layout.md, and who imports whom.
 
 Run with: python docs/figures/layout.py FILE. Sphinx runs it too: the picture is that of the code.
 """
@@ -11,45 +11,12 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from math import log
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # Each block begins at a module of the table and ends where the next begins.
-BLOCKS = {
-    "ehf_sym": {
-        "errors": "formula text",
-        "zero/polynomials": "is it zero?",
-        "flows/budget": "formulas in, verdicts",
-        "exact/independence": "exact linear algebra",
-        "gaussian": "base densities",
-        "exact/subspaces": "Lie algebras",
-        "invariance_report": "invariance, invariants",
-        "stable": "formulas to NumPy",
-        "flows/matrix_field": "finite transformations",
-        "gaussian_families": "families of densities",
-        "lie_algebra": "symmetries and questions",
-        "symmetries/generators": "catalogue of symmetries",
-        "construction": "symmetries kept and found",
-    },
-    "ehf_num": {
-        "workspace": "arrays, threads, tape",
-        "factors": "base density",
-        "tape": "networks",
-        "hamiltonian": "Hamiltonians, integrators",
-        "encoder": "encoders",
-        "constraint": "objective",
-        "multipliers": "training",
-        "inference": "likelihoods",
-        "action": "diagnostics",
-        "assembly": "the model",
-        "datasets": "data, sweeps",
-        "plot_arguments": "plots",
-        "experiments/common": "experiments, studies",
-        "judge": "command line",
-    },
-}
+PACKAGES = ("ehf_sym", "ehf_num")
 WIDTH, HEIGHT, GAP, TOP, MARGIN, BETWEEN = 250, 44, 16, 44, 110, 130
 
 
@@ -64,46 +31,52 @@ class Block:
     y: float
 
 
-def tables() -> dict[str, list[str]]:
-    """Modules of each package, as paths below it, in the order of docs/layout.md."""
+def rooms(package: str) -> dict[str, str]:
+    """Rooms of a package and what they hold, in the order of docs/layout.md."""
     text = (ROOT / "docs" / "layout.md").read_text(encoding="utf-8")
-    found = {}
-    for package in BLOCKS:
-        section = re.search(rf"^## {package}:(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
-        names = re.findall(r"^\| `([\w/]+)` \|", section[1], re.MULTILINE)
-        found[package] = names
-    return found
+    section = text.split(f"## {package}:")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE))
+
+
+def files(package: str, room: str) -> tuple[str, ...]:
+    """Modules of a room, as paths below it; of a room that is one file, its own name."""
+    folder = ROOT / package / room
+    found = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+    return tuple(
+        "/".join(path.relative_to(ROOT / package).with_suffix("").parts)
+        for path in found
+        if path.stem != "__init__"
+    )
 
 
 def blocks() -> list[Block]:
-    """Cut the tables into blocks."""
-    found = []
-    for column, (package, names) in enumerate(tables().items()):
-        starts = [names.index(start) for start in BLOCKS[package]]
-        assert starts == sorted(starts), f"blocks of {package} are not in the order of its table"
-        x = MARGIN + column * (WIDTH + BETWEEN)
-        cuts = pairwise([*starts, len(names)])
-        for row, ((first, last), title) in enumerate(
-            zip(cuts, BLOCKS[package].values(), strict=True)
-        ):
-            y = TOP + row * (HEIGHT + GAP)
-            found.append(Block(package, title, tuple(names[first:last]), x, y))
-    return found
+    """Place a block for each room."""
+    return [
+        Block(
+            package,
+            room,
+            files(package, room),
+            MARGIN + column * (WIDTH + BETWEEN),
+            TOP + row * (HEIGHT + GAP),
+        )
+        for column, package in enumerate(PACKAGES)
+        for row, room in enumerate(rooms(package))
+    ]
 
 
 def imports(drawn: list[Block]) -> Counter[tuple[Block, Block]]:
-    """Count the imports of each block from each other."""
-    home = {f"{b.package}/{module}".replace("/", "."): b for b in drawn for module in b.modules}
+    """Count the imports of each block from each other, wherever they stand."""
+    home = {(block.package, block.title): block for block in drawn}
     counted: Counter[tuple[Block, Block]] = Counter()
-    for package in BLOCKS:
-        for path in (ROOT / package).rglob("*.py"):
-            importer = home.get(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for importer in drawn:
+        for module in importer.modules:
+            path = (ROOT / importer.package / module).with_suffix(".py")
             for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if importer is None or not isinstance(statement, ast.ImportFrom):
+                if not isinstance(statement, ast.ImportFrom):
                     continue
-                source = statement.module or ""
-                names = [source, *(f"{source}.{alias.name}" for alias in statement.names)]
-                imported = {home.get(name) for name in names} - {None, importer}
+                source = (statement.module or "").split(".")
+                names = source[1:2] or [alias.name for alias in statement.names]
+                imported = {home.get((source[0], name)) for name in names} - {None, importer}
                 counted.update((importer, block) for block in imported)
     return counted
 
@@ -149,7 +122,7 @@ def box(block: Block) -> str:
 def picture() -> str:
     """The picture as SVG for a page, from which it takes its colors."""
     drawn = blocks()
-    rows = max(len(titles) for titles in BLOCKS.values())
+    rows = max(len(rooms(package)) for package in PACKAGES)
     width = 2 * MARGIN + 2 * WIDTH + BETWEEN
     height = TOP + rows * (HEIGHT + GAP)
     heads = [

@@ -1,1 +1,1 @@
-"""Exact algebra on functions: spans, invariants' algebras, equations between parameters."""
+"""Exact linear and polynomial algebra on functions."""

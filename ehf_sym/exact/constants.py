@@ -11,9 +11,8 @@ from sympy import QQ
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 from ehf_sym.errors import FormulaError
-from ehf_sym.zero.kernels import Kernel
-from ehf_sym.zero.normal_form import CommonField
-from ehf_sym.zero.polynomials import Poly, is_generator
+from ehf_sym.normal_forms.kernels import Kernel, Poly, is_generator
+from ehf_sym.normal_forms.normal_form import CommonField
 
 # Kernels whose squares are 1, or that may be anything: with them there is no field.
 _SWITCHES = {"sign", "jump", "parity"}
@@ -45,7 +44,7 @@ class Constants:
     Numbers that are not algebraic, such as π and erf(1), and functions of parameters, such as
     exp(a), are indeterminates that stand for themselves. Whether numbers such as π and e are
     related is not known: what rests on a number that is not zero has to be proved by its value
-    (`ehf_sym.exact.independence.certified_rref`).
+    (`ehf_sym.exact.functions.certified_rref`).
 
     Attributes
     ----------
@@ -55,7 +54,7 @@ class Constants:
     Examples
     --------
     >>> a = sp.Symbol("a", positive=True)
-    >>> from ehf_sym.zero.normal_form import common_field
+    >>> from ehf_sym.normal_forms.normal_form import common_field
     >>> common = common_field([sp.pi * sp.sqrt(a) + a + sp.sqrt(2)])
     >>> constants = Constants()
     >>> images = constants.adopt(common.field.kernels, common)

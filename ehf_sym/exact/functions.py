@@ -1,9 +1,18 @@
-"""Functions as vectors over the field of constants: polynomials where possible, else kernels."""
+"""Functions as vectors over the constants: independence, relations, coordinates.
+
+Proof that functions are linearly independent: a matrix of values that is invertible.
+
+Functions as vectors over the field of constants: polynomials where possible, else kernels.
+
+Linear relations between functions, with constants as coefficients, exact.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import sympy as sp
@@ -11,12 +20,143 @@ from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.rings import PolyRing
 
-from ehf_sym.errors import UndecidedError
+from ehf_sym.enclosures import intervals
+from ehf_sym.enclosures.enclosure import EvaluationError, Value, enclose, excludes_zero
+from ehf_sym.errors import ArgumentError, UndecidedError
 from ehf_sym.exact.constants import Constants, constant_field, split, with_constants_apart
-from ehf_sym.exact.independence import certified_rref, certify_independent
-from ehf_sym.zero.normal_form import common_field
-from ehf_sym.zero.polynomials import Poly
-from ehf_sym.zero_test import is_zero
+from ehf_sym.formulas.validation import exact_scalar, listed, rebuild, refuse_infinite
+from ehf_sym.normal_forms.kernels import Poly
+from ehf_sym.normal_forms.normal_form import common_field
+from ehf_sym.zero.witness import points
+from ehf_sym.zero.zero_test import is_zero
+
+_PRECISION = 400
+_PRECISIONS = (100, 1000, 5000)
+_MAX_POINTS = 2000
+_ZERO, _MINUS_ONE = Fraction(0), Fraction(-1)
+
+
+def certify_independent(formulas: Sequence[sp.Expr]) -> None:
+    """Prove that no combination of the functions with constant coefficients vanishes.
+
+    n functions are independent if at n points their matrix of values is invertible. It is
+    brought to triangular form in interval arithmetic; parameters take values like coordinates.
+
+    Parameters
+    ----------
+    formulas : sequence of sympy.Expr
+        Functions of real symbols.
+
+    Raises
+    ------
+    UndecidedError
+        If no such points are found.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", real=True)
+    >>> certify_independent([sp.exp(x), x, sp.S.One])
+    """
+    symbols = sorted({s for f in formulas for s in f.free_symbols}, key=sp.default_sort_key)
+    pivots: list[tuple[int, list[Value]]] = []
+    candidates = islice(points(symbols), _MAX_POINTS)
+    while len(pivots) < len(formulas):
+        point = next(candidates, None)
+        if point is None:
+            raise UndecidedError(
+                "it is undecided whether these functions are independent: "
+                + ", ".join(map(str, formulas))
+            )
+        try:
+            row = _eliminated([enclose(f, point, _PRECISION) for f in formulas], pivots)
+            place = _pivot(row)
+        except EvaluationError:
+            continue
+        if place is not None:
+            pivots.append((place, row))
+
+
+def certified_rref(matrix: DomainMatrix) -> tuple[DomainMatrix, tuple[int, ...]]:
+    """Reduced echelon form and pivots, whatever relations there are among the constants.
+
+    Over rational functions of numbers such as π and e the elimination takes them to be unrelated.
+    It is right for the numbers that they are if one minor on the pivots, of full rank, is not zero.
+
+    Raises
+    ------
+    UndecidedError
+        If that could not be proved.
+
+    Examples
+    --------
+    >>> field = sp.QQ.frac_field(sp.pi, sp.E)
+    >>> matrix = DomainMatrix([[field.gens[0], field.gens[1]]], (1, 2), field)
+    >>> certified_rref(matrix)[1]
+    (0,)
+    """
+    echelon, pivots = matrix.rref()
+    if pivots and _has_numbers(matrix.domain):
+        minor = matrix.extract(range(matrix.shape[0]), pivots)
+        rows = minor.transpose().rref()[1]
+        certify_nonzero(matrix.domain, minor.extract(rows, range(len(pivots))).det())
+    return echelon, tuple(pivots)
+
+
+def certify_nonzero(field: Any, number: Any) -> None:
+    """Prove by its value that an element of a field of constants, not 0 there, is not zero.
+
+    With parameters it is a function of them, and is proved not to vanish identically.
+
+    Parameters
+    ----------
+    field : sympy.polys.domains.Domain
+        Where the number is.
+    number : element of the field
+        Not 0 for independent generators of the field.
+
+    Raises
+    ------
+    UndecidedError
+        If that could not be proved.
+    """
+    if not _has_numbers(field) or field.is_one(number):
+        return
+    formula = field.to_sympy(number)
+    symbols = sorted(formula.free_symbols, key=sp.default_sort_key)
+    for point in islice(points(symbols), _MAX_POINTS if symbols else 1):
+        for precision in _PRECISIONS:
+            try:
+                if excludes_zero(enclose(formula, point, precision)):
+                    return
+            except EvaluationError:
+                continue
+    raise UndecidedError(
+        f"it is undecided whether {str(formula)[:200]} is zero; declare parameters for its numbers"
+    )
+
+
+def _has_numbers(field: Any) -> bool:
+    """Whether there are generators other than parameters."""
+    return field.is_FractionField and not all(symbol.is_Symbol for symbol in field.symbols)
+
+
+def _eliminated(row: list[Value], pivots: Sequence[tuple[int, list[Value]]]) -> list[Value]:
+    """Subtract multiples of the rows above, so that their pivots vanish."""
+    for place, above in pivots:
+        ratio = intervals.divide(row[place], above[place], _PRECISION)
+        factor = intervals.multiply(ratio, _MINUS_ONE, _PRECISION)
+        row = [
+            intervals.add(x, intervals.multiply(factor, y, _PRECISION), _PRECISION)
+            for x, y in zip(row, above, strict=True)
+        ]
+        row[place] = _ZERO
+    return row
+
+
+def _pivot(row: Sequence[Value]) -> int | None:
+    """Place of the first entry that is provably not zero."""
+    return next((j for j, value in enumerate(row) if excludes_zero(value)), None)
+
 
 Vector = Mapping[Any, Any]  # place -> element of the field of constants
 
@@ -210,3 +350,123 @@ def functions(
     except (BasePolynomialError, ValueError, NotImplementedError, ZeroDivisionError):
         return Formulas(variables, constants)
     return polynomials
+
+
+def relations(
+    formulas: Sequence[Any], constants: Sequence[sp.Symbol] = ()
+) -> list[tuple[sp.Expr, ...]]:
+    """Find all constants c with Σ c_i f_i = 0 identically.
+
+    Constants are rational functions, over the algebraic numbers that occur, of the parameters.
+    Polynomials are compared monomial by monomial. For other formulas the relations are found
+    among normal forms over independent kernels; each is proved by `is_zero`, and that there are
+    no more is proved by values at points (see ``ehf_sym.exact.functions``).
+
+    Parameters
+    ----------
+    formulas : sequence of sympy.Expr or int
+        The functions f_i of real symbols, n of them.
+    constants : sequence of sympy.Symbol
+        Parameters: symbols that are no variables. All that is said holds for generic values.
+
+    Returns
+    -------
+    list of tuple of sympy.Expr
+        A basis of the relations, each of n coefficients: one relation for each function that
+        depends on those before it, whose own coefficient is 1.
+
+    Raises
+    ------
+    UndecidedError
+        If a relation, or that there is none, could not be proved.
+    FormulaError
+        If a formula is no exact, real, scalar expression.
+
+    Examples
+    --------
+    >>> x, y, a = sp.symbols("x y a", real=True)
+    >>> relations([x**2 + y, y, a * x**2], constants=[a])
+    [(-a, a, 1)]
+    >>> relations([sp.cos(x)**2, sp.sin(x)**2, 3, x])
+    [(-3, -3, 1, 0)]
+    """
+    checked = _checked(formulas, "formulas")
+    space = _functions(checked, constants)
+    reduction = space.reduce([space.of(f) for f in checked])
+    found = []
+    for j, row in enumerate(reduction.coordinates):
+        if j not in reduction.pivots:
+            relation = [sp.S.Zero] * len(checked)
+            for place, number in row.items():
+                relation[reduction.pivots[place]] = -space.constant(number)
+            relation[j] = sp.S.One
+            found.append(tuple(relation))
+    return found
+
+
+def coordinates(
+    basis: Sequence[Any], target: Any, constants: Sequence[sp.Symbol] = ()
+) -> tuple[sp.Expr, ...] | None:
+    """Write a function as a combination of others with constant coefficients.
+
+    Parameters
+    ----------
+    basis : sequence of sympy.Expr or int
+        Functions f_i. Where they are dependent, later ones are not used.
+    target : sympy.Expr or int
+        The function f.
+    constants : sequence of sympy.Symbol
+        Parameters, as in `relations`.
+
+    Returns
+    -------
+    tuple of sympy.Expr or None
+        c with f = Σ c_i f_i; None if it is proved that there is none.
+
+    Raises
+    ------
+    UndecidedError
+        If neither could be proved.
+    FormulaError
+        If a formula is no exact, real, scalar expression.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", real=True)
+    >>> coordinates([sp.exp(x), sp.exp(-x)], sp.cosh(x))
+    (1/2, 1/2)
+    >>> coordinates([x, x**2], x**3) is None
+    True
+    """
+    checked = [*_checked(basis, "basis"), _admitted(target, "target")]
+    space = _functions(checked, constants)
+    reduction = space.reduce([space.of(f) for f in checked])
+    if len(basis) in reduction.pivots:
+        return None
+    result = [sp.S.Zero] * len(basis)
+    for place, number in reduction.coordinates[-1].items():
+        result[reduction.pivots[place]] = space.constant(number)
+    return tuple(result)
+
+
+def _functions(
+    formulas: Sequence[sp.Expr], constants: Sequence[sp.Symbol]
+) -> Polynomials | Formulas:
+    """How to compute with these formulas; all symbols but the constants are variables."""
+    for symbol in constants:
+        if not isinstance(symbol, sp.Symbol) or not symbol.is_real:
+            raise ArgumentError(f"constants holds {symbol!r}; it should hold real symbols")
+    symbols = {s for f in formulas for s in f.free_symbols}
+    variables = sorted(symbols - set(constants), key=sp.default_sort_key)
+    return functions(formulas, variables, constants)
+
+
+def _checked(formulas: Sequence[Any], name: str) -> list[sp.Expr]:
+    return [_admitted(f, f"{name}[{i}]") for i, f in enumerate(listed(formulas, name))]
+
+
+def _admitted(formula: Any, name: str) -> sp.Expr:
+    """Admit an exact, finite scalar."""
+    admitted = exact_scalar(formula, name)
+    refuse_infinite(admitted, name)
+    return rebuild(admitted)

@@ -12,7 +12,7 @@ from sympy.polys.polytools import parallel_poly_from_expr
 
 from ehf_sym.errors import FormulaError
 from ehf_sym.exact.constants import Constants, split, with_constants_apart
-from ehf_sym.zero.normal_form import common_field
+from ehf_sym.normal_forms.normal_form import common_field
 
 Exponents = tuple[int, ...]
 Vector = Mapping[Exponents, Any]
@@ -24,7 +24,7 @@ class Separation:
 
     f_k = (1/h) Σ_m c_km φ^m, where the functions φ are the variables, then kernels such as
     exp(q1) and sqrt(q1**2 + q2**2). Their monomials are linearly independent over the constants,
-    as far as the kernels of `ehf_sym.zero.normal_form` are independent.
+    as far as the kernels of `ehf_sym.normal_forms.normal_form` are independent.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""Lie algebras by their structure constants: series, ideals, Levi, names, Casimirs."""
+"""Lie algebras by their structure constants."""

@@ -9,15 +9,14 @@ from typing import Any, Self
 
 from sympy import Add, Expr, MatrixBase, Symbol
 
-from ehf_sym.assignment import assign
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.labels import checked_labels, fresh_label, in_latex
+from ehf_sym.formulas.phase_space import PhaseSpace, assign
+from ehf_sym.formulas.validation import exact_scalar, listed, refuse_infinite, whole_number
 from ehf_sym.lie.closure import close
+from ehf_sym.lie.labels import checked_labels, fresh_label, in_latex
 from ehf_sym.lie.structural import Structural
 from ehf_sym.lie.structure import LieStructure
-from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.validation import exact_scalar, listed, refuse_infinite, whole_number
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sympy import Poly, Symbol
 
-from ehf_sym.exact.subspaces import Subspace, combine, solutions
+from ehf_sym.exact.linear import Subspace, combine, solutions
 from ehf_sym.lie.ideals import centre, derived_algebra, is_reductive
 from ehf_sym.lie.simple import cartan_subalgebra
 from ehf_sym.lie.structure import LieStructure

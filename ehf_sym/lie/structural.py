@@ -8,15 +8,14 @@ from typing import Any, Self
 
 from sympy import Add, Expr, ImmutableMatrix, ImmutableSparseNDimArray, Mul, Poly
 
-from ehf_sym.exact.subspaces import Subspace
+from ehf_sym.exact.linear import Subspace
+from ehf_sym.formulas.validation import whole_number
 from ehf_sym.lie import ideals
 from ehf_sym.lie.casimirs import casimirs
 from ehf_sym.lie.classification import Identity, identify
-from ehf_sym.lie.decomposition import decompose
-from ehf_sym.lie.levi import levi_complement
-from ehf_sym.lie.quadratic import signature
+from ehf_sym.lie.ideals import decompose, levi_complement
+from ehf_sym.lie.simple import signature
 from ehf_sym.lie.structure import LieStructure
-from ehf_sym.validation import whole_number
 
 
 class Structural(ABC):

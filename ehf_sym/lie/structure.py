@@ -14,8 +14,8 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.constants import moved
-from ehf_sym.exact.subspaces import Subspace, Vector, combine
-from ehf_sym.validation import exact_scalar
+from ehf_sym.exact.linear import Subspace, Vector, combine
+from ehf_sym.formulas.validation import exact_scalar
 
 Table = Mapping[tuple[int, int], Vector]
 

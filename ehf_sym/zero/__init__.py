@@ -1,1 +1,1 @@
-"""What the zero test is made of: kernels, normal forms, enclosures, witnesses."""
+"""The zero test: is a formula identically zero."""

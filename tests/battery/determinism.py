@@ -19,7 +19,7 @@ import numpy as np
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import parallel
+from ehf_num.engine import parallel
 from tests.battery.frame import ROOT, Case, Row, require
 from tests.num.models import make
 

@@ -12,14 +12,13 @@ import numpy as np
 import sympy as sp
 
 import ehf_sym as es
-from ehf_num.bounds import Bound
-from ehf_num.constraint import mean_squared_brackets
-from ehf_num.engine import energy_gradient, relu_network
-from ehf_num.leapfrog_map import Chain
-from ehf_num.minibatch import Minibatch
-from ehf_num.networks import init_energy, init_relu
-from ehf_num.tape import make_vjp
-from ehf_num.taped import on_tape
+from ehf_num.engine.engine import energy_gradient, relu_network
+from ehf_num.engine.networks import init_energy, init_relu
+from ehf_num.engine.tape import make_vjp, on_tape
+from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.training.bounds import Bound
+from ehf_num.training.constraint import mean_squared_brackets
+from ehf_num.training.minibatches import Minibatch
 from tests.battery.frame import SEED, Case, Row, require
 from tests.num.models import make
 

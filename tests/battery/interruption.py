@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import ehf_num as en
-from ehf_num.archive import read_arrays
+from ehf_num.files.archive import read_arrays
 from tests.battery.frame import ROOT, SEED, Case, Row, Skipped, require
 from tests.num.models import make
 
@@ -183,7 +183,7 @@ def _storm(seed: int) -> None:
 
 def _broken_off(path: Path) -> None:
     """Leave the checkpoint of a run that was interrupted."""
-    from ehf_num.training import _Run
+    from ehf_num.training.training import _Run
 
     step = _Run.step
 

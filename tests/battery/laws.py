@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.base import numeric_base
+from ehf_num.densities.base import numeric_base
 from tests.battery.frame import SEED, Case, Row, require
 from tests.num.linear_model import linear
 

@@ -12,7 +12,7 @@ from autograd import jacobian
 from scipy.integrate import solve_ivp
 
 import ehf_num as en
-from ehf_num.networks import init_energy
+from ehf_num.engine.networks import init_energy
 from tests.battery.frame import SEED, Case, Row, require, require_close
 
 INTEGRATORS = {

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 import ehf_num as en
-from ehf_num.archive import read_arrays
-from ehf_num.records import read_record, record_path, write_record
+from ehf_num.files.archive import read_arrays
+from ehf_num.reproduce.records import read_record, record_path, write_record
 from ehf_sym.errors import EHFError
 from tests.battery.frame import SEED, Case, Row, require
 from tests.num.hostile_files import ARCHIVES, DEMANDS, NO_FILES, zeros

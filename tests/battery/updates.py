@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num import native
-from ehf_num.adam import Adam, AdamSettings
-from ehf_num.multipliers import Multipliers, MultiplierSettings
+from ehf_num.engine import native
+from ehf_num.engine.adam import Adam, AdamSettings
+from ehf_num.training.multipliers import Multipliers, MultiplierSettings
 from tests.battery.frame import SEED, Case, Row, require_close
 
 STEPS = 1000

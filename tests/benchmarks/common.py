@@ -112,7 +112,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def machine(*others: str) -> str:
     """Describe what the figures were measured on; others are versions beyond our own."""
-    from ehf_num.result import DISTRIBUTION, versions  # here: a peer's process starts without us
+    from ehf_num.files.result import (
+        DISTRIBUTION,
+        versions,  # here: a peer's process starts without us
+    )
 
     found = versions()
     ours = [f"Python {found.pop('python')}"]

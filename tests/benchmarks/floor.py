@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ehf_num.parallel import one_blas_thread
+from ehf_num.engine.parallel import one_blas_thread
 from tests.benchmarks.contender import Entry
 from tests.benchmarks.problem import HIDDEN, STEPS, Array, Problem
 

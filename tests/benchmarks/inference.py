@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.parallel import one_blas_thread
+from ehf_num.engine.parallel import one_blas_thread
 from tests.benchmarks import common
 from tests.benchmarks.floor import Floor, sampling_products
 from tests.benchmarks.problem import HIDDEN, STEP_SIZE, STEPS, Array

@@ -13,10 +13,10 @@ import autograd.numpy as anp
 import numpy as np
 
 import ehf_num as en
-from ehf_num.bounds import Bound
-from ehf_num.minibatch import Minibatch
-from ehf_num.networks import sigmoid, softplus
-from ehf_num.parallel import one_blas_thread
+from ehf_num.engine.networks import sigmoid, softplus
+from ehf_num.engine.parallel import one_blas_thread
+from ehf_num.training.bounds import Bound
+from ehf_num.training.minibatches import Minibatch
 from tests.benchmarks.contender import Entry, flat
 from tests.benchmarks.loss import Operations, loss_and_terms
 from tests.benchmarks.problem import (

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.threads [--repeats 200]
 
 Times are the least of many repeats, interleaved; the work is in multiply-adds of the forward pass,
-as `ehf_num.parallel.LEAST_KERNEL_WORK` counts them: those in float32
+as `parallel.LEAST_KERNEL_WORK` counts them: those in float32
 half. Where two shares take less than one, the threshold should be half of the work or less.
 """
 
@@ -14,11 +14,11 @@ import time
 
 import numpy as np
 
-from ehf_num import parallel
-from ehf_num.engine import present_engine
-from ehf_num.leapfrog_map import Chain
-from ehf_num.networks import init_energy
-from ehf_num.tape import make_vjp
+from ehf_num.engine import parallel
+from ehf_num.engine.engine import present_engine
+from ehf_num.engine.networks import init_energy
+from ehf_num.engine.tape import make_vjp
+from ehf_num.hamiltonian.leapfrog_map import Chain
 
 
 def main() -> None:

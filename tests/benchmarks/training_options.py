@@ -16,7 +16,7 @@ import numpy as np
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.workspace import Array
+from ehf_num.engine.workspace import Array
 
 KAPPA = 0.01
 SIZE: dict[str, Any] = {"hidden": (32, 32), "rng": 0}

@@ -3,8 +3,8 @@
 import numpy as np
 
 import ehf_num as en
-from ehf_num.experiments.circle_figures import Row
-from ehf_num.experiments.circle_runs import Budget, CircleRun
+from ehf_num.reproduce.paper.circle_figures import Row
+from ehf_num.reproduce.paper.circle_runs import Budget, CircleRun
 
 TINY = Budget(iterations=4, test_points=20, draws=2, samples=30, moving=5)
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.objective import Objective
+from ehf_num.training.objective import Objective
 
 
 @dataclasses.dataclass(frozen=True)

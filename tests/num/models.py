@@ -6,8 +6,8 @@ import numpy as np
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.minibatch import Minibatch
-from ehf_num.tape import make_vjp
+from ehf_num.engine.tape import make_vjp
+from ehf_num.training.minibatches import Minibatch
 
 HIDDEN = (12, 10)
 

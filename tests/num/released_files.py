@@ -74,7 +74,7 @@ def interrupted(step: Any) -> Any:
 
 def main() -> None:
     """Write models with what they answer, and checkpoints with where their runs end."""
-    from ehf_num.training import _Run
+    from ehf_num.training.training import _Run
 
     FOLDER.mkdir(exist_ok=True)
     for name in MODELS:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ehf_num.experiments.rings_claims import Row
-from ehf_num.experiments.rings_runs import Budget, RingsRun
+from ehf_num.reproduce.paper.rings_claims import Row
+from ehf_num.reproduce.paper.rings_runs import Budget, RingsRun
 
 TINY = Budget(
     iterations=6, looks=3, look_points=10, look_draws=2, test_points=30, draws=4, turned=8,

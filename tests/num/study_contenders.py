@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ehf_num.datasets import rings
-from ehf_num.studies.contender import Learned
+from ehf_num.reproduce.efficiency.contender import Learned
+from ehf_num.targets.datasets import rings
 
 
 def learned(log_prob):

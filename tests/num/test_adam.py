@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf, sqrt
 
-from ehf_num.adam import Adam, AdamSettings
+from ehf_num.engine.adam import Adam, AdamSettings
 from ehf_sym.errors import ArgumentError
 
 

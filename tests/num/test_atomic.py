@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ehf_num.atomic import atomic_write
+from ehf_num.files.atomic import atomic_write
 
 
 def write(path: Path, text: bytes) -> None:

@@ -10,9 +10,9 @@ from scipy import stats
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.base import numeric_base
-from ehf_num.factors import tabulate
-from ehf_sym.bridge import to_numpy
+from ehf_num.densities.base import numeric_base
+from ehf_num.densities.factors import tabulate
+from ehf_sym.formulas.numpy_forms import to_numpy
 
 PLANE = es.PhaseSpace(1)
 SPACE = es.PhaseSpace(2)

@@ -10,10 +10,10 @@ from scipy.special import logsumexp
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.bounds import Bound
-from ehf_num.encoder_score import encoder_score
-from ehf_num.monotone import MonotoneEncoder
-from ehf_num.parameters import ParameterVector
+from ehf_num.densities.encoder_score import encoder_score
+from ehf_num.densities.monotone import MonotoneEncoder
+from ehf_num.hamiltonian.parameters import ParameterVector
+from ehf_num.training.bounds import Bound
 
 X = np.array([[0.7, -1.1]])
 

@@ -4,15 +4,9 @@ import json
 
 import pytest
 
-from ehf_num.experiments.chapter import (
-    Chapter,
-    ChapterError,
-    Picture,
-    Table,
-    chapters_in,
-)
-from ehf_num.experiments.recorded import failures
-from ehf_num.sweep import Outcome
+from ehf_num.reproduce.chapter import Chapter, ChapterError, Picture, Table, chapters_in
+from ehf_num.reproduce.recorded import failures
+from ehf_num.reproduce.sweep import Outcome
 
 CHAPTER = Chapter(
     name="two",

@@ -7,7 +7,7 @@ from saved_faults import rewrite
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.training import _Run
+from ehf_num.training.training import _Run
 
 X = en.rings().sample(90, rng=0)
 ITERATIONS = 40

@@ -5,9 +5,9 @@ import pytest
 from circle_rows import row
 
 import ehf_num as en
-from ehf_num.experiments import circle_figures, fig2b
-from ehf_num.experiments.circle_figures import figure
-from ehf_num.sweep import Outcome
+from ehf_num.reproduce.paper import circle_figures, fig2b
+from ehf_num.reproduce.paper.circle_figures import figure
+from ehf_num.reproduce.sweep import Outcome
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from circle_rows import TINY
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.experiments import circle_runs
-from ehf_num.experiments.circle_figures import between
-from ehf_num.experiments.circle_runs import CircleRun, positions
-from ehf_num.plot_arguments import grid
+from ehf_num.plotting.arguments import grid
+from ehf_num.reproduce.paper import circle_runs
+from ehf_num.reproduce.paper.circle_figures import between
+from ehf_num.reproduce.paper.circle_runs import CircleRun, positions
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rings_rows import row
 
-from ehf_num.experiments.claims import Claim, as_table, decide, interval
-from ehf_num.experiments.rings_claims import Rows, effects, judgements
+from ehf_num.reproduce.claims import Claim, as_table, decide, interval
+from ehf_num.reproduce.paper.rings_claims import Rows, effects, judgements
 
 # Verdicts
 

@@ -328,7 +328,7 @@ def points(tmp_path):
 
 def test_fit_that_meets_a_full_disk_writes_the_model(points, tmp_path, monkeypatch, capsys):
     """The disk of the checkpoint is full at the third writing; that of the model is not."""
-    from ehf_num import checkpoint
+    from ehf_num.files import checkpoint
 
     out, run_file, written = tmp_path / "model.npz", tmp_path / "run.npz", []
     write = checkpoint.atomic_write

@@ -9,9 +9,9 @@ from models import make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.constraint import mean_squared_brackets
-from ehf_num.parameters import ParameterVector
-from ehf_num.tape import make_vjp
+from ehf_num.engine.tape import make_vjp
+from ehf_num.hamiltonian.parameters import ParameterVector
+from ehf_num.training.constraint import mean_squared_brackets
 
 RNG = np.random.default_rng(0)
 FIELDS, GRADIENTS = RNG.standard_normal((7, 3, 4)), RNG.standard_normal((7, 2, 4))

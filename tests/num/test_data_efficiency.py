@@ -16,13 +16,14 @@ from study_contenders import Failing, Remembering, Shifted, WiderRings
 
 import ehf_num as en
 from ehf_num.cli import main
-from ehf_num.studies import data_efficiency, efficiency_runs
-from ehf_num.studies.contender import Budget, Split
-from ehf_num.studies.data_efficiency import Settings
-from ehf_num.studies.efficiency_report import Findings, Row, as_chapter, as_markdown, figure
-from ehf_num.studies.efficiency_runs import BUDGETS, CONTENDERS, Run
-from ehf_num.studies.hamiltonian_flows import HamiltonianContender
-from ehf_num.studies.problems import PROBLEMS
+from ehf_num.reproduce.efficiency import runs as efficiency_runs
+from ehf_num.reproduce.efficiency import study as data_efficiency
+from ehf_num.reproduce.efficiency.contender import Budget, Split
+from ehf_num.reproduce.efficiency.hamiltonian_flows import HamiltonianContender
+from ehf_num.reproduce.efficiency.problems import PROBLEMS
+from ehf_num.reproduce.efficiency.report import Findings, Row, as_chapter, as_markdown, figure
+from ehf_num.reproduce.efficiency.runs import BUDGETS, CONTENDERS, Run
+from ehf_num.reproduce.efficiency.study import Settings
 from ehf_sym.errors import ArgumentError
 
 ROOT = Path(__file__).parents[2]

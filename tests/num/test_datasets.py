@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from ehf_num.datasets import CircleModes, Shells, Target, modes_on_circle, rings, shells
-from ehf_num.phase_orbits import phase_orbits
+from ehf_num.targets.datasets import CircleModes, Shells, Target, modes_on_circle, rings, shells
+from ehf_num.targets.phase_orbits import phase_orbits
 from ehf_sym.errors import ArgumentError
 
 TARGETS: dict[str, Target] = {

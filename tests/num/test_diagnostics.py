@@ -8,8 +8,8 @@ from scipy.spatial.transform import Rotation
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import diagnostics, group_checks
-from ehf_num.importance import log_mean, log_weights
+from ehf_num.inference.importance import log_mean, log_weights
+from ehf_num.model import diagnostics, group_checks
 
 
 def radial(flow):

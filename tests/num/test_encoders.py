@@ -9,12 +9,12 @@ from scipy.linalg import expm
 from scipy.stats import multivariate_normal
 
 import ehf_sym as es
-from ehf_num.coupling import CouplingEncoder
-from ehf_num.encoder import GaussianEncoder
-from ehf_num.momentum_frames import CoordinateFrame, MovingFrame
-from ehf_num.monotone import MonotoneEncoder
-from ehf_num.tape import make_vjp
-from ehf_sym.frames import equivariant_fields, rotation_matrices
+from ehf_num.densities.coupling import CouplingEncoder
+from ehf_num.densities.encoder import GaussianEncoder
+from ehf_num.densities.momentum_frames import CoordinateFrame, MovingFrame
+from ehf_num.densities.monotone import MonotoneEncoder
+from ehf_num.engine.tape import make_vjp
+from ehf_sym.symmetry.frames import equivariant_fields, rotation_matrices
 
 
 def rotations(space: es.PhaseSpace, particles: int) -> es.LieAlgebra:

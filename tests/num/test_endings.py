@@ -239,7 +239,7 @@ def test_a_second_signal_ends_a_source_that_hangs():
 
 
 def test_signals_while_a_run_is_put_away_change_nothing(monkeypatch):
-    from ehf_num import training
+    from ehf_num.training import training
 
     flow, release = make("so2", hidden=(6,), rng=0), training.release
 

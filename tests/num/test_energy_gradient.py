@@ -6,8 +6,8 @@ import pytest
 from autograd import grad, jacobian
 from autograd.test_util import check_grads
 
-from ehf_num.engine import energy_gradient
-from ehf_num.networks import energy, energy_gradient_reference, init_energy
+from ehf_num.engine.engine import energy_gradient
+from ehf_num.engine.networks import energy, energy_gradient_reference, init_energy
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 SIZES = [(2, 5, 1), (3, 7, 6, 1), (1, 4, 5, 6, 1)]

@@ -12,9 +12,9 @@ from models import CASES, make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import native, parallel
-from ehf_num.bounds import Bound, log_mean_exp
-from ehf_num.minibatch import Minibatch
+from ehf_num.engine import native, parallel
+from ehf_num.training.bounds import Bound, log_mean_exp
+from ehf_num.training.minibatches import Minibatch
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 TOLERANCE = {"float64": 1e-11, "float32": 2e-4}

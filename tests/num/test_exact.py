@@ -11,8 +11,8 @@ from scipy.linalg import expm
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.invariant_energy import tempered
-from ehf_sym.frames import rotation_matrices
+from ehf_num.hamiltonian.invariant_energy import tempered
+from ehf_sym.symmetry.frames import rotation_matrices
 
 
 def rotations(n, particles):

@@ -7,10 +7,10 @@ import pytest
 from matplotlib.image import imread
 
 from ehf_num.cli import main
-from ehf_num.experiments import fig2b, multimodal, so2
-from ehf_num.experiments.chapter import chapters_in
-from ehf_num.experiments.circle_runs import Budget, CircleRun
-from ehf_num.experiments.common import aligned, centered, mean_and_spread
+from ehf_num.reproduce.chapter import chapters_in
+from ehf_num.reproduce.common import aligned, centered, mean_and_spread
+from ehf_num.reproduce.paper import fig2b, multimodal, so2
+from ehf_num.reproduce.paper.circle_runs import Budget, CircleRun
 
 
 def test_so2_writes_table_and_figures(tmp_path):

@@ -105,7 +105,7 @@ def test_what_counts_is_the_base(width, center):
         fit(40 * float(width) * NORMAL + float(center), normal(width, center))
 
 
-@pytest.mark.filterwarnings("ignore::ehf_num.training.TrainingWarning")
+@pytest.mark.filterwarnings("ignore::ehf_num.training.training.TrainingWarning")
 def test_units_that_no_network_sees_are_told_though_the_base_has_them():
     for width in (10**6, sp.Rational(1, 10**6)):
         with pytest.warns(en.DataWarning, match="networks, which start at scale one") as caught:

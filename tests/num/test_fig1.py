@@ -7,9 +7,9 @@ from matplotlib.image import imread
 
 import ehf_sym as es
 from ehf_num.cli import main
-from ehf_num.experiments import fig1
-from ehf_num.experiments.chapter import chapters_in
-from ehf_num.experiments.commuting_square import (
+from ehf_num.reproduce.chapter import chapters_in
+from ehf_num.reproduce.paper import fig1
+from ehf_num.reproduce.paper.commuting_square import (
     FormulaHamiltonian,
     Square,
     expansion,

@@ -8,10 +8,10 @@ from rings_rows import TINY, row
 
 import ehf_num as en
 from ehf_num.cli import main
-from ehf_num.experiments import fig2a
-from ehf_num.experiments.chapter import chapters_in
-from ehf_num.experiments.rings_runs import RingsRun
-from ehf_num.sweep import Outcome
+from ehf_num.reproduce.chapter import chapters_in
+from ehf_num.reproduce.paper import fig2a
+from ehf_num.reproduce.paper.rings_runs import RingsRun
+from ehf_num.reproduce.sweep import Outcome
 from ehf_sym.errors import ArgumentError
 
 

@@ -9,10 +9,10 @@ from matplotlib.image import imread
 
 import ehf_num as en
 from ehf_num.cli import main
-from ehf_num.experiments import fig2b
-from ehf_num.experiments.chapter import chapters_in
-from ehf_num.experiments.circle_runs import CircleRun
-from ehf_num.sweep import Outcome
+from ehf_num.reproduce.chapter import chapters_in
+from ehf_num.reproduce.paper import fig2b
+from ehf_num.reproduce.paper.circle_runs import CircleRun
+from ehf_num.reproduce.sweep import Outcome
 from ehf_sym.errors import ArgumentError
 
 

@@ -13,7 +13,7 @@ from saved_faults import rewrite
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.records import read_record, record_path, write_record
+from ehf_num.reproduce.records import read_record, record_path, write_record
 
 X = en.rings().sample(40, rng=0)
 MEGABYTES = 100

@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from ehf_num import reproduce
 from ehf_num.cli import main
-from ehf_num.experiments.chapter import Chapter, ChapterError, Picture, Table, save
-from ehf_num.experiments.html_report import _VERDICTS, report, write_report
+from ehf_num.reproduce import command as reproduce
+from ehf_num.reproduce.chapter import Chapter, ChapterError, Picture, Table, save
+from ehf_num.reproduce.html_report import _VERDICTS, report, write_report
 
 NASTY = "<script>alert('x')</script> & \"q\""
 VOID = {"meta", "img"}

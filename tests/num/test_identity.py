@@ -17,7 +17,7 @@ from models import so2
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.identity import describe, differences
+from ehf_num.files.identity import describe, differences
 
 X = en.rings().sample(40, rng=0)
 MODEL = en.EquivariantHamiltonianFlow
@@ -322,7 +322,7 @@ def test_another_process_tells_the_same(seed, tmp_path):
         import json
         import numpy as np
         import ehf_num as en, ehf_sym as es
-        from ehf_num.identity import describe
+        from ehf_num.files.identity import describe
 
         class Source:
             kinds = {"a", "b", "c"}

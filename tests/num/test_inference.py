@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from models import CASES, draw, make
 
-from ehf_num import inference
+from ehf_num.inference import inference
 
 
 @pytest.fixture(params=[1, 7, 1000])

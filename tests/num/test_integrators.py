@@ -6,10 +6,10 @@ import pytest
 from autograd import jacobian
 from scipy.integrate import solve_ivp
 
-from ehf_num.flow import HamiltonianFlow
-from ehf_num.hamiltonian import NetworkHamiltonian
-from ehf_num.integrators import Euler, InversionError, Leapfrog
-from ehf_num.networks import init_energy
+from ehf_num.engine.networks import init_energy
+from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+from ehf_num.hamiltonian.integrators import Euler, InversionError, Leapfrog
 from ehf_sym.errors import ArgumentError
 
 INTEGRATORS = {"leapfrog": Leapfrog, "euler": Euler}

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from autograd.test_util import check_grads
 
-from ehf_num import native, parallel
-from ehf_num.leapfrog_map import Chain
-from ehf_num.networks import init_energy
-from ehf_num.reversal import watch_reversals
-from ehf_num.tape import make_vjp
+from ehf_num.engine import native, parallel
+from ehf_num.engine.networks import init_energy
+from ehf_num.engine.reversal import watch_reversals
+from ehf_num.engine.tape import make_vjp
+from ehf_num.hamiltonian.leapfrog_map import Chain
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 

@@ -6,9 +6,9 @@ import pytest
 from autograd import grad
 from autograd.test_util import check_grads
 
-from ehf_num.integrators import Leapfrog
-from ehf_num.leapfrog_map import Chain, schedule
-from ehf_num.networks import energy, init_energy
+from ehf_num.engine.networks import energy, init_energy
+from ehf_num.hamiltonian.integrators import Leapfrog
+from ehf_num.hamiltonian.leapfrog_map import Chain, schedule
 
 
 class Nested:

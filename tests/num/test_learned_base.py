@@ -10,8 +10,8 @@ from scipy import integrate, optimize, stats
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.bounds import Bound
-from ehf_num.tape import make_vjp
+from ehf_num.engine.tape import make_vjp
+from ehf_num.training.bounds import Bound
 
 A, B, W = sp.symbols("a b w", positive=True)
 M = sp.Symbol("m", real=True)

@@ -8,7 +8,7 @@ from models import make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.learning_rate import factors_of
+from ehf_num.training.learning_rate import factors_of
 
 X = en.rings().sample(30, rng=0)
 

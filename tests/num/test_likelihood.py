@@ -11,9 +11,9 @@ from models import make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import inference, quadrature
-from ehf_num.estimate import pareto_threshold
-from ehf_num.importance import log_mean, pareto_shape
+from ehf_num.inference import inference, quadrature
+from ehf_num.inference.estimate import pareto_threshold
+from ehf_num.inference.importance import log_mean, pareto_shape
 
 
 def points(law, n=40, seed=1):

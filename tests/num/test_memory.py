@@ -9,14 +9,14 @@ import pytest
 from models import make
 
 import ehf_num as en
-from ehf_num import native, parallel, workspace
-from ehf_num.flow import HamiltonianFlow
-from ehf_num.hamiltonian import NetworkHamiltonian
-from ehf_num.integrators import Leapfrog
-from ehf_num.leapfrog_map import Chain
-from ehf_num.networks import init_energy, kept_numbers
-from ehf_num.tape import make_vjp
-from ehf_num.training_settings import TrainingSettings
+from ehf_num.engine import native, parallel, workspace
+from ehf_num.engine.networks import init_energy, kept_numbers
+from ehf_num.engine.tape import make_vjp
+from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+from ehf_num.hamiltonian.integrators import Leapfrog
+from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.training.training_settings import TrainingSettings
 
 ROWS = 100
 in_c = pytest.mark.skipif(native.why_not() is not None, reason="of the kernels in C")

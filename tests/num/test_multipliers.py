@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ehf_num.multipliers import Multipliers, MultiplierSettings
+from ehf_num.training.multipliers import Multipliers, MultiplierSettings
 
 
 def test_closed_form_for_a_constant_violation():

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from autograd import make_vjp
 
-from ehf_num import native, parallel, workspace
-from ehf_num.adam import Adam, AdamSettings
-from ehf_num.encoder import GaussianEncoder
-from ehf_num.engine import energy_gradient, relu_network
-from ehf_num.leapfrog_map import Chain
-from ehf_num.networks import init_energy, init_relu
+from ehf_num.densities.encoder import GaussianEncoder
+from ehf_num.engine import native, parallel, workspace
+from ehf_num.engine.adam import Adam, AdamSettings
+from ehf_num.engine.engine import energy_gradient, relu_network
+from ehf_num.engine.networks import init_energy, init_relu
+from ehf_num.hamiltonian.leapfrog_map import Chain
 
 kernels = pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 WAYS = ("forward", "pull_back")
@@ -265,7 +265,7 @@ def test_calls_with_wrong_sizes_are_refused():
 
 
 def test_the_environment_turns_them_off():
-    code = "from ehf_num.engine import present_engine; print(present_engine())"
+    code = "from ehf_num.engine.engine.engine import present_engine; print(present_engine())"
     run = partial(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True)
     off = run(env={**os.environ, "EHF_NATIVE": "0"}, check=True).stdout
     assert off.startswith("reference, float64, 1 thread (kernels in C: they are turned off")

@@ -9,8 +9,8 @@ from sympy import symbols
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.notebook import html_table
-from ehf_num.result import HISTORY_FIELDS
+from ehf_num.files.html import html_table
+from ehf_num.files.result import HISTORY_FIELDS
 
 HOSTILE = '<script>alert("&")</script>'
 

@@ -9,11 +9,11 @@ from autograd.test_util import check_grads
 from models import CASES, draw, make
 from scipy import stats
 
-from ehf_num.constraint import mean_squared_brackets
-from ehf_num.encoder import GaussianEncoder
-from ehf_num.parameters import ParameterVector
-from ehf_num.tape import make_vjp
-from ehf_num.workspace import Workspace
+from ehf_num.densities.encoder import GaussianEncoder
+from ehf_num.engine.tape import make_vjp
+from ehf_num.engine.workspace import Workspace
+from ehf_num.hamiltonian.parameters import ParameterVector
+from ehf_num.training.constraint import mean_squared_brackets
 
 
 def pieces(case, dtype="float64", hamiltonians=2, n=8):

@@ -13,9 +13,9 @@ from scipy import stats
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import orbits
-from ehf_num.bounds import Bound
-from ehf_sym.rotation_group import rotation_group
+from ehf_num.symmetry import orbits
+from ehf_num.training.bounds import Bound
+from ehf_sym.symmetry.rotation_group import rotation_group
 
 COUNT = 40_000
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from ehf_num import parallel
-from ehf_num.engine import energy_gradient
-from ehf_num.networks import energy_gradient_reference, init_energy
-from ehf_num.tape import make_vjp
-from ehf_num.workspace import Workspace
+from ehf_num.engine import parallel
+from ehf_num.engine.engine import energy_gradient
+from ehf_num.engine.networks import energy_gradient_reference, init_energy
+from ehf_num.engine.tape import make_vjp
+from ehf_num.engine.workspace import Workspace
 from ehf_sym import ArgumentError
 
 

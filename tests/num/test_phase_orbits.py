@@ -10,7 +10,7 @@ from scipy import special, stats
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.phase_orbits import PhaseOrbits, phase_orbits
+from ehf_num.targets.phase_orbits import PhaseOrbits, phase_orbits
 from ehf_sym.errors import ArgumentError
 
 TARGETS = {

@@ -14,14 +14,13 @@ from autograd import grad
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import native, parallel
-from ehf_num.flow import HamiltonianFlow
-from ehf_num.integrators import Leapfrog, chained
-from ehf_num.invariant_energy import FeatureHamiltonian, Features
-from ehf_num.networks import energy, init_energy
-from ehf_num.quadratic import Quadratics, quadratics
-from ehf_num.tape import make_vjp
-from ehf_num.taped import on_tape
+from ehf_num.engine import native, parallel
+from ehf_num.engine.networks import energy, init_energy
+from ehf_num.engine.quadratic import Quadratics, quadratics
+from ehf_num.engine.tape import make_vjp, on_tape
+from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.integrators import Leapfrog, chained
+from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features
 
 kernels = pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 TOLERANCE = {"float64": 1e-12, "float32": 3e-5}

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ehf_num import readers
-from ehf_num.readers import DataFileError, read_points, write_points
+from ehf_num.files import readers
+from ehf_num.files.readers import DataFileError, read_points, write_points
 from ehf_sym.errors import ArgumentError, DataWarning, EHFError
 
 SUFFIXES = [".csv", ".tsv", ".txt", ".npy", ".npz"]

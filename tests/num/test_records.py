@@ -9,7 +9,7 @@ import pytest
 from models import make
 
 import ehf_num as en
-from ehf_num.records import RecordError, read_record, record_path, write_record
+from ehf_num.reproduce.records import RecordError, read_record, record_path, write_record
 from ehf_sym.errors import ArgumentError
 
 

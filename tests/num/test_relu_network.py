@@ -6,8 +6,8 @@ import pytest
 from autograd import grad
 from autograd.test_util import check_grads
 
-from ehf_num.engine import relu_network
-from ehf_num.networks import init_relu, relu_network_reference
+from ehf_num.engine.engine import relu_network
+from ehf_num.engine.networks import init_relu, relu_network_reference
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 SIZES = [(2, 7, 3), (3, 6, 5, 2), (1, 4, 4, 4, 1)]

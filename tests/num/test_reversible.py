@@ -6,7 +6,7 @@ from models import make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import integrators
+from ehf_num.hamiltonian import integrators
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 X = en.rings().sample(64, rng=0)

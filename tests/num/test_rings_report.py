@@ -5,10 +5,10 @@ import pytest
 from matplotlib.figure import Figure
 from rings_rows import row
 
-from ehf_num.experiments import fig2a, rings_figures
-from ehf_num.experiments.chapter import Picture
-from ehf_num.experiments.rings_claims import Row, Rows
-from ehf_num.sweep import Outcome
+from ehf_num.reproduce.chapter import Picture
+from ehf_num.reproduce.paper import fig2a, rings_figures
+from ehf_num.reproduce.paper.rings_claims import Row, Rows
+from ehf_num.reproduce.sweep import Outcome
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from rings_rows import TINY
 
 import ehf_num as en
-from ehf_num.experiments.rings_runs import Looks, RingsRun
-from ehf_num.experiments.so2 import declare
-from ehf_num.plot_arguments import grid
+from ehf_num.plotting.arguments import grid
+from ehf_num.reproduce.paper.rings_runs import Looks, RingsRun
+from ehf_num.reproduce.paper.so2 import declare
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 from sweep_specs import Changing, Dying, Failing, Mute, Returning, Training, Walk
 
 import ehf_num as en
-from ehf_num.records import RecordError, record_path
+from ehf_num.reproduce.records import RecordError, record_path
 from ehf_sym.errors import ArgumentError
 
 

@@ -15,7 +15,7 @@ from sweep_specs import Dying, Failing, Training, Walk
 
 import ehf_num as en
 from ehf_num.cli import main
-from ehf_num.studies import data_efficiency
+from ehf_num.reproduce.efficiency import study as data_efficiency
 from ehf_sym.errors import ArgumentError
 
 pytest.importorskip("distributed")

@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from ehf_num import native, parallel
-from ehf_num.leapfrog_map import Chain
-from ehf_num.networks import init_energy, init_relu
+from ehf_num.engine import native, parallel
+from ehf_num.engine.networks import init_energy, init_relu
+from ehf_num.hamiltonian.leapfrog_map import Chain
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 

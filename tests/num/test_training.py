@@ -6,9 +6,9 @@ from models import CASES, make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.bounds import Bound
-from ehf_num.data import Epochs, training_data
-from ehf_num.training import _Run
+from ehf_num.training.bounds import Bound
+from ehf_num.training.minibatches import Epochs, training_data
+from ehf_num.training.training import _Run
 
 X = en.rings().sample(60, rng=0)
 

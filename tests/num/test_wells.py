@@ -8,10 +8,10 @@ import sympy as sp
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.experiments.circle_runs import in_double
-from ehf_num.experiments.commuting_square import FormulaHamiltonian
-from ehf_num.experiments.wells import match, minima
-from ehf_num.plot_arguments import grid
+from ehf_num.plotting.arguments import grid
+from ehf_num.reproduce.paper.circle_runs import in_double
+from ehf_num.reproduce.paper.commuting_square import FormulaHamiltonian
+from ehf_num.reproduce.paper.wells import match, minima
 
 SPACE = es.PhaseSpace(2)
 (Q1, Q2), (P1, P2) = SPACE.q, SPACE.p

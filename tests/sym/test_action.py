@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import ehf_sym as es
 from ehf_sym import groups
-from ehf_sym.flows.closed_flow import Chart
-from ehf_sym.flows.flow_proof import (
+from ehf_sym.actions.closed_flow import Chart
+from ehf_sym.actions.flow_proof import (
     COMPOSITION,
     EQUATION,
     IDENTITY,
@@ -22,7 +22,7 @@ from ehf_sym.flows.flow_proof import (
     VELOCITY,
     prove_flow,
 )
-from ehf_sym.flows.flow_search import closed_flow
+from ehf_sym.actions.search import closed_flow
 
 SPACE = es.PhaseSpace(3)
 (q1, q2, q3), (p1, p2, p3) = SPACE.q, SPACE.p
@@ -275,8 +275,8 @@ def test_a_certificate_does_not_hide_a_fault_in_a_large_formula():
 
 
 def test_maps_that_do_not_compose_or_are_not_symplectic_are_refuted():
-    from ehf_sym.flows import flow_proof
-    from ehf_sym.flows.closed_flow import ClosedFlow
+    from ehf_sym.actions import flow_proof
+    from ehf_sym.actions.closed_flow import ClosedFlow
 
     chart = Chart((q1,), (p1,), eps)
     bent = ClosedFlow({q1: q1 + eps + eps**2})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_sym.arrays import real_array
+from ehf_sym.formulas.arrays import real_array
 
 X = np.array([[1.5, 2.0], [0.0, -1.0], [3.0, 0.25]])
 SPACE = es.PhaseSpace(2)

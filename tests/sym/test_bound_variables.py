@@ -37,7 +37,7 @@ from sympy import (
 )
 
 import ehf_sym as es
-from ehf_sym.scopes import scopes, settled
+from ehf_sym.formulas.scopes import scopes, settled
 
 x, y, t, a = sp.symbols("x y t a", real=True)
 k = Symbol("k", integer=True)

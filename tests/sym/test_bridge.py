@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ehf_sym.bridge import to_numpy
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.stable import Sigmoid, SoftPlus, stabilize
+from ehf_sym.formulas.numpy_forms import Sigmoid, SoftPlus, stabilize, to_numpy
 
 X, Y, Z = VARIABLES = sp.symbols("x y z", real=True)
 HALF = sp.Rational(1, 2)
@@ -241,7 +240,7 @@ def test_copies_compile_anew():
 def test_values_are_bit_equal_in_every_process():
     code = (
         "import numpy as np, sympy as sp\n"
-        "from ehf_sym.bridge import to_numpy\n"
+        "from ehf_sym.formulas.numpy_forms import to_numpy\n"
         "x, y, z = sp.symbols('x y z', real=True)\n"
         "f = to_numpy(sp.exp(x*y/3)*sp.sin(z + y) + sp.sqrt(x**2 + y**2 + z**2)*sp.log(2)\n"
         "             - sp.log(1 + sp.exp(x*y)) + x*y*z, (x, y, z))\n"

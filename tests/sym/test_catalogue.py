@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 
 import ehf_sym as es
-from ehf_sym.symmetries.catalogue import CATALOGUE
+from ehf_sym.catalogue.names import CATALOGUE
 
 # Entry: dimension in closed form, and whether the standard normal keeps it.
 ENTRIES = {

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ehf_sym as es
-from ehf_sym.charts import chart_of, parameter, range_of, sign_of
-from ehf_sym.learnable_bases import learnable_base
+from ehf_sym.densities.charts import chart_of, parameter, range_of, sign_of
+from ehf_sym.symmetry.learnable_bases import learnable_base
 
 A, B = sp.symbols("a b", positive=True)
 K, M = sp.symbols("k m", real=True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ehf_sym as es
-from ehf_sym.lie.growth import infinite_pair
+from ehf_sym.lie.closure import infinite_pair
 
 SPACE = es.PhaseSpace(3)
 Q, P = SPACE.q, SPACE.p

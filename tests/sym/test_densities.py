@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scipy.integrate import nquad, quad
 from sympy import ImmutableMatrix, Matrix, Piecewise, Rational, exp, log, pi, sqrt
 
-from ehf_sym.bridge import to_numpy
-from ehf_sym.densities import BaseDensity
+from ehf_sym.densities.base_density import BaseDensity
+from ehf_sym.densities.families import SoftUniform, StandardNormal
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.standard_densities import SoftUniform, StandardNormal
+from ehf_sym.formulas.numpy_forms import to_numpy
+from ehf_sym.formulas.phase_space import PhaseSpace
 
 LINE = PhaseSpace(1)
 (Q,), (P,) = LINE.q, LINE.p

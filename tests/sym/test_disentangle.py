@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sympy import QQ
 
 import ehf_sym as es
-from ehf_sym.lie.independent_actions import split_space
+from ehf_sym.lie.disentangle import split_space
 
 
 def rotations(dim):

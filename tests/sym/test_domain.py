@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Rational, acosh, asin, log, sqrt
 
-from ehf_sym.zero.domain import thin_points
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.witness import thin_points
+from ehf_sym.zero.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)
 tiny = Rational(1, 10**12)

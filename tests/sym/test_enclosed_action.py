@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ehf_sym as es
-from ehf_sym.flows import validated_flow
-from ehf_sym.flows.taylor_series import TaylorSeries
-from ehf_sym.flows.validated_flow import enclose_flow
-from ehf_sym.zero.intervals import interval
+from ehf_sym.actions import validated_flow
+from ehf_sym.actions.validated_flow import TaylorSeries, enclose_flow
+from ehf_sym.enclosures.intervals import interval
 
 SPACE = es.PhaseSpace(1)
 (q,), (p,) = SPACE.q, SPACE.p

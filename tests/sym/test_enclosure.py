@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import libmp
 
-from ehf_sym.zero import intervals
-from ehf_sym.zero.enclosure import (
+from ehf_sym.enclosures import intervals
+from ehf_sym.enclosures.enclosure import (
     UndefinedError,
     UnknownFunctionError,
     UnresolvedError,

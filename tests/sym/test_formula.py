@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sympy import E, Integer, Rational, pi
 
+from ehf_sym.densities.families import SoftUniform, StandardNormal
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.formula import format_formula, parse
-from ehf_sym.phase_space import PhaseSpace
-from ehf_sym.standard_densities import SoftUniform, StandardNormal
-from ehf_sym.text import guarded
+from ehf_sym.formulas import guarded
+from ehf_sym.formulas.formula import format_formula, parse
+from ehf_sym.formulas.phase_space import PhaseSpace
 
 SPACE = PhaseSpace(2)
 (Q1, Q2), (P1, P2) = SPACE.q, SPACE.p

@@ -9,8 +9,8 @@ import pytest
 import sympy as sp
 
 from ehf_sym import FormulaError, PhaseSpace, parse
-from ehf_sym.formula import format_formula
-from ehf_sym.text import reader
+from ehf_sym.formulas import reader
+from ehf_sym.formulas.formula import format_formula
 
 SPACE = PhaseSpace(2)
 

@@ -6,7 +6,7 @@ import pytest
 import sympy as sp
 
 import ehf_sym as es
-from ehf_sym.frames import commutant, equivariant_fields, rotation_matrices
+from ehf_sym.symmetry.frames import commutant, equivariant_fields, rotation_matrices
 
 
 def symmetry(name: str) -> es.LieAlgebra:

@@ -5,7 +5,7 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)
 half = sp.Rational(1, 2)

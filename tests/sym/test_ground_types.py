@@ -11,7 +11,7 @@ import pytest
 SCRIPT = """
 import json
 from sympy.external.gmpy import GROUND_TYPES
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 from tests.sym.identities import HARD, PLANTED, TRUE
 sample = [*TRUE[::9], *PLANTED[::17], *HARD[::5]]
 verdicts = [is_zero(entry.formula, time_limit=60) for entry in sample]

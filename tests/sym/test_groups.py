@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ehf_sym as es
-from ehf_sym.symmetries import groups
-from ehf_sym.symmetries.generators import cotangent_lift, gell_mann, hermitian_form, realification
+from ehf_sym.catalogue import groups
+from ehf_sym.catalogue.generators import cotangent_lift, gell_mann, hermitian_form, realification
 
 
 def test_so3_is_the_cross_product():

@@ -8,8 +8,8 @@ import pytest
 import sympy as sp
 
 from ehf_sym import is_zero
-from ehf_sym.zero.normal_form import normal_form
-from ehf_sym.zero.zero_sets import NotParametrizedError, restricted, zero_set
+from ehf_sym.normal_forms.exceptional_sets import NotParametrizedError, restricted, zero_set
+from ehf_sym.normal_forms.normal_form import normal_form
 
 x, y, z = sp.symbols("x y z", real=True)
 n = sp.Symbol("n", integer=True)

@@ -8,7 +8,7 @@ import sympy as sp
 from evaluation import UndefinedError, value_at
 from identities import HARD, PLANTED, TRUE
 
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 
 POINTS = 6
 TRIES = 400

@@ -25,9 +25,9 @@ from sympy import (
     tanh,
 )  # fmt: skip
 
-from ehf_sym.zero.normal_form import normal_form
-from ehf_sym.zero.splitting import vanishes_by_parts
-from ehf_sym.zero_test import is_zero
+from ehf_sym.normal_forms.normal_form import normal_form
+from ehf_sym.zero.piecewise import vanishes_by_parts
+from ehf_sym.zero.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)
 a, b = sp.symbols("a b", positive=True)

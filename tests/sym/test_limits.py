@@ -8,10 +8,9 @@ import sympy as sp
 from sympy import QQ, Rational, atan, exp, log, sqrt
 
 import ehf_sym as es
+from ehf_sym.actions.validated_flow import enclose_flow
 from ehf_sym.exact.parameter_equations import solve_parameters
-from ehf_sym.flows.validated_flow import enclose_flow
-from ehf_sym.lie.quadratic import sign_of
-from ehf_sym.lie.simple import cartan_subalgebra
+from ehf_sym.lie.simple import cartan_subalgebra, sign_of
 
 x, y = sp.symbols("x y", real=True)
 a, b = sp.symbols("a b", positive=True)
@@ -25,11 +24,11 @@ ARCS = 2 * atan(a / (1 + sqrt(1 + a**2))) - atan(a)
 
 # A limit, its value that is too low, and an identity that is proved with the usual one.
 ZEROS = {
-    "roots within roots": ("nested_roots", "_MAX_ROOTS", 0, NESTED),
-    "steps for nested roots": ("nested_roots", "_MAX_STEPS", 0, NESTED),
-    "terms for nested roots": ("nested_roots", "_MAX_TERMS", 0, NESTED),
-    "terms for logarithms": ("log_relations", "_MAX_TERMS", 0, LOGS),
-    "exponents for logarithms": ("log_relations", "_MAX_COEFFICIENT", 0, LOGS),
+    "roots within roots": ("roots", "_MAX_ROOTS", 0, NESTED),
+    "steps for nested roots": ("roots", "_MAX_STEPS", 0, NESTED),
+    "terms for nested roots": ("roots", "_MAX_TERMS", 0, NESTED),
+    "terms for logarithms": ("relations", "_MAX_TERMS", 0, LOGS),
+    "exponents for logarithms": ("relations", "_MAX_COEFFICIENT", 0, LOGS),
     "multiples of angles": ("inverse_functions", "_MAX_COEFFICIENT", 0, ARCS),
     "conversions": ("normal_form", "_MAX_CONVERSIONS", 0, exp(x + y) - exp(x) * exp(y)),
 }
@@ -39,7 +38,7 @@ ZEROS = {
 def test_a_lower_limit_leaves_a_true_identity_open_and_never_refutes_it(name, monkeypatch):
     module, limit, value, identity = ZEROS[name]
     assert es.is_zero(identity).proved
-    monkeypatch.setattr(import_module(f"ehf_sym.zero.{module}"), limit, value)
+    monkeypatch.setattr(import_module(f"ehf_sym.normal_forms.{module}"), limit, value)
     lowered = es.is_zero(identity)
     assert lowered.status == "undecided"
     assert lowered.residual is not None
@@ -62,15 +61,15 @@ def equations():
 
 # A limit, its value that is too low, what needs it, and the error that says so.
 GIVEN_UP = {
-    "steps": ("flows.validated_flow", "_MAX_STEPS", 0, lambda: enclose_flow(FIELD, START, 1, 10)),
+    "steps": ("actions.validated_flow", "_MAX_STEPS", 0, lambda: enclose_flow(FIELD, START, 1, 10)),
     "precisions": (
-        "flows.validated_flow",
+        "actions.validated_flow",
         "_MAX_RAISES",
         0,
         lambda: enclose_flow(FIELD, START, 1, 10),
     ),
     "pieces": (
-        "flows.enclosed_action",
+        "actions.enclosed_action",
         "_MAX_PIECES",
         0,
         lambda: POLE.enclose([1, 1], Fraction(1, 4)),
@@ -82,12 +81,12 @@ GIVEN_UP = {
         lambda: cartan_subalgebra(es.groups.so(3).structure),
     ),
     "elements of the centroid": (
-        "lie.decomposition",
+        "lie.ideals",
         "_ATTEMPTS",
         0,
         lambda: es.groups.so(4).identity,
     ),
-    "signs": ("lie.quadratic", "_PRECISIONS", (), sign),
+    "signs": ("lie.simple", "_PRECISIONS", (), sign),
     "cases": ("exact.parameter_equations", "_MAX_CASES", 0, equations),
 }
 

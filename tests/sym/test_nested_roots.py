@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sympy import Abs, Rational, cbrt, cos, exp, log, pi, sin, sqrt, tan
 
-from ehf_sym.zero.root_bounds import algebraic_sign, separation_bits
-from ehf_sym.zero_test import is_zero
+from ehf_sym.enclosures.root_bounds import algebraic_sign, separation_bits
+from ehf_sym.zero.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)
 a, b = sp.symbols("a b", positive=True)

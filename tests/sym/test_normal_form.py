@@ -6,9 +6,9 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ehf_sym.zero.normal_form import normal_form
-from ehf_sym.zero.polynomials import factor, shared_ring
-from ehf_sym.zero.signs import KernelSigns, Sign
+from ehf_sym.normal_forms.kernels import factor, shared_ring
+from ehf_sym.normal_forms.normal_form import normal_form
+from ehf_sym.normal_forms.signs import KernelSigns, Sign
 
 x, y, z = sp.symbols("x y z", real=True)
 a = sp.Symbol("a", positive=True)

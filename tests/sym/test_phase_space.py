@@ -30,7 +30,7 @@ from sympy import (
 )
 
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.phase_space import PhaseSpace
+from ehf_sym.formulas.phase_space import PhaseSpace
 
 SPACE = PhaseSpace(2)
 (Q1, Q2), (P1, P2) = SPACE.q, SPACE.p

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sympy import Abs, Heaviside, Max, Min, Piecewise, Rational, exp, log, sign, sqrt
 
 from ehf_sym.zero.piecewise import cells
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)
 a = sp.Symbol("a", positive=True)

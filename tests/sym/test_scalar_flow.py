@@ -9,8 +9,8 @@ import pytest
 import sympy as sp
 
 import ehf_sym as es
-from ehf_sym.flows.budget import within_budget
-from ehf_sym.flows.scalar_flow import integral, scalar_flow
+from ehf_sym.actions.scalar_flows import integral, scalar_flow
+from ehf_sym.clock import within_budget
 
 x, eps = sp.symbols("x eps", real=True)
 y = sp.Symbol("y", positive=True)

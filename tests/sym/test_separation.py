@@ -12,7 +12,7 @@ from ehf_sym.errors import FormulaError, UndecidedError
 from ehf_sym.exact.functions import functions
 from ehf_sym.exact.linear import Echelon, nullspace
 from ehf_sym.exact.separation import separate
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 
 X, Y, A = sp.symbols("x y a", real=True)
 B = sp.Symbol("b", positive=True)

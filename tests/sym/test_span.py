@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ehf_sym as es
-from ehf_sym.exact.independence import certify_independent
+from ehf_sym.exact.functions import certify_independent
 
 X, Y, A, B = sp.symbols("x y a b", real=True)
 POLYNOMIALS = [X**2, X * Y, Y**3, X + Y, sp.S.One]

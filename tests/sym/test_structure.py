@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 from sympy import QQ
 
 import ehf_sym as es
-from ehf_sym.exact.subspaces import Subspace
+from ehf_sym.exact.linear import Subspace
 from ehf_sym.lie import ideals
 from ehf_sym.lie.casimirs import CasimirCount, casimir_count, casimirs
 from ehf_sym.lie.classification import identify
-from ehf_sym.lie.decomposition import centroid, decompose
-from ehf_sym.lie.levi import levi_complement
-from ehf_sym.lie.quadratic import signature
-from ehf_sym.lie.simple import real_forms
+from ehf_sym.lie.ideals import centroid, decompose, levi_complement
+from ehf_sym.lie.simple import real_forms, signature
 from ehf_sym.lie.structure import LieStructure
 
 
@@ -227,7 +225,7 @@ def test_an_unlucky_draw_does_not_hide_a_splitting(monkeypatch):
         def randint(self, low, high):
             return next(self.drawn)
 
-    monkeypatch.setattr("ehf_sym.lie.decomposition.Random", Unlucky)
+    monkeypatch.setattr("ehf_sym.lie.ideals.Random", Unlucky)
     assert [summand.ideal.dim for summand in decompose(so(4))] == [3, 3]
 
 

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import ehf_sym as es
-from ehf_sym.zero.enclosure import EvaluationError, enclose
+from ehf_sym.enclosures.enclosure import EvaluationError, enclose
 
 SPACE = es.PhaseSpace(1)
 (q1,), (p1,) = SPACE.q, SPACE.p

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sympy import Matrix
 
 import ehf_sym as es
-from ehf_sym.exact.gradings import Grading, integer_echelon
-from ehf_sym.exact.vector_fields import enough, restricted_fields
+from ehf_sym.exact.vector_fields import Grading, enough, integer_echelon, restricted_fields
 
 SPACE = es.PhaseSpace(3)
 Q, P = SPACE.q, SPACE.p

@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 
 import ehf_sym as es
-from ehf_sym.verdict import ZeroVerdict
+from ehf_sym.formulas.verdict import ZeroVerdict
 
 X, Y = sp.symbols("x y", real=True)
 PROVED = es.is_zero(sp.sin(X) ** 2 + sp.cos(X) ** 2 - 1)

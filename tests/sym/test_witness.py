@@ -5,9 +5,9 @@ from itertools import islice
 import pytest
 import sympy as sp
 
-from ehf_sym.zero.normal_form import normal_form
+from ehf_sym.normal_forms.normal_form import normal_form
 from ehf_sym.zero.witness import points, probe, root_free_point
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 
 x, y = sp.symbols("x y", real=True)
 

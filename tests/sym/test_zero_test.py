@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sympy import Abs, Max, Min, Rational, cos, exp, log, pi, sign, sin, sqrt, tan
 
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.zero_test import is_zero
+from ehf_sym.zero.zero_test import is_zero
 
 x, y, z = sp.symbols("x y z", real=True)
 q1, q2, q3, p1, p2, p3 = sp.symbols("q1:4 p1:4", real=True)

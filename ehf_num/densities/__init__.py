@@ -1,0 +1,1 @@
+"""The base density in numbers, and encoders h(p|q)."""

@@ -1,0 +1,1 @@
+"""Arrays, the tape, the kernels in C, Adam."""

@@ -1,1 +1,0 @@
-"""The paper's experiments, each a function of its settings that returns what it measured."""

@@ -1,0 +1,1 @@
+"""Energies, integrators and their flow."""

@@ -1,0 +1,138 @@
+"""Energies that are networks of invariants: {g, H} = 0 whatever the weights.
+
+K(p) = network(J(p)) has the gradient (∂J/∂p)ᵀ ∂network. Invariants of degree two at the most go
+into the kernels in C as matrices; others, and their Jacobian, come through the bridge, exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import autograd.numpy as anp
+import sympy as sp
+
+from ehf_num.engine.engine import InC, energy_gradient
+from ehf_num.engine.native import NativeNetwork, takes
+from ehf_num.engine.networks import Weights, energy, energy_gradient_reference
+from ehf_num.engine.quadratic import Quadratics, quadratics
+from ehf_num.engine.tape import on_tape
+from ehf_num.engine.workspace import Array
+from ehf_sym import Invariants, to_numpy
+from ehf_sym.formulas.numpy_forms import NumpyFormula
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Functions of half a state and their gradients, on the tape.
+
+    Attributes
+    ----------
+    formula : NumpyFormula
+        (n, d) to (n, m).
+    values : callable
+        The same, differentiable.
+    jacobian : callable
+        (n, d) to (n, m, d), differentiable.
+    quadratics : Quadratics or None
+        The same functions as matrices, where they are of degree two at the most.
+    """
+
+    formula: NumpyFormula
+    values: Callable[[Any], Any]
+    jacobian: Callable[[Any], Any]
+    quadratics: Quadratics | None
+
+    @cached_property
+    def energy_gradient(self) -> Callable[..., Any]:
+        """(x, *weights) to the gradient of an energy network of these functions."""
+        return InC(self._kernel, self._reference)
+
+    def _kernel(self, weights: tuple[Array, ...]) -> NativeNetwork | None:
+        if self.quadratics is None or not takes(weights, features=[self.quadratics]):
+            return None
+        return NativeNetwork("energy", weights, self.quadratics)
+
+    def _reference(self, x: Any, *weights: Any) -> Any:
+        slopes = energy_gradient(self.values(x), *weights)
+        return anp.sum(anp.expand_dims(slopes, 2) * self.jacobian(x), axis=1)
+
+    @property
+    def count(self) -> int:
+        """Number m of functions."""
+        return self.formula.shape[0]
+
+
+def invariant_features(invariants: Invariants, variables: Sequence[sp.Symbol]) -> Features:
+    """Bridge a symmetry's invariants as inputs of an energy network.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> space = es.PhaseSpace(2)
+    >>> (q1, q2), (p1, p2) = space.q, space.p
+    >>> symmetry = es.LieAlgebra(space, [q1 * p2 - q2 * p1])
+    >>> features = invariant_features(symmetry.invariants(2, of="q"), space.q)
+    >>> features.formula.expressions
+    (q1**2/2 + q2**2/2,)
+    """
+    formulas = [
+        tempered(f, degree)
+        for f, degree in zip(invariants.generators, invariants.degrees, strict=True)
+    ]
+    formula = to_numpy(formulas, variables)
+    found = quadratics(formula.expressions, variables)
+    return Features(formula, on_tape(formula), on_tape(formula.gradient), found)
+
+
+def tempered(invariant: sp.Expr, degree: int) -> sp.Expr:
+    """Scale an invariant so that it grows at most as a square: a network's input, not a power.
+
+    I of degree n becomes I/n, and beyond degree two I/n (1 + (I/n)²)^(1/n − 1/2), which is smooth
+    and increasing in I and grows as |I|^(2/n).
+
+    Examples
+    --------
+    >>> tempered(sp.Symbol("I"), 4)
+    I/(4*(I**2/16 + 1)**(1/4))
+    """
+    scaled = invariant / degree
+    if degree <= 2:
+        return sp.expand(scaled)
+    return scaled * (1 + scaled**2) ** (sp.Rational(1, degree) - sp.Rational(1, 2))
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureHamiltonian:
+    """H = K(J(p)) + U(I(q)) with soft-plus networks K and U of given functions J and I."""
+
+    kinetic_weights: Weights
+    potential_weights: Weights
+    of_p: Features
+    of_q: Features
+
+    def kinetic(self, p: Any) -> Any:
+        """Evaluate K: (n, d) to (n,)."""
+        return energy(self.of_p.values(p), *self.kinetic_weights)
+
+    def potential(self, q: Any) -> Any:
+        """Evaluate U: (n, d) to (n,)."""
+        return energy(self.of_q.values(q), *self.potential_weights)
+
+    def grad_kinetic(self, p: Any) -> Any:
+        """Evaluate ∂K/∂p: (n, d) to (n, d)."""
+        return self.of_p.energy_gradient(p, *self.kinetic_weights)
+
+    def grad_potential(self, q: Any) -> Any:
+        """Evaluate ∂U/∂q: (n, d) to (n, d)."""
+        return self.of_q.energy_gradient(q, *self.potential_weights)
+
+
+def feature_gradient_reference(features: Quadratics | None, x: Any, *weights: Any) -> Any:
+    """Evaluate ∂energy/∂x of a network of quadratic functions, or of x itself, on the tape."""
+    if features is None:
+        return energy_gradient_reference(x, *weights)
+    slopes = energy_gradient_reference(features.values(x), *weights)
+    return anp.sum(anp.expand_dims(slopes, 2) * features.jacobian(x), axis=1)

@@ -1,0 +1,147 @@
+"""Importance weights p(x, p)/h(p|x) of momenta drawn from the encoder, and what they estimate.
+
+ln p(x) is the log of their mean (Burda, Grosse & Salakhutdinov, arXiv:1509.00519). Its standard
+error follows by the delta method; whether that can be believed, from the shape k̂ of the weights'
+upper tail (Vehtari et al., arXiv:1507.02646).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ehf_num.engine.parallel import one_blas_thread
+from ehf_num.engine.workspace import Array
+from ehf_num.inference import inference
+from ehf_num.inference.estimate import LikelihoodEstimate
+from ehf_num.training.objective import Objective
+
+_TAIL = 0.2  # the library fits the tail of a fifth of the draws, or of fewer,
+FEWEST_FOR_K = 25  # and of five at least
+_EQUAL = 1e4  # times the precision: log weights no farther apart are equal to rounding
+_DEEPEST = -700.0  # nats below the largest weight: e**-700 is the least that a double holds
+
+
+def weights_in_blocks(
+    objective: Objective,
+    arrays: Sequence[Array],
+    x: Array,
+    n_samples: int,
+    rng: np.random.Generator,
+) -> Iterator[tuple[slice, Array]]:
+    """Yield which points come next, and their log weights (m, n_samples), nats.
+
+    Noise is drawn point by point: which points share a block does not matter.
+    """
+    rows = max(1, inference.ROWS_PER_BLOCK // n_samples)
+    for start in range(0, len(x), rows):
+        block = slice(start, min(start + rows, len(x)))
+        shape = (block.stop - start, n_samples, x.shape[1])
+        noise = rng.standard_normal(shape).astype(x.dtype, copy=False)
+        yield block, log_weights(objective, arrays, x[block], noise)
+
+
+def log_weights(objective: Objective, arrays: Sequence[Array], x: Array, noise: Array) -> Array:
+    """Evaluate ln p(x, p) − ln h(p|x): x (m, d) and noise (m, S, d) to (m, S), nats."""
+    count, draws, dim = noise.shape
+    with one_blas_thread():
+        flat = objective.log_weights(arrays, np.repeat(x, draws, axis=0), noise.reshape(-1, dim))
+    return np.asarray(flat).reshape(count, draws)
+
+
+def importance_estimate(
+    objective: Objective,
+    arrays: Sequence[Array],
+    x: Array,
+    n_samples: int,
+    rng: np.random.Generator,
+    *,
+    wanted: float | None,
+    max_samples: int,
+) -> LikelihoodEstimate:
+    """Estimate ln p(x) with errors: x (n, d).
+
+    With a wanted standard error, the draws of points that are above it are doubled until they are
+    not, or until the next doubling would exceed max_samples.
+    """
+    n = len(x)
+    values, errors, pareto_k = np.empty(n), np.empty(n), np.empty(n)
+    draws = np.full(n, n_samples)
+    limit = np.inf if wanted is None else wanted
+    for block, first in weights_in_blocks(objective, arrays, x, n_samples, rng):
+        for k, row in enumerate(first, start=block.start):
+            weights = row
+            if log_mean(row)[1] > limit:
+                own = rng.spawn(1)[0]  # what other points need does not matter to this one
+                weights = _doubled(objective, arrays, x[k], row, own, limit, max_samples)
+            values[k], errors[k] = log_mean(weights)
+            pareto_k[k], draws[k] = pareto_shape(weights), len(weights)
+    return LikelihoodEstimate(values, errors, pareto_k, draws, "importance")
+
+
+def _doubled(
+    objective: Objective,
+    arrays: Sequence[Array],
+    point: Array,
+    weights: Array,
+    rng: np.random.Generator,
+    limit: float,
+    max_samples: int,
+) -> Array:
+    """Add draws to one point's log weights (S,) until its standard error is within a limit."""
+    while log_mean(weights)[1] > limit and 2 * len(weights) <= max_samples:
+        left = len(weights)
+        parts = [weights]
+        while left:
+            count = min(left, inference.ROWS_PER_BLOCK)
+            noise = rng.standard_normal((1, count, len(point))).astype(point.dtype, copy=False)
+            parts.append(log_weights(objective, arrays, point[np.newaxis], noise)[0])
+            left -= count
+        weights = np.concatenate(parts)
+    return weights
+
+
+def log_mean(weights: Array) -> tuple[float, float]:
+    """Return the log of the mean of exp(weights) (S,), and its standard error, nats.
+
+    The standard error is sd(w)/(√S mean(w)), infinite for a single draw.
+    """
+    weights = weights.astype(np.float64)
+    largest = weights.max()
+    if not np.isfinite(largest):
+        return float(largest), float("inf")
+    scaled = np.exp(weights - largest)
+    mean, count = scaled.mean(), len(scaled)
+    error = np.std(scaled, ddof=1) / (mean * np.sqrt(count)) if count > 1 else np.inf
+    return float(np.log(mean) + largest), float(error)
+
+
+def pareto_shape(weights: Array) -> float:
+    """Return k̂ of exp(weights) (S,).
+
+    −∞ if they are equal to rounding, ∞ if next to the largest there is no tail to fit, NaN for
+    fewer than 25.
+
+    Examples
+    --------
+    >>> uniform = np.random.default_rng(0).random(4000)
+    >>> bool(abs(pareto_shape(-0.5 * np.log(uniform)) - 0.5) < 0.1)  # P(w > t) = t**-2
+    True
+    """
+    from arviz_stats.base import array_stats  # here: it brings scipy.stats
+
+    if len(weights) < FEWEST_FOR_K:
+        return float("nan")
+    largest = weights.max()
+    if not np.isfinite(largest):
+        return float("inf")
+    precision = float(np.finfo(weights.dtype).eps) * max(1.0, abs(float(largest)))
+    relative = np.maximum(weights.astype(np.float64) - largest, _DEEPEST)
+    if np.ptp(relative) < _EQUAL * precision:
+        return float("-inf")
+    if np.mean(relative > _DEEPEST) < _TAIL:
+        return float("inf")
+    with np.errstate(all="ignore"):
+        _, shape = array_stats.psislw(-relative)
+    return float("inf") if np.isnan(shape) else float(shape)

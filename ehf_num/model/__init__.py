@@ -1,0 +1,1 @@
+"""What a user holds: a model, saved, diagnosed."""

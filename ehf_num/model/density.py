@@ -1,0 +1,237 @@
+"""What one asks of a learned density: points, states, brackets, likelihoods."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from ehf_num.densities.coupling import CouplingEncoder
+from ehf_num.densities.momentum_frames import MovingFrame
+from ehf_num.engine import arguments as checks
+from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.parameters import ParameterVector
+from ehf_num.inference import likelihood
+from ehf_num.inference.estimate import LikelihoodEstimate
+from ehf_num.inference.inference import draw_positions, in_blocks
+from ehf_num.model.settings import FlowSettings
+from ehf_num.training.objective import Objective
+from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian, LieAlgebra
+
+
+class FlowDensity:
+    """The density over q that a flow with given weights makes of its base.
+
+    `EquivariantHamiltonianFlow` is one that can be made from formulas, fitted and saved.
+
+    Attributes
+    ----------
+    settings : FlowSettings
+        The options.
+    base, symmetry : BaseDensity, LieAlgebra or None
+        π, and what it is invariant under.
+    report, construction : InvarianceReport or None, InvariantHamiltonian or None
+        What is proved of the base, and of H.
+    """
+
+    base: BaseDensity
+    symmetry: LieAlgebra | None
+    report: InvarianceReport | None
+    construction: InvariantHamiltonian | None
+
+    def __init__(
+        self, settings: FlowSettings, objective: Objective, parameters: ParameterVector
+    ) -> None:
+        self.settings, self._objective, self._parameters = settings, objective, parameters
+
+    @property
+    def dim(self) -> int:
+        """The number of positions, d."""
+        return self._objective.base.dim
+
+    @property
+    def encoder_is_equivariant(self) -> bool:
+        """Whether h(p|q) moves with the symmetry by construction."""
+        encoder = self._objective.encoder
+        return isinstance(encoder, CouplingEncoder) and isinstance(encoder.frame, MovingFrame)
+
+    @property
+    def base_parameters(self) -> dict[sp.Symbol, float]:
+        """The base's parameters as learned, those included that the symmetry determines."""
+        return self._objective.base.parameters(self._objective.layout.base_weights(self.weights))
+
+    @property
+    def objective(self) -> Objective:
+        """The loss's fixed parts."""
+        return self._objective
+
+    @property
+    def weights(self) -> list[Array]:
+        """The weight arrays, live: K_1, U_1, …, K_n, U_n, encoder, base."""
+        return self._parameters.arrays
+
+    @property
+    def flow(self) -> HamiltonianFlow:
+        """The flow with its present weights."""
+        return self._objective.flow(self.weights)
+
+    def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
+        """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
+        n = checks.positive_integer(n, "n")
+        return draw_positions(self._objective, self.weights, n, checks.generator(rng))
+
+    def forward(self, q: Any, p: Any) -> tuple[Array, Array]:
+        """Push base states to data states: (n, d) twice to (n, d) twice."""
+        moved_q, moved_p = in_blocks(self.flow.forward, *self._states(q, p))
+        return moved_q, moved_p
+
+    def inverse(self, q: Any, p: Any) -> tuple[Array, Array]:
+        """Pull data states back to base states: (n, d) twice to (n, d) twice."""
+        base_q, base_p = in_blocks(self.flow.inverse, *self._states(q, p))
+        return base_q, base_p
+
+    def joint_log_prob(self, q: Any, p: Any) -> Array:
+        """Evaluate ln p(q, p) = ln π(inverse(q, p)), exactly: (n, d) twice to (n,), nats."""
+        log_prob = partial(self._objective.joint_log_prob, self.weights)
+        return in_blocks(lambda q, p: (log_prob(q, p),), *self._states(q, p))[0]
+
+    def brackets(self, q: Any, p: Any) -> Array:
+        """Evaluate {g_k, H} at states: (n, d) twice to (n, K), dimensionless.
+
+        In a chain, each entry is that of the H_j for which it is largest in absolute value: every
+        one of them has to commute with g_k.
+        """
+        brackets = partial(self._objective.brackets, self.weights)
+        values = np.stack(in_blocks(brackets, *self._states(q, p)))
+        largest = np.argmax(np.abs(values), axis=0)[np.newaxis]
+        result: Array = np.take_along_axis(values, largest, axis=0)[0]
+        return result
+
+    def elbo(
+        self, x: Any, *, n_samples: int = 16, rng: int | np.random.Generator | None = 0
+    ) -> Array:
+        """Estimate the ELBO (eq. 1) of each point, a lower bound of ln p(x): (n, d) to (n,), nats.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        n_samples : int
+            Momenta drawn for each point.
+        rng : int or numpy.random.Generator
+            Draws them; the default repeats itself.
+        """
+        return likelihood.elbo(self._objective, self.weights, *self._draws(x, n_samples, rng))
+
+    def log_prob(
+        self, x: Any, *, n_samples: int = 128, rng: int | np.random.Generator | None = 0
+    ) -> Array:
+        """Estimate ln p(x) by importance weighting: (n, d) to (n,), nats.
+
+        In expectation a lower bound that tightens as n_samples grows (arXiv:1509.00519);
+        `likelihood` gives the errors too.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        n_samples : int
+            Momenta drawn for each point.
+        rng : int or numpy.random.Generator
+            Draws them; the default repeats itself.
+        """
+        arguments = self._draws(x, n_samples, rng)
+        return likelihood.importance_log_prob(self._objective, self.weights, *arguments)
+
+    score_samples = log_prob
+
+    def score(self, x: Any) -> float:
+        """Return the mean of `log_prob` over points (n, d), nats."""
+        return float(np.mean(self.log_prob(x), dtype=np.float64))
+
+    def likelihood(
+        self,
+        x: Any,
+        *,
+        method: str = "importance",
+        n_samples: int | None = None,
+        standard_error: float | None = None,
+        max_samples: int = 65_536,
+        rng: int | np.random.Generator | None = 0,
+    ) -> LikelihoodEstimate:
+        """Estimate ln p(x) with the error of each value.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        method : {"importance", "quadrature"}
+            Importance weighting with momenta from h(p|x), as `log_prob`; or the trapezoidal rule
+            over p, for d ≤ 2, which needs no random numbers.
+        n_samples : int, optional
+            Momenta drawn for each point, 1,024 unless said otherwise; not for quadrature.
+        standard_error : float, optional
+            The error that is wanted of each value, nats. Importance: draws are doubled at the
+            points that need it. Quadrature: lattices are refined at the points that need it;
+            1e-3 unless said otherwise.
+        max_samples : int
+            The most draws, or nodes, of a point.
+        rng : int or numpy.random.Generator
+            Draws the momenta; the default repeats itself.
+
+        Returns
+        -------
+        LikelihoodEstimate
+            Values, errors, k̂ of the weights and number of draws; prints as a summary.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If an argument cannot be used, or d > 2 with quadrature.
+
+        Warns
+        -----
+        LikelihoodWarning
+            If points have an error above the one that was asked for, or k̂ above its threshold:
+            the share of the points is said.
+
+        Examples
+        --------
+        >>> import ehf_sym as es, ehf_num as en
+        >>> base = es.StandardNormal(es.PhaseSpace(1))
+        >>> flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(8,), rng=0)
+        >>> drawn = flow.likelihood([[0.5], [2.0]], standard_error=0.005)
+        >>> exact = flow.likelihood([[0.5], [2.0]], method="quadrature")
+        >>> bool((abs(drawn.values - exact.values) < 4 * drawn.standard_errors).all())
+        True
+        """
+        checks.one_of(method, "method", ("importance", "quadrature"))
+        if n_samples is not None:
+            checks.positive_integer(n_samples, "n_samples")
+        if standard_error is not None:
+            checks.positive_number(standard_error, "standard_error")
+        return likelihood.likelihood_estimate(
+            self._objective,
+            self.weights,
+            checks.points(x, "x", self.dim, self.settings.dtype),
+            method=method,
+            n_samples=n_samples,
+            standard_error=standard_error,
+            max_samples=checks.positive_integer(max_samples, "max_samples"),
+            rng=checks.generator(rng),
+        )
+
+    def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
+        return checks.states(q, p, self.dim, self.settings.dtype)
+
+    def _draws(
+        self, x: Any, n_samples: int, rng: int | np.random.Generator | None
+    ) -> tuple[Array, int, np.random.Generator]:
+        return (
+            checks.points(x, "x", self.dim, self.settings.dtype),
+            checks.positive_integer(n_samples, "n_samples"),
+            checks.generator(rng),
+        )

@@ -1,0 +1,395 @@
+"""EquivariantHamiltonianFlow: what a user holds."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import sympy as sp
+
+from ehf_num.densities.base import Sampler
+from ehf_num.densities.encoder import Encoder
+from ehf_num.densities.encoder_checks import admit_encoder, describe_encoder
+from ehf_num.engine import arguments as checks
+from ehf_num.engine.adam import AdamSettings
+from ehf_num.engine.workspace import Array
+from ehf_num.files.archive import SavedModel, write_model
+from ehf_num.files.checkpoint import Checkpoint
+from ehf_num.files.html import html_table
+from ehf_num.files.identity import RunIdentity, options_of
+from ehf_num.files.result import TrainingResult, versions
+from ehf_num.model.assembly import (
+    build_objective,
+    formulas_as_text,
+    initial_parameters,
+    prove,
+    random_state,
+)
+from ehf_num.model.density import FlowDensity
+from ehf_num.model.diagnosis import Diagnosis
+from ehf_num.model.diagnostics import diagnose
+from ehf_num.model.model_card import model_rows
+from ehf_num.model.settings import OWN, FlowSettings
+from ehf_num.symmetry.orbits import orbit_sampler_for
+from ehf_num.training.bounds import Bound
+from ehf_num.training.interrupts import interrupts
+from ehf_num.training.minibatches import is_single_pass, training_data, warn_if_far
+from ehf_num.training.multipliers import MultiplierSettings
+from ehf_num.training.training import TrainingWarning, train
+from ehf_num.training.training_settings import Observer, TrainingSettings
+from ehf_sym import BaseDensity, LieAlgebra
+from ehf_sym.errors import ArgumentError
+
+_BASE_STATES = 2048  # enough for quantiles of 1 %
+_KEPT = "the last good parameters are kept, with patience= the best"
+
+
+class EquivariantHamiltonianFlow(FlowDensity):
+    """A density over q, learned as a Hamiltonian flow that keeps a declared symmetry.
+
+    The flow of H_n ∘ … ∘ H_1, each K(p) + U(q) with soft-plus networks, turns the base π(q, p)
+    into p(q, p); the data's momenta come from an encoder h(p|q); training maximizes the ELBO
+    (eq. 1) under E_π[{g_k, H}²] ≤ κ.
+
+    Parameters
+    ----------
+    base : ehf_sym.BaseDensity
+        π. Parameters of its space are learned, within the family that is proved invariant.
+    symmetry : ehf_sym.LieAlgebra, optional
+        The generators g_k: {g_k, π} = 0 is proved here or the model is refused, whatever
+        `enforce` says. None needs ``enforce="none"``.
+    enforce : {"penalty", "exact", "none"}
+        Whether {g_k, H} is penalized in training, or zero by construction: K and U are then
+        networks of the invariants of p and of q (`construction` holds the proof), and a coupling
+        encoder is equivariant too where the symmetry rotates q and p alike.
+    kappa : float
+        κ, the mean squared bracket that is allowed, dimensionless.
+    constraint_on : {"base", "data", "both"}
+        States that brackets are penalized on: draws from π, the two ends of the data's
+        trajectories, or each of these with multipliers of its own.
+    split_bracket : bool
+        Whether {g_k, K} and {g_k, U} are penalized one by one: leapfrog needs each.
+    normalized_bracket : bool
+        Whether each {g_k, H}² is divided by |∂g_k|² |X_H|², which a weaker H does not lower.
+    encoder : {"gaussian", "coupling"} or Encoder
+        Family of h(p|q): a diagonal Gaussian, or a chain of four affine couplings conditioned on
+        q, which fits momenta that no Gaussian does (for d = 1, an increasing map); or an object
+        of your own (see `Encoder`).
+    hamiltonians : int
+        Length n of the chain.
+    steps : int
+        Leapfrog steps for each Hamiltonian.
+    step_size : float
+        dt, dimensionless.
+    hidden : sequence of int
+        Widths of the hidden layers of every network.
+    dtype : {"float64", "float32"}
+        Of parameters and of all that is computed.
+    reversible : {"auto", True, False}
+        Whether training rebuilds the flow's states backwards from its end instead of keeping them:
+        its memory does not grow with steps then, for one more forward pass in time.
+        ``result_.reversal_error`` says how exact it was. "auto" keeps up to 256 MiB.
+    base_sampler : callable, optional
+        (n, rng) to (n, 2d) base states, for a base that is neither Gaussian nor factorizes.
+    base_parameters : mapping from sympy.Symbol to float, optional
+        Where the base's parameters start, those of its space that the symmetry leaves free: they
+        are learned with the weights. Without a value, 1 for what is positive, else 0.
+    rng : int or numpy.random.Generator, optional
+        Draws the initial weights and the noise of training.
+
+    Attributes
+    ----------
+    report : ehf_sym.InvarianceReport or None
+        The proof that the model rests on.
+    construction : ehf_sym.InvariantHamiltonian or None
+        With ``enforce="exact"``: what K and U are networks of, and the proof that {g_k, H} = 0.
+    result_ : TrainingResult
+        Of the last `fit`.
+
+    Raises
+    ------
+    ehf_sym.InvarianceError
+        If {g_k, π} = 0 is not proved for some generator.
+    ehf_sym.ArgumentError
+        If an option is out of range, the base cannot be sampled or normalized, or
+        ``enforce="exact"`` finds no invariants to build from.
+
+    Examples
+    --------
+    >>> import ehf_sym as es, ehf_num as en
+    >>> space = es.PhaseSpace(2)
+    >>> q, p = space.q, space.p
+    >>> symmetry = es.LieAlgebra(space, [q[0]*p[1] - q[1]*p[0]])
+    >>> base = es.StandardNormal(space)
+    >>> flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(16, 16), rng=0)
+    >>> x = en.rings().sample(200, rng=0)
+    >>> flow.fit(x, iterations=20, progress=False).sample(5, rng=1).shape
+    (5, 2)
+    """
+
+    result_: TrainingResult
+
+    def __init__(
+        self,
+        base: BaseDensity,
+        symmetry: LieAlgebra | None = None,
+        *,
+        enforce: str = "penalty",
+        kappa: float = 1e-3,
+        constraint_on: str = "base",
+        split_bracket: bool = False,
+        normalized_bracket: bool = False,
+        encoder: str | Encoder = "gaussian",
+        hamiltonians: int = 1,
+        steps: int = 2,
+        step_size: float = 0.5,
+        hidden: Sequence[int] = (128, 128),
+        dtype: str = "float64",
+        reversible: bool | str = "auto",
+        base_sampler: Sampler | None = None,
+        base_parameters: Mapping[sp.Symbol, float] | None = None,
+        rng: int | np.random.Generator | None = None,
+    ) -> None:
+        settings = FlowSettings(
+            enforce=enforce,
+            kappa=kappa,
+            constraint_on=constraint_on,
+            split_bracket=split_bracket,
+            normalized_bracket=normalized_bracket,
+            encoder=encoder if isinstance(encoder, str) else OWN,
+            hamiltonians=hamiltonians,
+            steps=steps,
+            step_size=step_size,
+            hidden=hidden,  # type: ignore[arg-type]  # FlowSettings makes a tuple of it
+            dtype=dtype,
+            reversible=reversible,
+        )
+        premises = prove(base, symmetry, enforce)
+        self.base, self.symmetry = base, premises.symmetry
+        self.report, self.construction = premises.report, premises.construction
+        self._rng = checks.generator(rng)
+        self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
+        own = None if isinstance(encoder, str) else admit_encoder(encoder, base.space.dim, dtype)
+        objective = build_objective(premises, settings, own, base_sampler, base_parameters)
+        self._given = {"encoder": encoder, "base_sampler": base_sampler}
+        super().__init__(settings, objective, initial_parameters(objective, settings, self._rng))
+
+    def __repr__(self) -> str:
+        return f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, {self.settings})"
+
+    def _repr_html_(self) -> str:
+        proofs = self.report, self.construction
+        result = getattr(self, "result_", None)
+        rows = model_rows(self.settings, self.base, *proofs, self.weights, result)
+        return html_table("Equivariant Hamiltonian flow", rows)
+
+    def fit(
+        self,
+        x: Any,
+        *,
+        iterations: int = 15_000,
+        batch_size: int = 128,
+        learning_rate: float = 3e-4,
+        epsilon: float = 1e-8,
+        schedule: Any = "constant",
+        objective: str = "elbo",
+        draws: int = 1,
+        augment: bool | str = "auto",
+        validation: Any = None,
+        patience: int | None = None,
+        progress: bool | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_every: int = 1000,
+        record_every: int | None = None,
+        on_record: Observer | None = None,
+    ) -> Self:
+        """Learn from data, starting from the present weights.
+
+        Parameters
+        ----------
+        x : array_like (n, d), callable, iterator or generator function
+            Points; or endless data: a function ``(n, rng)`` that returns (n, d), such as a
+            target's `sample`, or an iterator of arrays (m, d).
+        iterations : int
+            Updates at the most.
+        batch_size : int
+            Of minibatches, and of the base states that {g, H} is penalized on.
+        learning_rate, epsilon : float
+            Adam's α and ε. An ε of 1e-2 keeps what has little gradient from being moved by noise.
+        schedule : {"constant", "cosine"}, LearningRateSchedule or callable
+            What α is multiplied by: a function of the number of iterations done.
+        objective : {"elbo", "importance"}
+            The ELBO, or the tighter bound of `draws` importance-weighted momenta with doubly
+            reparametrized gradients (arXiv:1810.04152).
+        draws : int
+            Momenta drawn for each point in each iteration.
+        augment : {"auto", True, False}
+            Whether each minibatch is moved by uniformly random elements of the symmetry's group,
+            which has to be compact and to act on q alone (`orbit_sampler`). "auto": with
+            ``enforce="exact"``, where that is proved to be harmless and h(p|q) gains from it.
+        validation : float or array_like, optional
+            A share of x to hold out, or points (m, d).
+        patience : int, optional
+            Records (about 300 a run) without a better validation figure before training stops.
+            With it, the weights that are kept are those of the best record, whatever ends the run.
+        progress : bool, optional
+            Progress bar with ELBO, bracket and λ; None: only on a terminal.
+        checkpoint : path-like, optional
+            A file that the state of the run is written to every `checkpoint_every` iterations. If
+            it is there when `fit` is called with the same data, options and start, the run goes on
+            where it ended, to the same bits; not for iterators, which cannot be wound on. The file
+            of another run is refused, with what differs.
+        checkpoint_every : int
+            Iterations between two writings.
+        record_every : int, optional
+            Iterations between two records of the history; None: about 300 records a run.
+        on_record : callable, optional
+            Called with a `TrainingRecord` at each record: an observer of progress. The run does
+            not depend on it, unless it draws from this model's own generator.
+
+        Returns
+        -------
+        EquivariantHamiltonianFlow
+            This model; `result_` holds the history.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If an argument cannot be used; the model is as it was.
+        ModelFileError
+            If the checkpoint is damaged; the model is as it was.
+        Exception
+            What the data, the schedule, the observer or the writing of a checkpoint raise. Where it
+            comes after the first iteration, what was learned is kept as for Ctrl-C, and
+            ``result_.stop_reason`` tells of it.
+
+        Warns
+        -----
+        DataWarning
+            Before training, if points lie far from where the base has its mass, or some of them far
+            from all others.
+        TrainingWarning
+            If training turned non-finite or was interrupted (Ctrl-C ends it after the iteration, a
+            second one at once): the last good weights are kept, with patience the best.
+        """
+        if patience is not None and validation is None:
+            raise ArgumentError("patience was given without validation= to watch")
+        settings = TrainingSettings(
+            iterations=iterations,
+            batch_size=batch_size,
+            adam=AdamSettings(learning_rate, epsilon=epsilon),
+            schedule=schedule,
+            bound=Bound(objective, draws),
+            multipliers=MultiplierSettings(self.settings.kappa),
+            patience=patience,
+            progress=progress,
+            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
+            record_every=record_every,
+            on_record=on_record,
+        )
+        if checkpoint is not None and is_single_pass(x):
+            raise ArgumentError("checkpoint was given for an iterator x, which cannot be wound on")
+        move = orbit_sampler_for(
+            augment,
+            self.symmetry,
+            exact=self.construction is not None,
+            equivariant_encoder=self.encoder_is_equivariant,
+        )
+        with interrupts(signal.SIGINT) as stop:
+            before = self._rng.bit_generator.state
+            try:
+                data = training_data(
+                    x,
+                    dim=self.dim,
+                    dtype=self.settings.dtype,
+                    batch_size=settings.batch_size,
+                    validation=validation,
+                    rng=self._rng,
+                )
+                data = data.watched(self._warn_if_far)
+                identity = None
+                if checkpoint is not None:
+                    arguments = {**self._arguments(), **options_of(settings), **data.given}
+                    start = {"weights": self._parameters.flat, "random state": before}
+                    identity = RunIdentity.of(arguments | {"augment": augment}, start)
+                ending = train(
+                    self._objective,
+                    self._parameters,
+                    data.moved(move),
+                    settings,
+                    self._rng,
+                    stop=stop,
+                    identity=identity,
+                    seed=self.seed,
+                    model=self,
+                )
+            except BaseException:
+                self._rng.bit_generator.state = before
+                raise
+            if ending.error is None or ending.result.iterations:
+                self.result_ = ending.result
+            else:
+                self._rng.bit_generator.state = before
+        if ending.error is not None:
+            ending.error.add_note(f"training ended early: {ending.result}; {_KEPT}")
+            raise ending.error
+        if ending.result.ended_early:
+            text = f"training ended early: {ending.result}; {_KEPT}"
+            warnings.warn(text, TrainingWarning, stacklevel=2)
+        return self
+
+    def _warn_if_far(self, x: Array) -> None:
+        """Warn where points lie far from the base; no random numbers of this model are drawn."""
+        base = self._objective.base_at(self.weights)
+        states = base.sample(_BASE_STATES, np.random.default_rng(0))
+        warn_if_far(x, states[:, : self.dim])
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return what this model was made of, by the names of the arguments."""
+        own = {"base": self.base, "symmetry": self.symmetry, "rng": self.seed}
+        return options_of(self.settings) | own | self._given | {
+            "base_parameters": {x.name: value for x, value in self.base_parameters.items()}
+        }  # fmt: skip
+
+    def _run_identity(self) -> dict[str, Any]:
+        """Return what a run depends on that learns from this model."""
+        return self._arguments() | {"weights": self._parameters.flat}
+
+    def diagnose(
+        self,
+        x: Any,
+        *,
+        epsilon: float | None = None,
+        n_samples: int = 1024,
+        rng: int | np.random.Generator = 0,
+    ) -> Diagnosis:
+        """Measure what this model keeps, on points (n, d) held out; see `ehf_num.diagnose`."""
+        return diagnose(self, x, epsilon=epsilon, n_samples=n_samples, rng=rng)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to one .npz file, no pickle; `ehf_num.load` reads it.
+
+        Raises
+        ------
+        ehf_sym.FormulaError
+            If a formula cannot be written in the grammar of `ehf_sym.parse`.
+        OSError
+            If the file cannot be written; one that was there stays as it was.
+        """
+        own = self._objective.layout.encoder_weights(self.weights)
+        encoder = describe_encoder(self._objective.encoder, own)
+        header = {
+            "formulas": formulas_as_text(self.base, self.symmetry),
+            "settings": asdict(self.settings),
+            "encoder": encoder if self.settings.encoder == OWN else None,
+            "sampler": self._objective.base.route == "sampler",
+            "seed": self.seed,
+            "random_state": random_state(self._rng),
+            "versions": versions(),
+        }
+        write_model(path, SavedModel(header, self._parameters.flat, getattr(self, "result_", None)))

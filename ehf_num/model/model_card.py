@@ -1,0 +1,52 @@
+"""A model in a few lines: what it rests on, what it is made of, what training did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ehf_num.engine.workspace import Array
+from ehf_num.files.result import TrainingResult
+from ehf_num.model.settings import FlowSettings
+from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian
+
+_LONGEST = 120  # characters of a list of generators
+
+
+def model_rows(
+    settings: FlowSettings,
+    base: BaseDensity,
+    report: InvarianceReport | None,
+    construction: InvariantHamiltonian | None,
+    weights: Sequence[Array],
+    result: TrainingResult | None,
+) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say, by name.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> base = es.StandardNormal(es.PhaseSpace(2))
+    >>> rows = model_rows(FlowSettings("none"), base, None, None, [], None)
+    >>> dict(rows)["base π(q, p)"]
+    'standard normal, d = 2'
+    """
+    yield "base π(q, p)", f"{base.name}, d = {base.space.dim}"
+    if report is not None:
+        symmetry = report.symmetry
+        pairs = zip(symmetry.labels, symmetry.generators, strict=True)
+        text = ", ".join(f"{label} = {generator}" for label, generator in pairs)
+        yield "symmetry", text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        yield "{g, π} = 0", report.status
+    if construction is not None:
+        yield "{g, H} = 0", "proved, for all weights"
+    elif settings.enforce == "penalty":
+        yield "{g, H}", f"mean square held to κ = {settings.kappa:g}"
+    yield "encoder h(p|q)", settings.encoder
+    steps, widths = settings.steps, " × ".join(map(str, settings.hidden))
+    yield (
+        "flow",
+        f"{settings.hamiltonians} Hamiltonian{'s' * (settings.hamiltonians > 1)}, {steps} leapfrog "
+        f"step{'s' * (steps > 1)} of {settings.step_size:g} each; hidden layers {widths}",
+    )
+    yield "weights", f"{sum(array.size for array in weights):,} of {settings.dtype}"
+    yield "training", "none yet" if result is None else str(result)

@@ -1,0 +1,107 @@
+"""The options of a model that are numbers and words, checked once and repeated in its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ehf_num.densities.coupling import CouplingEncoder
+from ehf_num.densities.encoder import Encoder, GaussianEncoder
+from ehf_num.densities.momentum_frames import CoordinateFrame, MomentumFrame
+from ehf_num.densities.monotone import MonotoneEncoder
+from ehf_num.engine import arguments as checks
+from ehf_num.engine.networks import init_energy
+from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.integrators import Leapfrog
+from ehf_num.hamiltonian.invariant_energy import Features
+from ehf_num.hamiltonian.parameters import Layout
+from ehf_sym.errors import ArgumentError
+
+OWN = "own"
+"""What stands for a user's own encoder among the options."""
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """Options of `EquivariantHamiltonianFlow`, described there.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If an option is out of range; the message names it.
+
+    Examples
+    --------
+    >>> FlowSettings(steps=3).integrator().steps
+    3
+    """
+
+    enforce: str = "penalty"
+    kappa: float = 1e-3
+    encoder: str = "gaussian"
+    hamiltonians: int = 1
+    steps: int = 2
+    step_size: float = 0.5
+    hidden: tuple[int, ...] = (128, 128)
+    dtype: str = "float64"
+    reversible: bool | str = "auto"
+    constraint_on: str = "base"
+    split_bracket: bool = False
+    normalized_bracket: bool = False
+
+    def __post_init__(self) -> None:
+        checks.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
+        checks.one_of(self.encoder, "encoder", ("gaussian", "coupling", OWN))
+        checks.one_of(self.dtype, "dtype", ("float64", "float32"))
+        checks.one_of(self.reversible, "reversible", ("auto", True, False))
+        checks.one_of(self.constraint_on, "constraint_on", ("base", "data", "both"))
+        checks.one_of(self.split_bracket, "split_bracket", (True, False))
+        checks.one_of(self.normalized_bracket, "normalized_bracket", (True, False))
+        if self.enforce != "penalty":
+            self._refuse_unused()
+        object.__setattr__(self, "hidden", checks.layer_widths(self.hidden, "hidden"))
+        # Plain numbers from here on: NumPy's do not go into a saved model's JSON.
+        for name in ("hamiltonians", "steps"):
+            object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
+        for name in ("kappa", "step_size"):
+            object.__setattr__(self, name, checks.positive_number(getattr(self, name), name))
+
+    def _refuse_unused(self) -> None:
+        """Options of the penalty do nothing elsewhere."""
+        for name in ("constraint_on", "split_bracket", "normalized_bracket"):
+            value, default = getattr(self, name), getattr(FlowSettings, name)
+            if value != default:
+                raise ArgumentError(
+                    f"{name} was {value!r} with enforce={self.enforce!r}; it is an option of "
+                    f'enforce="penalty": leave it at {default!r}'
+                )
+
+    def integrator(self) -> Leapfrog:
+        """Return the integrator of every Hamiltonian."""
+        return Leapfrog(self.steps, self.step_size, self.reversible)
+
+    def build_encoder(self, dim: int, frame: MomentumFrame | None = None) -> Encoder:
+        """Return the encoder for d = dim; a frame makes couplings equivariant."""
+        if self.encoder == OWN:
+            raise ArgumentError('encoder was "own"; it should be the encoder itself')
+        if self.encoder == "gaussian":
+            return GaussianEncoder(dim, self.hidden)
+        if frame is None and dim == 1:
+            return MonotoneEncoder(self.hidden)
+        return CouplingEncoder(dim, self.hidden, frame or CoordinateFrame(dim))
+
+    def layout(
+        self, features: tuple[Features, Features] | None = None, base_arrays: int = 0
+    ) -> Layout:
+        """Return which weight array belongs to what."""
+        return Layout(self.hamiltonians, 2 * len(self.hidden) + 1, features, base_arrays)
+
+    def init_energies(self, inputs: tuple[int, int], rng: np.random.Generator) -> list[Array]:
+        """Draw the initial weights K_1, U_1, …, K_n, U_n for networks of so many inputs."""
+        return [
+            array
+            for _ in range(self.hamiltonians)
+            for count in inputs
+            for array in init_energy((count, *self.hidden, 1), rng, self.dtype)
+        ]

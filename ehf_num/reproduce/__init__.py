@@ -1,0 +1,1 @@
+"""Experiments, studies, sweeps, and the report."""

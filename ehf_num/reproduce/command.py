@@ -1,0 +1,220 @@
+"""The command `ehf reproduce`: experiments of the paper, and studies beyond it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ehf_num.engine import arguments as checks
+from ehf_num.reproduce.chapter import chapters_in
+from ehf_num.reproduce.executors import executor_at
+from ehf_num.reproduce.html_report import write_report
+from ehf_sym.errors import ArgumentError
+
+_OUT = Path("ehf-output")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A command and where its experiment is.
+
+    Attributes
+    ----------
+    name, help : str
+        As users see it.
+    module : str
+        Has `Settings`, `FULL` and ``run(settings, folder, command=)``. Imported when it runs:
+        figures need matplotlib.
+    options : dict of str to dict
+        Fields of its settings that the command line can change, with argparse's arguments.
+    sweeps : bool
+        Whether its ``run`` takes an ``executor=``.
+    """
+
+    name: str
+    help: str
+    module: str
+    options: dict[str, dict[str, Any]]
+    sweeps: bool = False
+
+    @property
+    def parts(self) -> Any:
+        """The module."""
+        return import_module(self.module)
+
+
+_PAPER = "ehf_num.experiments"
+_ITERATIONS = {"iterations": {"type": int, "help": "updates of each model"}}
+_SEEDS = {"seeds": {"type": int, "help": "how many repetitions"}}
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        Experiment(
+            "fig1",
+            "Figure 1: the commuting square, its error against ε and dt (seconds)",
+            f"{_PAPER}.fig1",
+            {"states": {"type": int, "help": "that the error is averaged over"}},
+        ),
+        Experiment(
+            "fig2a",
+            "Figure 2A: two rings from few points, every κ, each claim judged (minutes; --full: an "
+            "hour or so)",
+            f"{_PAPER}.fig2a",
+            {
+                "kappas": {"nargs": "+", "help": "none, or numbers such as 1e-3"},
+                "points": {"nargs": "+", "help": "numbers, or endless"},
+                **_SEEDS,
+                **_ITERATIONS,
+            },
+            sweeps=True,
+        ),
+        Experiment(
+            "fig2b",
+            "Figure 2B: modes on a circle, the wells of U, the flow that makes them (minutes; "
+            "--full: an hour)",
+            f"{_PAPER}.fig2b",
+            {
+                "modes": {"type": int, "nargs": "+", "help": "targets, by number of modes"},
+                "bases": {"nargs": "+", "help": "soft-uniform, normal"},
+                "widths": {"type": float, "nargs": "+", "help": "of the soft-uniform base"},
+                "step_sizes": {"type": float, "nargs": "+", "help": "of the leapfrog steps"},
+                **_SEEDS,
+                **_ITERATIONS,
+                "epsilon": {"type": float, "help": "Adam's ε (default: 1e-2)"},
+            },
+            sweeps=True,
+        ),
+        Experiment(
+            "so2",
+            "Figure 2A, small: two rings from few points, with and without the constraint",
+            f"{_PAPER}.so2",
+            _ITERATIONS,
+        ),
+        Experiment(
+            "multimodal",
+            "Figure 2B, small: modes on a circle, and the flow that makes them",
+            f"{_PAPER}.multimodal",
+            _ITERATIONS,
+            sweeps=True,
+        ),
+        Experiment(
+            "data-efficiency",
+            "ours and zuko's flows, N points, KL to truth",
+            "ehf_num.reproduce.efficiency.study",
+            {
+                "targets": {"nargs": "+", "help": "rings, shells, phase-orbits (default: all)"},
+                "contenders": {"nargs": "+", "help": "such as exact, spline (default: all)"},
+                "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
+                "seeds": {"type": int, "help": "how many (default: 3; with --full 5)"},
+                "budget": {"choices": ("quick", "default", "full")},
+            },
+            sweeps=True,
+        ),
+    )
+}
+
+
+FIGURES = ("fig1", "fig2a", "fig2b")
+REPORT = "report.html"
+
+
+def add_experiments(parser: argparse.ArgumentParser) -> None:
+    """Add a command for each experiment, with the options that it has."""
+    commands = parser.add_subparsers(required=True, metavar="experiment", parser_class=type(parser))
+    for experiment in EXPERIMENTS.values():
+        command = commands.add_parser(experiment.name, help=experiment.help)
+        add_common_options(command)
+        for name, arguments in experiment.options.items():
+            command.add_argument(f"--{name.replace('_', '-')}", **arguments)
+        if experiment.sweeps:
+            add_dask(command)
+        command.set_defaults(command=_reproduce, experiment=experiment)
+
+    everything = commands.add_parser(
+        "all", help="one HTML file of all results; runs the paper's figures that have none"
+    )
+    add_common_options(everything)
+    add_dask(everything)
+    everything.add_argument(
+        "--run",
+        nargs="*",
+        choices=list(EXPERIMENTS),
+        metavar="EXPERIMENT",
+        help=f"what to run first, nothing if empty (default: of {', '.join(FIGURES)} those without "
+        "results)",
+    )
+    everything.set_defaults(command=_everything)
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every experiment has."""
+    parser.add_argument("--full", action="store_true", help="the full study, not the quick one")
+    parser.add_argument("--out", type=Path, default=_OUT, help=f"folder for results ({_OUT})")
+    parser.add_argument("--no-progress", action="store_true")
+
+
+def add_dask(parser: argparse.ArgumentParser) -> None:
+    """Add where the runs of a sweep go."""
+    parser.add_argument("--dask", metavar="ADDRESS", help="scheduler that runs go to: tcp://…")
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    experiment: Experiment = options.experiment
+    chosen = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name in experiment.options
+        if (value := getattr(options, name)) is not None
+    }
+    if "iterations" in chosen:
+        checks.positive_integer(chosen["iterations"], "--iterations")
+    print(run(experiment, options, chosen))
+    print(f"\nfigures and table in {options.out}")
+    return 0
+
+
+def _everything(options: argparse.Namespace) -> int:
+    options.out.mkdir(parents=True, exist_ok=True)
+    wanted = options.run
+    if wanted is None:
+        wanted = [name for name in FIGURES if name not in chapters_in(options.out)]
+    for name in dict.fromkeys(wanted):
+        print(f"{name}\n\n{run(EXPERIMENTS[name], options, {})}\n")
+    chapters = chapters_in(options.out)
+    if not chapters:
+        raise ArgumentError(f"out was {options.out}, which has no results; it should have some")
+    order = [name.replace("-", "_") for name in EXPERIMENTS]
+    known = [chapters.pop(name) for name in order if name in chapters]
+    found = [*known, *chapters.values()]
+    write_report(found, options.out, options.out / REPORT)
+    print(f"report of {', '.join(c.name for c in found)} in {options.out / REPORT}")
+    return 0
+
+
+def run(experiment: Experiment, options: argparse.Namespace, chosen: dict[str, Any]) -> str:
+    """Run an experiment with what was chosen over its settings; return its text."""
+    parts = experiment.parts
+    settings = parts.FULL if options.full else parts.Settings()
+    # None shows the bar on a terminal only.
+    settings = replace(settings, progress=False if options.no_progress else None, **chosen)
+    command = command_line(experiment.name, options, chosen)
+    if not experiment.sweeps:
+        text: str = parts.run(settings, options.out, command=command)
+        return text
+    with executor_at(options.dask) as executor:
+        text = parts.run(settings, options.out, executor=executor, command=command)
+    return text
+
+
+def command_line(name: str, options: argparse.Namespace, chosen: dict[str, Any]) -> str:
+    """Write the command that does the same again."""
+    words = ["ehf", "reproduce", name, *(["--full"] if options.full else [])]
+    for option, value in chosen.items():
+        values = value if isinstance(value, tuple) else (value,)
+        words += [f"--{option.replace('_', '-')}", *map(str, values)]
+    if options.out != _OUT:
+        words += ["--out", str(options.out)]
+    return shlex.join(words)

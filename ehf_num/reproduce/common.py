@@ -1,0 +1,72 @@
+"""What the experiments share: tables as text, energies as they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ehf_num.engine.workspace import Array
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows of cells out in columns.
+
+    Examples
+    --------
+    >>> print(aligned([("a", "value"), ("long", "1")]))
+    a     value
+    long  1
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Write mean ± standard deviation, or the one value.
+
+    Examples
+    --------
+    >>> mean_and_spread([1.0, 2.0]), mean_and_spread([1.0])
+    ('1.500 ± 0.707', '1.000')
+    """
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+
+
+def seed_range(count: int) -> str:
+    """Write which seeds so many are.
+
+    Examples
+    --------
+    >>> seed_range(3), seed_range(1)
+    ('0..2', '0')
+    """
+    return "0" if count == 1 else f"0..{count - 1}"
+
+
+def centered(energy: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Subtract an energy's least value on what is drawn: H is defined up to a constant."""
+
+    def shifted(points: Array) -> Array:
+        values = energy(points.astype(np.float32))
+        lowest: Array = values - values.min()
+        return lowest
+
+    return shifted
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Values that were computed at the points a plot asks for, as the function that it takes."""
+
+    values: Array
+
+    def __call__(self, _: Array) -> Array:
+        """Return them."""
+        return self.values

@@ -1,0 +1,159 @@
+"""Peers: the neural spline flow and the masked autoregressive flow of zuko, on PyTorch.
+
+Durkan et al., *Neural Spline Flows* (arXiv:1906.04032), and Papamakarios et al., *Masked
+Autoregressive Flow* (arXiv:1705.07057). Both need the extra `bench`, which is imported only when
+one of them is to learn.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from copy import deepcopy
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
+from ehf_num.reproduce.efficiency.problems import Problem
+from ehf_num.symmetry.orbits import orbit_sampler
+from ehf_num.targets.datasets import Floats
+from ehf_num.training.learning_rate import factors_of
+from ehf_num.training.minibatches import training_data
+
+_VALIDATION_ROWS = 1_000  # where they are turned copies
+
+
+def zuko_versions() -> dict[str, str]:
+    """Return the versions of zuko and of PyTorch; nothing where one is missing."""
+    try:
+        return {name: version(name) for name in ("zuko", "torch")}
+    except PackageNotFoundError:
+        return {}
+
+
+@dataclass(frozen=True)
+class ZukoContender:
+    """A flow of zuko, its coordinates standardized by the training points.
+
+    Attributes
+    ----------
+    family : {"NSF", "MAF"}
+        zuko's class.
+    transforms : int
+        Length of the chain.
+    hidden : tuple of int
+        Widths of the hidden layers of each transform's network.
+    rotated : bool
+        Whether every minibatch is turned by fresh uniform group elements, a point by its own, which
+        is as good as endlessly many rotated copies of the data. The validation points come in
+        copies turned once.
+    learning_rate : float
+        Adam's α. This and the widths came closest on rings in a few runs before the study.
+    """
+
+    family: str
+    transforms: int
+    hidden: tuple[int, ...] = (128, 128)
+    rotated: bool = False
+    learning_rate: float = 3e-3
+
+    def learn(self, problem: Problem, split: Split, budget: Budget, seed: int) -> Learned:
+        """Train on the split's points and nothing else, with one thread."""
+        import torch
+        import zuko
+
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        rng = np.random.default_rng(seed)
+        network = getattr(zuko.flows, self.family)(
+            problem.target.dim, transforms=self.transforms, hidden_features=self.hidden
+        )
+        move = orbit_sampler(problem.symmetry) if self.rotated else None
+        validation = split.validation
+        if move is not None:
+            validation = move(split.validation_copies(_VALIDATION_ROWS), rng)
+        scale = _Standardized(split.training)
+        run = _Training(network, scale, validation)
+        rate = factors_of(budget.schedule, budget.iterations)
+        data = training_data(
+            split.training,
+            dim=problem.target.dim,
+            dtype="float64",
+            batch_size=budget.batch_size,
+            validation=None,
+            rng=rng,
+        )
+        start = time.process_time()
+        stop_reason = "iterations"
+        for iteration in range(1, budget.iterations + 1):
+            x = data.next_batch(rng)
+            x = x if move is None else move(x, rng)
+            if not run.step(x, self.learning_rate * rate(iteration - 1)):
+                stop_reason = "non_finite"
+                break
+            if iteration % budget.check_every == 0 or iteration == budget.iterations:
+                run.check(iteration)
+                if iteration - run.best[1] >= budget.patience * budget.check_every:
+                    stop_reason = "early_stopping"
+                    break
+        network.load_state_dict(run.best[2])
+        return Learned(
+            log_prob=lambda x, _draws: run.log_prob(x),
+            iterations=iteration,
+            best=run.best[1],
+            stop_reason=stop_reason,
+            seconds=time.process_time() - start,
+            parameters=sum(p.numel() for p in network.parameters()),
+        )
+
+
+class _Standardized:
+    """Coordinates with mean 0 and standard deviation 1 over the training points."""
+
+    def __init__(self, training: Floats) -> None:
+        self.mean, self.deviation = training.mean(axis=0), training.std(axis=0)
+        self.log_volume = float(np.log(self.deviation).sum())
+
+    def __call__(self, x: Floats) -> Floats:
+        return np.asarray((x - self.mean) / self.deviation)
+
+
+class _Training:
+    """One network and Adam, in nats per point of the original coordinates."""
+
+    def __init__(self, network: Any, scale: _Standardized, validation: Floats) -> None:
+        import torch
+
+        self._torch, self._network, self._scale = torch, network, scale
+        self._adam = torch.optim.Adam(network.parameters())
+        self._validation = validation
+        self.best = (-math.inf, 0, deepcopy(network.state_dict()))
+
+    def _scores(self, x: Floats) -> Any:
+        points = self._torch.as_tensor(self._scale(x), dtype=self._torch.float32)
+        return self._network().log_prob(points)
+
+    def step(self, x: Floats, learning_rate: float) -> bool:
+        """Do one update; False where the loss is not finite."""
+        loss = -self._scores(x).mean()
+        if not self._torch.isfinite(loss):
+            return False
+        self._adam.param_groups[0]["lr"] = learning_rate
+        self._adam.zero_grad()
+        loss.backward()
+        self._adam.step()
+        return True
+
+    def check(self, iteration: int) -> None:
+        """Keep the weights if the validation points have never scored better."""
+        score = float(self.log_prob(self._validation).mean())
+        if score > self.best[0]:
+            self.best = (score, iteration, deepcopy(self._network.state_dict()))
+
+    def log_prob(self, x: Floats) -> Floats:
+        """Evaluate ln p, nats."""
+        with self._torch.no_grad():
+            return np.asarray(self._scores(x).double().numpy() - self._scale.log_volume)

@@ -1,0 +1,88 @@
+"""What experiments share whose runs are recorded as they end: sizes, runs, rows, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from ehf_num.engine import arguments as checks
+from ehf_num.reproduce.sweep import Outcome, Spec, sweep
+from ehf_sym.errors import ArgumentError
+
+SpecT = TypeVar("SpecT", bound=Spec)
+
+
+class Swept(Protocol):
+    """Settings of an experiment that is a sweep."""
+
+    @property
+    def progress(self) -> bool | None:
+        """Progress bar over runs; None: only on a terminal."""
+
+    def runs(self) -> Iterable[Spec]:
+        """List every run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Row(Generic[SpecT]):
+    """One finished run: its spec and what it returned."""
+
+    spec: SpecT
+    values: dict[str, Any]
+
+
+RowT = TypeVar("RowT", bound=Row[Any])
+
+
+def check_sizes(settings: Any, *lists: str) -> None:
+    """Refuse seeds and iterations that are not positive, and lists that are empty.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If there are such.
+    """
+    checks.positive_integer(settings.seeds, "seeds")
+    checks.positive_integer(settings.iterations, "iterations")
+    for name in lists:
+        if not getattr(settings, name):
+            raise ArgumentError(f"{name} was empty; it should have at least one entry")
+
+
+def run_all(settings: Swept, folder: Path, executor: Executor | None) -> tuple[Outcome, ...]:
+    """Do what has no record yet in the folder ``records``; return everything.
+
+    Raises
+    ------
+    RecordError
+        If a record is damaged.
+    """
+    records = folder / "records"
+    return sweep(settings.runs(), executor, folder=records, progress=settings.progress)
+
+
+def rows_of(kind: Callable[[Any, dict[str, Any]], RowT], outcomes: Iterable[Outcome]) -> list[RowT]:
+    """Return the runs that ended well as rows of a kind."""
+    return [
+        kind(outcome.spec, dict(outcome.values))
+        for outcome in outcomes
+        if outcome.values is not None
+    ]
+
+
+def failures(outcomes: Iterable[Outcome], name: Callable[[Any], str]) -> list[str]:
+    """Say of each run that failed what its spec is called, and its traceback's last line."""
+    return [
+        f"{name(outcome.spec)}: {(outcome.error or '').strip().splitlines()[-1]}"
+        for outcome in outcomes
+        if outcome.values is None
+    ]
+
+
+def ended_early(rows: Sequence[Row[Any]], name: Callable[[Any], str]) -> list[str]:
+    """Say which runs stopped before their last iteration, in one remark if there are any."""
+    odd = [name(row.spec) for row in rows if row.values["stop_reason"] != "iterations"]
+    return [f"training ended early, last good weights: {'; '.join(odd)}"] if odd else []

@@ -1,0 +1,1 @@
+"""Symmetries in numbers."""

@@ -1,0 +1,1 @@
+"""The objective, its penalty, and the loop."""

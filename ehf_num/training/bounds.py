@@ -1,0 +1,152 @@
+"""Lower bounds of ln p(x) that training raises, and their gradients.
+
+With K draws p_k ~ h(p|x) and weights w_k = p(x, p_k) / h(p_k|x):
+
+    ELBO = E[mean_k ln w_k]     ≤     L_K = E[ln mean_k w_k]     ≤     ln p(x)
+
+L_K (Burda, Grosse & Salakhutdinov, arXiv:1509.00519) is tighter, but the plain gradient of its
+encoder drowns in noise as K grows. The doubly reparametrized one (Tucker et al., arXiv:1810.04152)
+does not: with the normalized weights v_k = w_k / Σ w and gradients along the draws alone,
+
+    ∂L_K/∂θ = E[Σ v_k ∂ ln w_k/∂θ],      ∂L_K/∂φ = E[Σ v_k² (∂ ln w_k/∂p_k)ᵀ ∂p_k/∂φ]
+
+For K = 1 it is that of the ELBO which Roeder, Wu & Duvenaud (arXiv:1703.09194) call sticking the
+landing: it has no variance left where h is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from ehf_num.densities.encoder_score import encoder_score
+from ehf_num.engine import arguments as checks
+from ehf_num.engine.tape import make_vjp
+from ehf_num.engine.workspace import Array
+from ehf_num.training.minibatches import Minibatch
+from ehf_num.training.objective import Objective
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Which bound, and how many draws a point.
+
+    Attributes
+    ----------
+    objective : {"elbo", "importance"}
+        The ELBO, or L_K with doubly reparametrized gradients.
+    draws : int
+        K: momenta drawn for each point in each iteration.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If one of them is out of range.
+
+    Examples
+    --------
+    >>> Bound("importance", draws=8).draws
+    8
+    """
+
+    objective: str = "elbo"
+    draws: int = 1
+
+    def __post_init__(self) -> None:
+        checks.one_of(self.objective, "objective", ("elbo", "importance"))
+        object.__setattr__(self, "draws", checks.positive_integer(self.draws, "draws"))
+
+    def repeat(self, x: Array) -> Array:
+        """Repeat points, (n, d) to (n · draws, d): those of one point stand together."""
+        return x if self.draws == 1 else np.repeat(x, self.draws, axis=0)
+
+    def mean(self, objective: Objective, arrays: Sequence[Array], x: Array, noise: Array) -> float:
+        """Estimate the bound's mean over repeated points and noise, nats."""
+        log_weights = objective.log_weights(arrays, x, noise)
+        if self.objective == "importance":
+            log_weights = log_mean_exp(log_weights.reshape(-1, self.draws))
+        return float(np.mean(log_weights, dtype=np.float64))
+
+    def step(
+        self,
+        objective: Objective,
+        arrays: Sequence[Array],
+        batch: Minibatch,
+        multipliers: Array,
+        out: Array,
+    ) -> Array:
+        """Evaluate the bound and the mean squares, and write the Lagrangian's gradient.
+
+        Parameters
+        ----------
+        objective : Objective
+            The fixed parts.
+        arrays : sequence of ndarray
+            The weights.
+        batch : Minibatch
+            Repeated points, noise and base states.
+        multipliers : ndarray, shape (C,)
+            λ.
+        out : ndarray
+            Takes the gradient of −bound + Σ λ · squares, by one weight array after another; not
+            finite where that is not.
+
+        Returns
+        -------
+        ndarray, shape (1 + C,)
+            The bound's mean, and the mean squares.
+        """
+        rates = multipliers.astype(batch.x.dtype, copy=False)
+        if self.objective == "importance":
+            terms, bars = self._doubly_reparametrized(objective, arrays, batch, rates)
+        else:
+            inputs = batch.x, batch.noise, batch.base_states
+            vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, *inputs), arrays)
+            bars = vjp(np.concatenate([np.full(1, -1, rates.dtype), rates]))
+        np.concatenate([bar.ravel() for bar in bars], out=out)
+        return terms
+
+    def _doubly_reparametrized(
+        self, objective: Objective, arrays: Sequence[Array], batch: Minibatch, rates: Array
+    ) -> tuple[Array, list[Array]]:
+        """Use two tapes: what goes back from the flow to the draws is weighed once more."""
+        x, noise, base_states = batch.x, batch.noise, batch.base_states
+        encoder, layout, count = objective.encoder, objective.layout, len(x)
+
+        def drawn(boxes: Sequence[Any]) -> Any:
+            p, log_h = encoder.draw(layout.encoder_weights(boxes), x, noise)
+            return anp.concatenate([p, anp.reshape(log_h, (-1, 1))], axis=1)
+
+        def joint(boxes: Sequence[Any]) -> Any:
+            log_joint, squares = objective.joint_and_squares(boxes[:-1], x, boxes[-1], base_states)
+            return anp.concatenate([log_joint, *squares])
+
+        pull_to_encoder, draws = make_vjp(drawn, arrays)
+        p, log_h = np.ascontiguousarray(draws[:, :-1]), draws[:, -1]
+        pull_to_flow, values = make_vjp(joint, [*arrays, p])
+        log_weights = (values[:count] - log_h).reshape(-1, self.draws)
+        log_means = log_mean_exp(log_weights)
+        # v over the number of points: each row's share in the gradient of the mean
+        shares = np.exp(log_weights - log_means[:, np.newaxis]).ravel() / count
+        *flow_bars, p_bars = pull_to_flow(np.concatenate([-shares, rates]))
+        score = encoder_score(encoder, layout.encoder_weights(arrays), x, noise)
+        p_bars = p_bars + shares[:, np.newaxis] * score
+        again = shares[:, np.newaxis] * (count / self.draws)  # v
+        encoder_bars = pull_to_encoder(
+            np.concatenate([again * p_bars, np.zeros((count, 1), x.dtype)], axis=1)
+        )
+        terms = np.concatenate([np.mean(log_means, keepdims=True), values[count:]])
+        return terms, [a + b for a, b in zip(flow_bars, encoder_bars, strict=True)]
+
+
+def log_mean_exp(log_weights: Array) -> Array:
+    """Evaluate ln mean_k exp: (n, K) to (n,)."""
+    top = log_weights.max(axis=1)
+    sums = np.exp(log_weights - top[:, np.newaxis]).sum(axis=1)
+    result: Array = top + np.log(sums) - math.log(log_weights.shape[1])
+    return result

@@ -1,0 +1,146 @@
+"""What training works on: the ELBO and the mean squared brackets, as functions of the weights.
+
+    ELBO(q) = E_{h(p|q)}[ln π(flow⁻¹(q, p)) − ln h(p|q)]                            (eq. 1)
+    L = −mean ELBO + Σ_k λ_k (E_π[{g_k, H}²] − κ),   min over weights, max over λ ≥ 0
+
+`Objective.terms` puts the mean ELBO and the mean squares of `constraint` into one vector. The
+gradient of L is then one backward pass with the cotangent (−1, λ_1, …), and the numbers that the
+multipliers and the history need are the same vector's entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.extend import defvjp, primitive
+
+from ehf_num.densities.base import NumericBase
+from ehf_num.densities.encoder import Encoder
+from ehf_num.densities.learned_base import LearnedBase
+from ehf_num.engine.tape import constant
+from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.hamiltonian import vector_field
+from ehf_num.hamiltonian.integrators import Integrator
+from ehf_num.hamiltonian.parameters import Layout
+from ehf_num.training.constraint import Constraint, brackets_with
+from ehf_sym import NumpyFormula
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The parts of the loss that do not change in training.
+
+    Attributes
+    ----------
+    base : NumericBase or LearnedBase
+        π; `base_at` is it with its present parameters.
+    gradients : NumpyFormula or None
+        ∂g/∂s of the generators; None where there is no symmetry.
+    integrator : Integrator
+        Turns each H into a map.
+    encoder : Encoder
+        h(p|q).
+    layout : Layout
+        Which weight array belongs to what.
+    constraint : Constraint or None
+        What is penalized; None: nothing.
+    """
+
+    base: NumericBase | LearnedBase
+    gradients: NumpyFormula | None
+    integrator: Integrator
+    encoder: Encoder
+    layout: Layout
+    constraint: Constraint | None = None
+
+    def flow(self, arrays: Sequence[Any]) -> HamiltonianFlow:
+        """Bind weights to the flow."""
+        return HamiltonianFlow(self.layout.hamiltonian_weights(arrays), self.integrator)
+
+    def base_at(self, arrays: Sequence[Any]) -> NumericBase:
+        """Return π with its parameters among the weights."""
+        return self.base.at(self.layout.base_weights(arrays))
+
+    def joint_log_prob(self, arrays: Sequence[Any], q: Any, p: Any) -> Any:
+        """Evaluate ln p(q, p) = ln π(flow⁻¹(q, p)): (n, d) twice to (n,), nats."""
+        states, _ = self.flow(arrays).inverse_with_fields(q, p, _no_states(q))
+        return self.base_at(arrays).log_prob(states)
+
+    def log_weights(self, arrays: Sequence[Any], x: Any, noise: Any) -> Any:
+        """Evaluate ln p(x, p) − ln h(p|x) at p ~ h: (n, d) twice to (n,), nats.
+
+        Its mean over the noise is the ELBO (eq. 1), the log of the mean of its exponential ln p(x).
+        """
+        p, log_h = self.encoder.draw(self.layout.encoder_weights(arrays), x, noise)
+        return self.joint_log_prob(arrays, x, p) - log_h
+
+    def brackets(self, arrays: Sequence[Any], q: Array, p: Array) -> list[Any]:
+        """Evaluate {g_k, H_j} for each H_j of the chain: (n, d) twice to (n, K) each."""
+        states = np.concatenate([q, p], axis=1)
+        gradients = self._gradients_at(states)
+        return [
+            brackets_with(gradients, vector_field(hamiltonian, states))
+            for hamiltonian in self.layout.hamiltonian_weights(arrays)
+        ]
+
+    def terms(
+        self, arrays: Sequence[Any], x: Array, noise: Array, base_states: Array | None = None
+    ) -> Any:
+        """Evaluate (mean ELBO, mean squares that are penalized): shape (1 + C,).
+
+        Without base states the squares are left out. In a chain, each mean is also over the
+        Hamiltonians: every one of them has to commute with g.
+        """
+        p, log_h = self.encoder.draw(self.layout.encoder_weights(arrays), x, noise)
+        log_joint, squares = self.joint_and_squares(arrays, x, p, base_states)
+        return anp.concatenate([_mean_difference(log_joint, log_h), *squares])
+
+    def joint_and_squares(
+        self, arrays: Sequence[Any], x: Array, p: Any, base_states: Array | None
+    ) -> tuple[Any, list[Any]]:
+        """Evaluate ln p(x, p), (n,), and arrays of the mean squares that are penalized."""
+        flow, constraint = self.flow(arrays), self.constraint
+        if constraint is None or base_states is None:
+            return self.joint_log_prob(arrays, x, p), []
+        probes = base_states if constraint.on_base else _no_states(x)
+        states, fields = flow.inverse_with_fields(x, p, probes)
+        squares = []
+        if constraint.on_base:
+            squares.append(constraint.mean_squares(fields, probes))
+        if constraint.on_data:
+            ends = np.concatenate([np.concatenate([x, constant(p)], axis=1), constant(states)])
+            squares.append(constraint.mean_squares(flow.fields(ends), ends))
+        return self.base_at(arrays).log_prob(states), squares
+
+    def _gradients_at(self, states: Array) -> Array:
+        if self.gradients is None:
+            return np.empty((len(states), 0, states.shape[1]), states.dtype)
+        return self.gradients(states)
+
+
+@primitive  # type: ignore[untyped-decorator]
+def _mean_difference(a: Array, b: Array) -> Array:
+    """Average a − b over the batch, as one node: (n,) twice to (1,)."""
+    result: Array = np.mean(a - b, keepdims=True)
+    return result
+
+
+def _shared(sign: int, like: Array) -> Any:
+    weights = np.full(len(like), sign / len(like), like.dtype)
+    return lambda bar: bar * weights
+
+
+defvjp(
+    _mean_difference,
+    lambda _answer, a, b: _shared(1, b),
+    lambda _answer, a, b: _shared(-1, b),
+)
+
+
+def _no_states(q: Any) -> Array:
+    return np.empty((0, 2 * q.shape[1]), q.dtype)

@@ -1,0 +1,99 @@
+"""All symmetries that have a name, and a reader of names such as so(3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from math import prod
+from types import MappingProxyType
+
+from ehf_sym.catalogue import groups
+from ehf_sym.catalogue.lattice import ComplexScalarLattice
+from ehf_sym.catalogue.particles import Particles
+from ehf_sym.catalogue.systems import IsotropicOscillator, Kepler
+from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.lie_algebra import LieAlgebra
+
+_CALL = re.compile(r"\s*([a-z_]+)\s*\(\s*([0-9]+(?:\s*,\s*[0-9]+)*)\s*\)\s*")
+_LARGEST = 100
+
+CATALOGUE: Mapping[str, Callable[..., LieAlgebra]] = MappingProxyType(
+    {
+        "so": groups.so,
+        "gl": groups.gl,
+        "sl": groups.sl,
+        "sp": groups.sp,
+        "u": groups.u,
+        "su": groups.su,
+        "oscillator_u": groups.oscillator_u,
+        "oscillator_su": groups.oscillator_su,
+        "translations": groups.translations,
+        "e": groups.e,
+        "heisenberg": groups.heisenberg,
+        "dilation": groups.dilation,
+        "conformal": groups.conformal,
+        "galilei": groups.galilei,
+        "particle_translations": lambda n, d: Particles(n, d).translations(),
+        "particle_rotations": lambda n, d: Particles(n, d).rotations(),
+        "particle_rotations_of_each": lambda n, d: Particles(n, d).rotations_of_each(),
+        "particle_euclidean": lambda n, d: Particles(n, d).euclidean(),
+        "particle_galilei": lambda n, d: Particles(n, d).galilei(),
+        "lattice_global_phase": lambda *shape: ComplexScalarLattice(shape).global_phase(),
+        "lattice_local_phases": lambda *shape: ComplexScalarLattice(shape).local_phases(),
+        "lattice_gauge": lambda *shape: ComplexScalarLattice(shape, links=True).local_phases(),
+        "kepler": lambda d: Kepler(d).symmetry(),
+        "kepler_unbound": lambda d: Kepler(d).symmetry("positive"),
+        "oscillator": lambda d: IsotropicOscillator(d).symmetry(),
+    }
+)
+"""Name -> constructor, which takes one or more integers."""
+
+
+def named_symmetry(text: str) -> LieAlgebra:
+    """Look up a symmetry by its name and numbers, such as ``"so(3)"`` or ``"so(1, 3)"``.
+
+    Nothing is executed: the name is looked up in `CATALOGUE`, the rest are digits.
+
+    Parameters
+    ----------
+    text : str
+        ``name(n, ...)``; the numbers multiply to at most 100.
+
+    Returns
+    -------
+    LieAlgebra
+        On a phase space of its own.
+
+    Raises
+    ------
+    ArgumentError
+        If the text is no such name, or the numbers do not suit it.
+
+    Examples
+    --------
+    >>> named_symmetry("so(2)").generators
+    (-p1*q2 + p2*q1,)
+    >>> named_symmetry("particle_translations(2, 1)").generators
+    (p1 + p2,)
+    >>> named_symmetry("so(two)")
+    Traceback (most recent call last):
+    ...
+    ehf_sym.errors.ArgumentError: text is 'so(two)'; it should be like so(3) or so(1, 3)
+    """
+    match = _CALL.fullmatch(text[:200]) if isinstance(text, str) else None
+    if match is None:
+        raise ArgumentError(f"text is {text!r:.60}; it should be like so(3) or so(1, 3)")
+    name, digits = match.groups()
+    if name not in CATALOGUE:
+        raise ArgumentError(
+            f"text names {name!r:.60}; the catalogue has {', '.join(sorted(CATALOGUE))}"
+        )
+    numbers = [int(number) for number in digits.split(",")]
+    if prod(numbers) > _LARGEST:
+        raise ArgumentError(
+            f"text is {text!r:.60}; its numbers should multiply to {_LARGEST} at most"
+        )
+    try:
+        return CATALOGUE[name](*numbers)
+    except TypeError as error:
+        raise ArgumentError(f"text is {text!r:.60}; {name} takes fewer or more numbers") from error

@@ -1,0 +1,1 @@
+"""Base densities as formulas."""

@@ -1,0 +1,148 @@
+"""Gaussians recognized exactly from the formula of their log density."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sympy import (
+    Add,
+    Expr,
+    ImmutableMatrix,
+    Mul,
+    S,
+    SparseMatrix,
+    Symbol,
+    expand,
+    expand_log,
+    log,
+    pi,
+)
+from sympy.polys.matrices import DomainMatrix
+
+from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.zero.zero_test import is_zero
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Normal density of 2d coordinates, exact.
+
+    Attributes
+    ----------
+    mean : sympy.ImmutableMatrix
+        Column of length 2d.
+    precision : sympy.ImmutableMatrix
+        Inverse covariance, 2d × 2d, symmetric and positive definite.
+    """
+
+    mean: ImmutableMatrix
+    precision: ImmutableMatrix
+
+
+def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
+    """Mean and precision of a log density proved to be quadratic with a maximum.
+
+    Parameters
+    ----------
+    space : PhaseSpace
+        The coordinates.
+    log_density : sympy.Expr
+        A formula in them, up to a constant.
+
+    Returns
+    -------
+    Gaussian or None
+        None unless the formula is proved to equal its second-order Taylor polynomial at 0, whose
+        Hessian is negative definite (exact pivots).
+
+    Examples
+    --------
+    >>> space = PhaseSpace(1)
+    >>> (q,), (p,) = space.q, space.p
+    >>> find_gaussian(space, q - q**2 - p**2 / 2).mean.T
+    Matrix([[1/2, 0]])
+    """
+    origin = dict.fromkeys(space.coordinates, S.Zero)
+    slopes = _slopes(space, log_density)
+    slope = [f.xreplace(origin) for f in slopes]
+    precision = _precision(space, slopes)
+    if not all(value.is_finite for value in (*slope, *precision.values())):
+        return None
+    if not _is_positive_definite(precision):
+        return None
+    s = ImmutableMatrix(space.coordinates)
+    linear = [b * x for b, x in zip(slope, space.coordinates, strict=True)]
+    squares = [-c * s[i] * s[j] / 2 for (i, j), c in precision.todok().items()]
+    quadratic = Add(log_density.xreplace(origin), *linear, *squares)
+    if not is_zero(log_density - quadratic).proved:
+        return None
+    return Gaussian(mean=_solution(precision, slope), precision=ImmutableMatrix(precision))
+
+
+def log_integral(space: PhaseSpace, log_density: Expr, gaussian: Gaussian) -> Expr:
+    """Logarithm of ∫ exp(c − ½(s−m)ᵀP(s−m)) ds = c + d ln 2π − ½ ln det P, exact."""
+    at_mean = dict(zip(space.coordinates, gaussian.mean, strict=True))
+    height = log_density.xreplace(at_mean)
+    blocks = (block for _, block in _blocks(SparseMatrix(gaussian.precision)))
+    determinant = Mul(*(block.domain.to_sympy(block.det()) for block in blocks))
+    return expand(expand_log(height + space.dim * log(2 * pi) - log(determinant) / 2))
+
+
+def _slopes(space: PhaseSpace, f: Expr) -> list[Expr]:
+    """Return the first derivatives; each term is looked at for its own coordinates alone."""
+    parts: dict[Symbol, list[Expr]] = {x: [] for x in space.coordinates}
+    for term in Add.make_args(f):
+        for x in term.free_symbols.intersection(parts):
+            parts[x].append(term.diff(x))
+    return [Add(*terms) for terms in parts.values()]
+
+
+def _precision(space: PhaseSpace, slopes: Sequence[Expr]) -> SparseMatrix:
+    """Return the second derivatives at 0, with the other sign."""
+    origin = dict.fromkeys(space.coordinates, S.Zero)
+    n = len(slopes)
+    place = {x: j for j, x in enumerate(space.coordinates)}
+    entries = {
+        (i, place[x]): -slope.diff(x).xreplace(origin)
+        for i, slope in enumerate(slopes)
+        for x in slope.free_symbols.intersection(place)
+    }
+    return SparseMatrix(n, n, entries)
+
+
+def _blocks(matrix: SparseMatrix) -> Iterator[tuple[list[int], DomainMatrix]]:
+    """Coordinates that belong together, with their block over the field of its entries."""
+    for rows in matrix.connected_components():
+        block = matrix.extract(rows, rows)
+        yield rows, DomainMatrix.from_Matrix(block, extension=True).to_field()
+
+
+def _is_positive_definite(matrix: SparseMatrix) -> bool:
+    """Decide by the signs of the pivots; a pivot of unknown sign counts against."""
+    return all(_has_positive_pivots(block) for _, block in _blocks(matrix))
+
+
+def _has_positive_pivots(block: DomainMatrix) -> bool:
+    """Eliminate as long as the pivots are positive: with parameters the first ones tell."""
+    rows, domain = block.to_dense().rep.to_list(), block.domain
+    for k, row in enumerate(rows):
+        if not domain.to_sympy(row[k]).is_positive:
+            return False
+        for other in rows[k + 1 :]:
+            ratio = other[k] / row[k]
+            other[k:] = [a - ratio * b for a, b in zip(other[k:], row[k:], strict=True)]
+    return True
+
+
+def _solution(matrix: SparseMatrix, right: Sequence[Expr]) -> ImmutableMatrix:
+    """Solve linear equations block by block."""
+    found = [S.Zero] * len(right)
+    for rows, block in _blocks(matrix):
+        given = [right[i] for i in rows]
+        if any(given):
+            column = DomainMatrix.from_Matrix(ImmutableMatrix(given), extension=True)
+            left, column = block.unify(column.to_field())
+            for i, value in zip(rows, left.lu_solve(column).to_Matrix(), strict=True):
+                found[i] = value
+    return ImmutableMatrix(found)

@@ -1,0 +1,1 @@
+"""Rigorous values of formulas."""

@@ -1,0 +1,1 @@
+"""Formulas: coordinates, text in and out, reports, NumPy forms."""

@@ -1,0 +1,466 @@
+"""Formulas become batched NumPy functions that do not overflow.
+
+Overflow-free forms of exponential formulas, taken before differentiation and evaluation.
+
+The one place where a formula becomes a batched NumPy function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy
+import sympy as sp
+from numpy.typing import NDArray
+from sympy import (
+    Add,
+    DiracDelta,
+    Expr,
+    Function,
+    Heaviside,
+    Integer,
+    Mul,
+    Pow,
+    S,
+    Symbol,
+    cosh,
+    exp,
+    expand_log,
+    expand_mul,
+    log,
+    sign,
+)
+from sympy.printing.numpy import NumPyPrinter
+
+from ehf_sym.errors import ActionError, ArgumentError, FormulaError
+from ehf_sym.formulas.arrays import real_array
+
+
+class SoftPlus(Function):  # type: ignore[misc]
+    """Soft-plus ln(1 + exp(u)); its derivative is `Sigmoid`."""
+
+    nargs = 1
+    is_real = True
+    is_positive = True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Return the derivative σ(u)."""
+        return Sigmoid(self.args[0])
+
+
+class Sigmoid(Function):  # type: ignore[misc]
+    """Sigmoid σ(u) = 1/(1 + exp(−u))."""
+
+    nargs = 1
+    is_real = True
+    is_positive = True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Return the derivative σ(u)σ(−u): 1 − σ(u) would cancel where u is large."""
+        u = self.args[0]
+        return Sigmoid(u) * Sigmoid(-u)
+
+
+def stabilize(expr: Expr) -> Expr:
+    """Write logs and reciprocals of positive sums of exponentials with `SoftPlus` and `Sigmoid`.
+
+    Parameters
+    ----------
+    expr : sympy.Expr
+        A formula whose symbols stand for real numbers.
+
+    Returns
+    -------
+    sympy.Expr
+        An equal formula that neither overflows nor divides infinity by infinity where the given one
+        has a finite value of moderate size.
+
+    Examples
+    --------
+    >>> from sympy import Symbol, exp, log
+    >>> x = Symbol("x", real=True)
+    >>> stabilize(log(1 + exp(2 * x)))
+    SoftPlus(2*x)
+    >>> stabilize(1 / (1 + exp(-x)))
+    Sigmoid(x)
+    >>> stabilize(exp(x) / (1 + exp(x)))
+    Sigmoid(x)
+    """
+    if not expr.args:
+        return expr
+    inner = expr.func(*(stabilize(arg) for arg in expr.args))
+    if isinstance(inner, log):
+        # Splits off positive factors and powers, then treats what remains under each log.
+        return expand_log(inner).replace(log, _log)
+    if isinstance(inner, Pow) and inner.exp.is_Rational and inner.exp.is_negative:
+        return _reciprocal(inner.base, -inner.exp)
+    if isinstance(inner, Mul):
+        return _merge(inner)
+    return inner
+
+
+def differentiate(expr: Expr, symbol: Symbol) -> Expr:
+    """Differentiate almost everywhere: steps become (1 + sign)/2, their own derivative vanishes."""
+    derivative = expr.diff(symbol).replace(DiracDelta, lambda *_: S.Zero)
+    return stabilize(derivative.replace(Heaviside, lambda u, *_: (1 + sign(u)) / 2))
+
+
+def _log(argument: Expr) -> Expr:
+    """Logarithm of a sigmoid or of a positive sum of exponentials, or the log as it stands."""
+    if isinstance(argument, Sigmoid):
+        return -SoftPlus(-argument.args[0])
+    exponents = _exponents(argument)
+    return _log_sum_exp(exponents) if exponents else log(argument)
+
+
+def _reciprocal(base: Expr, power: Expr) -> Expr:
+    """Evaluate base**(-power) through its logarithm if base is a positive sum of exponentials."""
+    exponents = _exponents(base)
+    if not exponents:
+        return Pow(base, -power)
+    if len(exponents) == 2 and exponents[0] == 0 and power.is_Integer:
+        return Sigmoid(-exponents[1]) ** power
+    return exp(-power * _log_sum_exp(exponents))
+
+
+def _exponents(expr: Expr) -> list[Expr] | None:
+    """Exponents u_i when expr = Σ exp(u_i) has at least two terms, constants first; else None."""
+    if expr.has(cosh):
+        expr = expand_mul(expr.replace(cosh, lambda u: (exp(u) + exp(-u)) / 2))
+    terms = Add.make_args(expr)
+    exponents = []
+    for term in terms:
+        factors = Mul.make_args(term)
+        constant = Mul(*(f for f in factors if not f.free_symbols))
+        varying = [f for f in factors if f.free_symbols]
+        if not constant.is_positive or not all(isinstance(f, exp) for f in varying):
+            return None
+        exponents.append(log(constant) + Add(*(f.args[0] for f in varying)))
+    if len(terms) < 2 or not expr.free_symbols:
+        return None
+    return sorted(exponents, key=lambda u: bool(u.free_symbols))
+
+
+def _log_sum_exp(exponents: Sequence[Expr]) -> Expr:
+    """Logarithm of Σ exp(u_i), by nesting ln(exp(a) + exp(b)) = a + SoftPlus(b − a)."""
+    total = exponents[-1]
+    for u in reversed(exponents[:-1]):
+        total = u + SoftPlus(total - u)
+    return total
+
+
+def _merge(product: Expr) -> Expr:
+    """Absorb an exponential into the sigmoids that it multiplies: exp(u) σ(−u) = σ(u)."""
+    factors = Mul.make_args(product)
+    exponentials = [f for f in factors if isinstance(f, exp) and f.free_symbols]
+    sigmoids = [f.as_base_exp() for f in factors if isinstance(f.as_base_exp()[0], Sigmoid)]
+    if not exponentials or not sigmoids:
+        return product
+    v = Add(*(f.args[0] for f in exponentials))
+    rest = [f for f in factors if f not in exponentials]
+    for sigmoid, power in sigmoids:
+        u = -sigmoid.args[0]
+        turns = v / u
+        if isinstance(turns, Integer) and isinstance(power, Integer) and 1 <= turns <= power:
+            return Mul(*rest, Sigmoid(u) ** turns, sigmoid**-turns)
+    others = [f for f in rest if not isinstance(f.as_base_exp()[0], Sigmoid)]
+    logs = [-power * SoftPlus(-sigmoid.args[0]) for sigmoid, power in sigmoids]
+    return Mul(*others, exp(Add(v, *logs)))
+
+
+# Beyond these node types nothing is handed to the code printer: what it cannot print it would
+# paste as text into the code that it compiles.
+_PRINTABLE = (
+    sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol,
+    sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.atan2,
+    sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.acosh, sp.atanh,
+    sp.Abs, sp.sign, sp.Max, sp.Min, sp.erf, SoftPlus, Sigmoid,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NumpyFormula:
+    """Formulas as one batched NumPy function. Made by `to_numpy`.
+
+    Attributes
+    ----------
+    expressions : tuple of sympy.Expr
+        The entries in C order, prod(shape) of them.
+    variables : tuple of sympy.Symbol
+        What the last axis of the argument holds.
+    shape : tuple of int
+        Shape of one value: () for a scalar formula.
+    """
+
+    expressions: tuple[sp.Expr, ...]
+    variables: tuple[sp.Symbol, ...]
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for expression in self.expressions:
+            _refuse_unprintable(expression, self.variables)
+
+    def __call__(self, x: Any) -> NDArray[Any]:
+        """Evaluate at each point of a batch.
+
+        Parameters
+        ----------
+        x : array of shape (..., n_variables)
+            Floating point (kept) or integer (read as float64).
+
+        Returns
+        -------
+        array of shape (...) + shape
+            Same floating dtype as ``x``.
+
+        Raises
+        ------
+        ArgumentError
+            If ``x`` is complex or not numeric, or its last axis has the wrong length.
+        """
+        points = _floating(x, len(self.variables))
+        # moveaxis takes longer than a small batch of a short formula.
+        columns = np.ascontiguousarray(points.T if points.ndim == 2 else np.moveaxis(points, -1, 0))
+        batch = points.shape[:-1]
+        values = np.empty((*batch, len(self.expressions)), dtype=points.dtype)
+        for k, value in enumerate(self._compiled(*columns)):
+            values[..., k] = value
+        return values.reshape(batch + self.shape)
+
+    @cached_property
+    def gradient(self) -> NumpyFormula:
+        """Exact derivatives by every variable: values of shape ``shape + (n_variables,)``."""
+        rows = [differentiate(e, v) for e in self._stable for v in self.variables]
+        return NumpyFormula(tuple(rows), self.variables, (*self.shape, len(self.variables)))
+
+    @cached_property
+    def _stable(self) -> tuple[sp.Expr, ...]:
+        """The entries in overflow-free form."""
+        return tuple(stabilize(expression) for expression in self.expressions)
+
+    @cached_property
+    def _compiled(self) -> Callable[..., Sequence[Any]]:
+        """Code for all entries at once, common subexpressions shared."""
+        # Names of our own: a symbol's name is text that would be run as code. No dummies: SymPy
+        # numbers them, and the order of those names would be the order of the terms of a sum.
+        columns = [sp.Symbol(f"x{i:04d}", real=True) for i in range(len(self.variables))]
+        renaming = dict(zip(self.variables, columns, strict=True))
+        entries = [_fold_constants(e.xreplace(renaming)) for e in self._stable]
+        functions = {"SoftPlus": _softplus, "Sigmoid": _sigmoid}
+        if any(entry.has(sp.erf) for entry in entries):
+            functions["erf"] = scipy.special.erf
+        # NumPy's namespace as it is: asked for by name, SymPy imports all of it, f2py included,
+        # which takes longer than a hundred steps of training.
+        printer = NumPyPrinter(
+            {
+                "fully_qualified_modules": False,
+                "inline": True,
+                "allow_unknown_functions": True,
+                "user_functions": {name: name for name in functions},
+            }
+        )
+        compiled: Callable[..., Sequence[Any]] = sp.lambdify(
+            columns, entries, modules=[functions, vars(np)], printer=printer, cse=True
+        )
+        return compiled
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Compiled code does not pickle: a copy compiles its own.
+        return NumpyFormula, (self.expressions, self.variables, self.shape)
+
+
+@dataclass(frozen=True)
+class NumpyFlow:
+    """A one-parameter group as a batched NumPy function. Made by `FiniteAction.to_numpy`.
+
+    Attributes
+    ----------
+    formula : NumpyFormula
+        Of the coordinates and ε, in this order.
+    domain : NumpyFormula or None
+        What must stay positive from 0 to ε. That is looked at in 33 points on the way, which
+        decides where each condition is linear in ε.
+    """
+
+    formula: NumpyFormula
+    domain: NumpyFormula | None = None
+
+    def __call__(self, states: Any, eps: Any) -> NDArray[Any]:
+        """Move states by Φ_ε.
+
+        Parameters
+        ----------
+        states : array of shape (..., 2d)
+            Floating point (kept) or integer (read as float64).
+        eps : number or array of shape (...)
+            ε, one for all or one for each state.
+
+        Returns
+        -------
+        array of shape (..., 2d)
+            Same floating dtype as ``states``.
+
+        Raises
+        ------
+        ArgumentError
+            If the shapes do not fit, or something is no real number.
+        ActionError
+            If a state leaves the domain of the closed form before ε, or overflows.
+        """
+        points = _floating(states, len(self.formula.variables) - 1)
+        times = real_array(eps, "eps", "a finite real number, or one for each state")
+        if times.shape not in ((), points.shape[:-1]) or not np.isfinite(times).all():
+            raise ArgumentError(
+                f"eps has shape {times.shape}; it should be a finite real number, or one for each "
+                f"state: shape {points.shape[:-1]}"
+            )
+        times = np.broadcast_to(times, points.shape[:-1]).astype(points.dtype)
+        if self.domain is not None:
+            for fraction in np.linspace(0, 1, 33):
+                inside = self.domain(_with_time(points, times * points.dtype.type(fraction))) > 0
+                _refuse_some(~inside.all(axis=-1), "leaves the domain of the closed form before ε")
+        moved = self.formula(_with_time(points, times))
+        _refuse_some(~np.isfinite(moved).all(axis=-1), "does not stay finite")
+        return moved
+
+
+def _with_time(points: NDArray[Any], times: NDArray[Any]) -> NDArray[Any]:
+    """States with ε as a last coordinate."""
+    return np.concatenate([points, times[..., None]], axis=-1)
+
+
+def _refuse_some(bad: Any, complaint: str) -> None:
+    """Raise for the first state that is marked."""
+    if np.any(bad):
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ActionError(f"state {where[0] if len(where) == 1 else where} {complaint}")
+
+
+def to_numpy(formula: Any, variables: Sequence[sp.Symbol]) -> NumpyFormula:
+    """Compile formulas into a batched, broadcasting, dtype-keeping NumPy function.
+
+    Parameters
+    ----------
+    formula : sympy.Expr or int or nested sequence or sympy.Matrix
+        One formula or an array of them. A column matrix of n entries counts as shape (n,).
+    variables : sequence of sympy.Symbol
+        What the last axis of the function's argument holds.
+
+    Returns
+    -------
+    NumpyFormula
+        Maps arrays of shape (..., n_variables) to (...) + shape; ``.gradient`` holds the exact
+        derivatives. ln(1 + exp(u)), 1/(1 + exp(−u)) and their relatives do not overflow.
+
+    Raises
+    ------
+    ArgumentError
+        If ``variables`` are not distinct symbols, or ``formula`` is ragged or not made of formulas.
+    FormulaError
+        If a formula contains other symbols, or a function without NumPy counterpart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sympy import symbols
+    >>> x, y = symbols("x y", real=True)
+    >>> f = to_numpy(x**2 * y, (x, y))
+    >>> f(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([ 2., 36.])
+    >>> f.gradient(np.array([3.0, 4.0], dtype=np.float32))
+    array([24.,  9.], dtype=float32)
+    """
+    names = tuple(variables) if isinstance(variables, Iterable) else (variables, variables)
+    if not all(isinstance(v, sp.Symbol) for v in names) or len(set(names)) < len(names):
+        raise ArgumentError(f"variables is {names!r}; it should be distinct SymPy symbols")
+    entries, shape = _flatten(formula)
+    return NumpyFormula(tuple(entries), names, shape)
+
+
+def _flatten(formula: Any) -> tuple[list[sp.Expr], tuple[int, ...]]:
+    """Entries in C order and their shape."""
+    if isinstance(formula, sp.MatrixBase):
+        rows, columns = formula.shape
+        return list(formula), (rows,) if columns == 1 else (rows, columns)
+    if isinstance(formula, Sequence) and not isinstance(formula, str):
+        parts = [_flatten(part) for part in formula]
+        shapes = {shape for _, shape in parts}
+        if len(shapes) > 1:
+            raise ArgumentError(f"formula is ragged: its parts have the shapes {sorted(shapes)}")
+        inner = shapes.pop() if shapes else ()
+        return [entry for entries, _ in parts for entry in entries], (len(parts), *inner)
+    if isinstance(formula, int | float) and not isinstance(formula, bool):
+        return [sp.Number(formula)], ()
+    if not isinstance(formula, sp.Expr):
+        raise ArgumentError(
+            f"formula is {formula!r} of type {type(formula).__name__}; "
+            "it should be a SymPy expression or an array of them"
+        )
+    return [formula], ()
+
+
+def _refuse_unprintable(expression: sp.Expr, variables: tuple[sp.Symbol, ...]) -> None:
+    """Refuse symbols that get no value and functions that NumPy does not know."""
+    foreign = sorted(str(symbol) for symbol in expression.free_symbols - set(variables))
+    if foreign:
+        raise FormulaError(
+            f"formula contains {', '.join(foreign)}; "
+            f"the variables are {', '.join(map(str, variables))}"
+        )
+    for node in sp.preorder_traversal(expression):
+        if node in (sp.nan, sp.oo, -sp.oo, sp.zoo):
+            raise FormulaError(f"formula contains {node}; it should be real and finite")
+        if not isinstance(node, _PRINTABLE):
+            raise FormulaError(f"formula contains {node}, which has no NumPy counterpart here")
+
+
+def _fold_constants(expr: sp.Expr) -> sp.Expr:
+    """Turn constant parts into Python floats: np.log(2) would be a float64 that promotes."""
+    if not expr.free_symbols:
+        return _constant(expr)
+    if not expr.args:
+        return expr
+    if isinstance(expr, sp.Pow) and expr.exp.is_Rational:
+        return sp.Pow(_fold_constants(expr.base), expr.exp)
+    if isinstance(expr, sp.Add | sp.Mul):
+        constant, varying = expr.as_independent(*expr.free_symbols, as_Add=expr.is_Add)
+        parts = [_fold_constants(part) for part in expr.func.make_args(varying)]
+        return expr.func(_constant(constant), *parts)
+    return expr.func(*(_fold_constants(arg) for arg in expr.args))
+
+
+def _constant(expr: sp.Expr) -> sp.Expr:
+    """Nearest double of a constant; small integers stay as they are."""
+    if expr.is_Integer and abs(expr) < 2**53:
+        return expr
+    value = sp.N(expr, 30)
+    if not value.is_Float or not math.isfinite(float(value)):
+        raise FormulaError(f"formula contains the constant {expr}, which is not a finite double")
+    return sp.Float(float(value), 17)
+
+
+def _floating(x: Any, n_variables: int) -> NDArray[Any]:
+    """Read an array of floats whose last axis holds the variables."""
+    points = real_array(x, "x", "an array of real floats or integers")
+    if points.ndim == 0 or points.shape[-1] != n_variables:
+        raise ArgumentError(
+            f"x has shape {points.shape}; its last axis should have length {n_variables}"
+        )
+    return points if points.dtype.kind == "f" else points.astype(np.float64)
+
+
+# np.logaddexp and scipy.special.expit take 30 and 7 times as long as np.exp.
+def _softplus(u: Any) -> Any:
+    """Soft-plus ln(1 + exp(u)), dtype kept."""
+    return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
+
+
+def _sigmoid(u: Any) -> Any:
+    """Sigmoid 1/(1 + exp(−u)), dtype kept."""
+    decay = np.exp(-np.abs(u))
+    return np.where(u >= 0, 1, decay) / (1 + decay)

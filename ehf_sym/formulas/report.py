@@ -1,0 +1,174 @@
+"""Results in words: one list of lines, rendered as text, LaTeX and HTML, and the data as JSON."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from sympy import Expr, latex
+
+from ehf_sym.errors import FormulaError
+from ehf_sym.formulas.formula import format_formula
+from ehf_sym.formulas.phase_space import PhaseSpace
+
+# A formula longer than this is cut in text and HTML: nobody checks it by hand.
+_LONGEST = 400
+# What LaTeX's text mode lacks or reads as a command; the backslash and the dollar come first.
+_LATEX_SIGNS = {
+    "\\": r"\textbackslash ",
+    "$": r"\$",
+    "^": r"\textasciicircum ",
+    "~": r"\textasciitilde ",
+    "q̇ = ∂g/∂p": r"$\dot q = \partial g/\partial p$",
+    "O(dt²)": "$O(dt^2)$",
+    "π": r"$\pi$",
+    "⋉": r"$\ltimes$",
+    "{": r"\{",
+    "}": r"\}",
+    "_": r"\_",
+    "#": r"\#",
+    "%": r"\%",
+    "&": r"\&",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a report: prose, which may end in a formula, indented by its level."""
+
+    level: int
+    prose: str
+    formula: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a result has to say.
+
+    Attributes
+    ----------
+    lines : tuple of Line
+        For a reader.
+    data : mapping
+        For a program: strings, numbers, booleans, None, and lists and dicts of them. Formulas are
+        text that `ehf_sym.parse` reads.
+
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> x = Symbol("x", real=True)
+    >>> document = Document((Line(0, "The square"), Line(1, "of x is ", x**2)), {"square": "x**2"})
+    >>> print(document.to_text())
+    The square
+      of x is x**2
+    """
+
+    lines: tuple[Line, ...]
+    data: Mapping[str, Any]
+
+    def to_text(self) -> str:
+        """Render as plain text, without a final newline."""
+        return "\n".join(
+            "  " * line.level + line.prose + ("" if line.formula is None else _cut(line.formula))
+            for line in self.lines
+        )
+
+    def to_latex(self) -> str:
+        r"""Render as one ``\[ ... \]`` block, which needs amsmath and works in notebooks."""
+        rows = [
+            r"\quad " * line.level
+            + rf"\text{{{_latex_prose(line.prose)}}}"
+            + ("" if line.formula is None else f" {latex(line.formula)}")
+            for line in self.lines
+        ]
+        return "\\[\\begin{array}{l}\n" + " \\\\\n".join(rows) + "\n\\end{array}\\]"
+
+    def to_html(self) -> str:
+        """Render as an HTML ``<div>`` that needs no script, every text escaped."""
+        rows = [
+            f'<div style="margin-left:{2 * line.level}em">{escape(line.prose)}'
+            + ("" if line.formula is None else f"<code>{escape(_cut(line.formula))}</code>")
+            + "</div>"
+            for line in self.lines
+        ]
+        return "\n".join(['<div class="ehf-report">', *rows, "</div>"])
+
+    def to_json(self) -> str:
+        """Render the data as JSON."""
+        return json.dumps(self.data, ensure_ascii=False, indent=2)
+
+
+class Reported(ABC):
+    """What prints as text, LaTeX, HTML and JSON, here and in notebooks."""
+
+    @abstractmethod
+    def document(self) -> Document:
+        """Lines for a reader and data for a program."""
+
+    def to_text(self) -> str:
+        """Report as plain text."""
+        return self.document().to_text()
+
+    def to_latex(self) -> str:
+        """Report as LaTeX, for the body of a document that loads amsmath."""
+        return self.document().to_latex()
+
+    def to_html(self) -> str:
+        """Report as an HTML fragment that needs no script."""
+        return self.document().to_html()
+
+    def to_json(self) -> str:
+        """Report as JSON; its formulas are text that `ehf_sym.parse` reads."""
+        return self.document().to_json()
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def formula_data(formula: Expr) -> str:
+    """Text of a formula for a program; SymPy's own where the grammar has none.
+
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> formula_data(Symbol("q1", real=True) ** 2 / 2)
+    'q1**2/2'
+    """
+    try:
+        return format_formula(formula)
+    except FormulaError:
+        return str(formula)
+
+
+def space_data(space: PhaseSpace) -> dict[str, Any]:
+    """Phase space for a program.
+
+    Examples
+    --------
+    >>> space_data(PhaseSpace(2))
+    {'dim': 2, 'parameters': []}
+    """
+    return {"dim": space.dim, "parameters": [symbol.name for symbol in space.parameters]}
+
+
+def _cut(formula: Expr) -> str:
+    """Text of a formula, cut where it is too long."""
+    text = str(formula)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+
+
+def _latex_prose(prose: str) -> str:
+    """Prose for LaTeX's text mode."""
+    for sign, command in _LATEX_SIGNS.items():
+        prose = prose.replace(sign, command)
+    return prose

@@ -1,0 +1,1 @@
+"""Formulas as elements of fields of independent kernels."""

@@ -1,1 +1,0 @@
-"""The catalogue: classical groups, particles, lattice, Kepler, oscillator."""

@@ -1,0 +1,1 @@
+"""What a symmetry is asked, and keeps."""

@@ -1,0 +1,149 @@
+"""Hamiltonians that keep a symmetry by construction: networks of its invariants, proved.
+
+If {g_k, I_j(q)} = 0 and {g_k, J_j(p)} = 0 for all k and j, the chain rule gives
+
+    {g_k, K(J(p)) + U(I(q))} = Σ_j ∂K/∂J_j {g_k, J_j} + Σ_j ∂U/∂I_j {g_k, I_j} = 0
+
+for every differentiable K and U: whatever the weights of the networks, nothing is left to learn.
+Each kick and each drift of leapfrog then commutes exactly with the flow of every g_k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ehf_sym.errors import ArgumentError
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.formulas.validation import whole_number
+from ehf_sym.formulas.verdict import ZeroVerdict
+from ehf_sym.symmetry.invariants import Invariants
+from ehf_sym.symmetry.lie_algebra import LieAlgebra, checked_algebra
+from ehf_sym.zero.zero_test import is_zero
+
+_PATIENCE = 6  # the degree after which no more invariants are looked for
+
+
+@dataclass(frozen=True)
+class InvariantHamiltonian(Reported):
+    """H = K(J(p)) + U(I(q)) with I and J the invariants of a symmetry.
+
+    Attributes
+    ----------
+    symmetry : LieAlgebra
+        The generators g_k.
+    of_q, of_p : Invariants
+        The functions I and J.
+    verdicts : tuple of tuple of ZeroVerdict
+        Is {g_k, f} identically 0? One row a generator, one entry for each of I, then of J.
+    """
+
+    symmetry: LieAlgebra
+    of_q: Invariants
+    of_p: Invariants
+    verdicts: tuple[tuple[ZeroVerdict, ...], ...]
+
+    @property
+    def proved(self) -> bool:
+        """Whether every bracket is proved to vanish, and with them {g, H} for all K and U."""
+        return all(verdict.proved for row in self.verdicts for verdict in row)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether near a generic point every invariant K(p) and U(q) is a function of these."""
+        return self.of_q.is_attained and self.of_p.is_attained
+
+    def document(self) -> Document:
+        """Lines for a reader and data for a program."""
+        return Document(tuple(self._lines()), self._data())
+
+    def _lines(self) -> Iterator[Line]:
+        status = "proved" if self.proved else "not proved"
+        yield Line(0, f"{{g, H}} = 0 for H = K(J(p)) + U(I(q)), whatever K and U: {status}")
+        for letter, found in (("I", self.of_q), ("J", self.of_p)):
+            for number, formula in enumerate(found.generators, start=1):
+                yield Line(1, f"{letter}{number} = ", formula)
+        yield Line(1, "By the chain rule from {g, I} = {g, J} = 0, each decided exactly.")
+        yield Line(1, "Leapfrog: every kick and every drift commutes exactly with the flow of g.")
+        if self.is_complete:
+            yield Line(1, "Every invariant K(p) and U(q) is locally of this form.")
+        else:
+            yield Line(1, "Whether every invariant K(p) and U(q) is of this form is not known.")
+
+    def _data(self) -> dict[str, Any]:
+        return {
+            "report": "invariant Hamiltonian",
+            "proved": self.proved,
+            "is_complete": self.is_complete,
+            "space": space_data(self.symmetry.space),
+            "of_q": [formula_data(f) for f in self.of_q.generators],
+            "of_p": [formula_data(f) for f in self.of_p.generators],
+        }
+
+
+def invariant_hamiltonian(
+    symmetry: LieAlgebra, max_degree: int = _PATIENCE
+) -> InvariantHamiltonian:
+    """Find what K and U may depend on so that H = K + U keeps a symmetry, and prove it.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra
+        The generators.
+    max_degree : int
+        Invariants are looked for degree by degree until there can be no more independent ones,
+        or to this degree.
+
+    Returns
+    -------
+    InvariantHamiltonian
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not as described, or there are no invariants of q alone or of p alone to
+        this degree, so that U or K would be constant: the message says which, and what to do.
+
+    Examples
+    --------
+    >>> from ehf_sym.formulas.phase_space import PhaseSpace
+    >>> space = PhaseSpace(2)
+    >>> (q1, q2), (p1, p2) = space.q, space.p
+    >>> print(invariant_hamiltonian(LieAlgebra(space, [q1 * p2 - q2 * p1])))
+    {g, H} = 0 for H = K(J(p)) + U(I(q)), whatever K and U: proved
+      I1 = q1**2 + q2**2
+      J1 = p1**2 + p2**2
+      By the chain rule from {g, I} = {g, J} = 0, each decided exactly.
+      Leapfrog: every kick and every drift commutes exactly with the flow of g.
+      Every invariant K(p) and U(q) is locally of this form.
+    """
+    max_degree = whole_number(max_degree, "max_degree")
+    checked_algebra(symmetry)
+    of_q, of_p = (_all_there_are(symmetry, of, max_degree) for of in ("q", "p"))
+    bracket = symmetry.space.bracket
+    functions = (*of_q.generators, *of_p.generators)
+    verdicts = tuple(tuple(is_zero(bracket(g, f)) for f in functions) for g in symmetry.generators)
+    return InvariantHamiltonian(symmetry, of_q, of_p, verdicts)
+
+
+def _all_there_are(symmetry: LieAlgebra, of: str, max_degree: int) -> Invariants:
+    """Raise the degree until the invariants are as many as there can be."""
+    found = symmetry.invariants(1, of)
+    for degree in range(2, max_degree + 1):
+        if found.is_attained:
+            break
+        found = symmetry.invariants(degree, of)
+    if not found.generators:
+        energy = "U(q)" if of == "q" else "K(p)"
+        reason = (
+            f"only constants among functions of {of} commute with every generator"
+            if not found.max_independent
+            else f"there is none to degree {max_degree}, though there may be"
+        )
+        raise ArgumentError(
+            f"symmetry has no invariants of {of} alone for {energy} to be a network of: {reason}. "
+            'Use enforce="penalty", which asks for no invariants, or a symmetry that leaves '
+            "something to depend on, such as relative coordinates of several particles"
+        )
+    return found

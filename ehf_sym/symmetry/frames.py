@@ -1,0 +1,139 @@
+"""Vector fields of q that move with an orthogonal symmetry, as a frame for its momenta.
+
+A symmetry whose generators are g = pᵀMq with antisymmetric M rotates positions and momenta alike:
+q̇ = Mq, ṗ = Mp. A field E(q) with E(Rq) = R E(q) is carried along, so the components of p along
+such fields are invariant under the group: what is a function of them and of invariants of q is
+equivariant by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+from sympy.polys.matrices import DomainMatrix
+
+from ehf_sym.symmetry.lie_algebra import LieAlgebra, checked_algebra
+from ehf_sym.zero.zero_test import is_zero
+
+
+def rotation_matrices(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] | None:
+    """Antisymmetric matrices M_k with g_k = pᵀM_k q, if every generator is of that form.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra
+        The generators.
+
+    Returns
+    -------
+    tuple of sympy.ImmutableMatrix or None
+        d × d each; None unless the form is proved for all.
+
+    Examples
+    --------
+    >>> from ehf_sym.formulas.phase_space import PhaseSpace
+    >>> space = PhaseSpace(2)
+    >>> (q1, q2), (p1, p2) = space.q, space.p
+    >>> rotation_matrices(LieAlgebra(space, [q1 * p2 - q2 * p1]))
+    (Matrix([
+    [0, -1],
+    [1,  0]]),)
+    >>> rotation_matrices(LieAlgebra(space, [q1 * p1])) is None
+    True
+    """
+    q, p = symmetry.space.q, symmetry.space.p
+    origin = dict.fromkeys((*q, *p), sp.S.Zero)
+    matrices = []
+    for g in symmetry.generators:
+        matrix = sp.ImmutableMatrix([[g.diff(a, b).xreplace(origin) for b in q] for a in p])
+        if not all(entry.is_finite for entry in matrix):
+            return None
+        bilinear = sp.Add(
+            *(matrix[i, j] * p[i] * q[j] for i in range(len(p)) for j in range(len(q)))
+        )
+        if not all(is_zero(entry).proved for entry in (g - bilinear, *(matrix + matrix.T))):
+            return None
+        matrices.append(matrix)
+    return tuple(matrices)
+
+
+def equivariant_fields(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] | None:
+    """Fields E_i(q), independent for almost every q, with E_i(Rq) = R E_i(q) for the whole group.
+
+    They are the constant vectors that no M_k moves, and A q with A from the commutant of all M_k.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra
+        The generators.
+
+    Returns
+    -------
+    tuple of sympy.ImmutableMatrix or None
+        Columns of d formulas in q, at most d of them; None where the symmetry is not proved to
+        rotate positions and momenta alike (see `rotation_matrices`).
+
+    Raises
+    ------
+    ArgumentError
+        If ``symmetry`` is no LieAlgebra.
+
+    Examples
+    --------
+    >>> from ehf_sym.formulas.phase_space import PhaseSpace
+    >>> space = PhaseSpace(3)
+    >>> (q1, q2, q3), (p1, p2, p3) = space.q, space.p
+    >>> [field.T for field in equivariant_fields(LieAlgebra(space, [q1 * p2 - q2 * p1]))]
+    [Matrix([[0, 0, 1]]), Matrix([[q1, q2, 0]]), Matrix([[-q2, q1, 0]])]
+    """
+    matrices = rotation_matrices(checked_algebra(symmetry))
+    if matrices is None:
+        return None
+    q = sp.ImmutableMatrix(symmetry.space.q)
+    fields = [*_fixed_vectors(matrices), *(A * q for A in commutant(matrices))]
+    return tuple(fields[k] for k in _independent(fields, symmetry.space.q))
+
+
+def commutant(matrices: Sequence[sp.ImmutableMatrix]) -> list[sp.ImmutableMatrix]:
+    """Return a basis of the matrices A with AM = MA for all M given; those with a trace first.
+
+    Examples
+    --------
+    >>> commutant([sp.ImmutableMatrix([[0, -1], [1, 0]])])
+    [Matrix([
+    [1, 0],
+    [0, 1]]), Matrix([
+    [0, -1],
+    [1,  0]])]
+    """
+    size = matrices[0].rows
+    unit = sp.eye(size)
+    # With A written row by row, the rows of AM − MA are (1 ⊗ Mᵀ − M ⊗ 1) A.
+    equations = sp.Matrix.vstack(
+        *(
+            sp.kronecker_product(unit, M.T) - sp.kronecker_product(M, unit)
+            for M in map(sp.Matrix, matrices)
+        )
+    )
+    found = [sp.ImmutableMatrix(size, size, list(v)) for v in _null_vectors(equations)]
+    return sorted(found, key=lambda A: bool(A.trace() == 0))
+
+
+def _fixed_vectors(matrices: Sequence[sp.ImmutableMatrix]) -> list[sp.ImmutableMatrix]:
+    """Find the constant vectors b with Mb = 0 for all M."""
+    return _null_vectors(sp.Matrix.vstack(*map(sp.Matrix, matrices)))
+
+
+def _null_vectors(matrix: sp.Matrix) -> list[sp.ImmutableMatrix]:
+    """Find a basis of the null space, exactly, as columns with small entries."""
+    null = DomainMatrix.from_Matrix(matrix, extension=True).to_field().nullspace().to_Matrix()
+    return [sp.ImmutableMatrix(null[i, :].T) for i in range(null.rows)]
+
+
+def _independent(fields: Sequence[sp.ImmutableMatrix], q: Sequence[sp.Symbol]) -> list[int]:
+    """Choose fields greedily; independent at one rational point, hence almost everywhere."""
+    point = {x: sp.Rational(2 * k + 3, k + 2) + k**2 for k, x in enumerate(q)}
+    columns = sp.Matrix.hstack(*(sp.Matrix(field.xreplace(point)) for field in fields))
+    _, pivots = DomainMatrix.from_Matrix(columns, extension=True).to_field().rref()
+    return list(pivots)

@@ -1,0 +1,109 @@
+"""Base densities of which parameters are learned: those that are invariant for all values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sympy import Expr, Symbol
+
+from ehf_sym.densities.base_density import BaseDensity
+from ehf_sym.densities.charts import Chart, chart_of
+from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.conditions import Conditions, InvariantFamily, find_conditions
+from ehf_sym.symmetry.invariance import InvarianceError, InvarianceReport, check_invariance
+from ehf_sym.symmetry.lie_algebra import LieAlgebra
+
+
+@dataclass(frozen=True)
+class LearnableBase:
+    """A density with free parameters, invariant whatever they are.
+
+    Attributes
+    ----------
+    density : BaseDensity
+        On the space of the free parameters.
+    determined : mapping from sympy.Symbol to sympy.Expr
+        The other parameters, which invariance determines, as formulas in the free ones.
+    chart : Chart
+        Coordinates on the free ones.
+    report : InvarianceReport or None
+        The proof for all values; None without a symmetry.
+    """
+
+    density: BaseDensity
+    determined: Mapping[Symbol, Expr]
+    chart: Chart
+    report: InvarianceReport | None
+
+
+def learnable_base(base: BaseDensity, symmetry: LieAlgebra | None) -> LearnableBase:
+    """Restrict a density with parameters to the family that a symmetry leaves invariant.
+
+    Parameters
+    ----------
+    base : BaseDensity
+        On a space with parameters.
+    symmetry : LieAlgebra or None
+        Generators without parameters; None: every parameter is free.
+
+    Raises
+    ------
+    InvarianceError
+        If the density is invariant for no values, or for none that is proved.
+    ArgumentError
+        If there are several families to choose from, a generator has parameters, or the free ones
+        have no chart (see `chart_of`).
+
+    Examples
+    --------
+    >>> from ehf_sym import GaussianFamily, PhaseSpace
+    >>> space = PhaseSpace(1)
+    >>> rotation = LieAlgebra(space, [(space.q[0] ** 2 + space.p[0] ** 2) / 2])
+    >>> learnable = learnable_base(GaussianFamily(space), rotation)
+    >>> learnable.density.log_density, learnable.determined
+    (-P1_1*p1**2/2 - P1_1*q1**2/2, {P1_2: 0, P2_2: P1_1})
+    """
+    for symbol in base.space.parameters:
+        if symbol not in base.log_density.free_symbols:
+            raise ArgumentError(f"base has the parameter {symbol}, which its formula does not hold")
+    if symmetry is None:
+        return LearnableBase(base, {}, chart_of(base), None)
+    for generator in symmetry.generators:
+        if named := generator.free_symbols.intersection(symmetry.space.parameters):
+            raise ArgumentError(
+                f"symmetry has the generator {generator} with the parameter {min(named, key=str)}; "
+                "only parameters of the base can be learned: use symmetry.with_values({...})"
+            )
+    conditions = find_conditions(symmetry, base)
+    family = _only_family(conditions)
+    if not family.base.space.parameters:
+        raise ArgumentError(
+            f"base ({base.name}) is invariant for one choice of its parameters only, which leaves "
+            f"nothing to learn: use base.with_values({dict(family.values)})"
+        )
+    normalizer = base.log_normalizer
+    density = replace(
+        family.base,
+        log_normalizer=None if normalizer is None else normalizer.xreplace(dict(family.values)),
+    )
+    return LearnableBase(density, family.values, chart_of(density, family.positive), family.report)
+
+
+def _only_family(conditions: Conditions) -> InvariantFamily:
+    """Return the one family that there is, proved."""
+    families, base = conditions.families, conditions.base
+    if not families:
+        report = check_invariance(conditions.symmetry, base)
+        message = f"base ({base.name}) is invariant for no values of its parameters:\n{report}"
+        raise InvarianceError(message, report)
+    if len(families) > 1:
+        raise ArgumentError(
+            f"base ({base.name}) is invariant in {len(families)} families; choose one of them, "
+            f"symmetry.conditions(base).families[k].base:\n{conditions}"
+        )
+    if not families[0].proved:
+        report = families[0].report or check_invariance(conditions.symmetry, base)
+        message = f"base ({base.name}) is not proved invariant in the only family:\n{conditions}"
+        raise InvarianceError(message, report)
+    return families[0]

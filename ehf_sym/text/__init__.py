@@ -1,1 +1,0 @@
-"""Formula text: arithmetic and recursive descent within bounds."""
