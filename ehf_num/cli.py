@@ -16,7 +16,8 @@ import argparse
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -171,12 +172,24 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        status: int = options.command(options)
-    except (EHFError, OSError) as error:
-        print(f"ehf: {error}", file=sys.stderr)
-        return _BAD_INPUT
+    with _plain_warnings():
+        try:
+            status: int = options.command(options)
+        except (EHFError, OSError) as error:
+            print(f"ehf: {error}", file=sys.stderr)
+            return _BAD_INPUT
     return status
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print warnings as errors are: where in the code they were raised helps nobody here."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"ehf: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -41,6 +41,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _WORD = re.compile(r'"[^"]*"|\S+')
 _COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)  # a decimal comma, perhaps
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+_UNIT = re.compile(r"\(.*\)|\[.*\]")
 _DECIMAL = re.compile(r"\d[.,]\d")
 _MISSING = {"na", "n/a", "null", "none", "nil", "missing", "n.a.", "nd", "n.d.", "nat"}
 
@@ -230,6 +231,8 @@ def _layout(file: Path) -> _Layout:
         raise DataFileError(f"{file} holds no numbers; it should hold one point a line")
     first, line = lines[1]
     separator = _separator(line)
+    if _separator(lines[0][1]) is None:  # units that stand apart from their names
+        fields = [field for field in fields if not _UNIT.fullmatch(field)] or fields
     if len(_split(line, separator)) == 1 and _separator(lines[0][1]) is None:
         fields = [" ".join(fields)]  # one column, whose name has several words
     return _Layout(encoding, separator, first, tuple(fields))
@@ -328,7 +331,9 @@ def _columns(
 
 def _refuse_unnamed(where: str, layout: _Layout, names: tuple[str, ...], width: int) -> None:
     if len(names) != width:
-        told = f"{where}: has width {width}; the header has {len(names)} names"
+        told = (
+            f"{where}: has width {width}; the header has {len(names)} name{'s' * (len(names) > 1)}"
+        )
         if len(names) > width:
             raise DataFileError(f"{told}: put names with spaces into quotes, or # before a title")
         if layout.separator == "," and width == 2 * len(names):

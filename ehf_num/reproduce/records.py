@@ -83,6 +83,11 @@ def write_record(folder: Path, spec: Any, values: Mapping[str, Any], seconds: fl
     plain = {name: value for name, value in values.items() if isinstance(value, _PLAIN)}
     arrays = {f"array_{n}": np.asarray(v) for n, v in values.items() if n not in plain}
     for name, array in arrays.items():
+        if np.ma.is_masked(values[name.removeprefix("array_")]):
+            raise ArgumentError(
+                f"{name.removeprefix('array_')} had masked entries; a run should return arrays "
+                "without a mask"
+            )
         if array.dtype.kind not in "biufc":
             raise ArgumentError(
                 f"{name.removeprefix('array_')} was an array of dtype {array.dtype}; a run should "

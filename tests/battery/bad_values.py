@@ -54,6 +54,8 @@ _ARRAYS: dict[str, Callable[[int], Any]] = {
     "complex": lambda d: np.ones((3, d), complex),
     "booleans": lambda d: np.ones((3, d), bool),
     "objects": lambda d: np.array([[Strange()] * d]),
+    "masked": lambda d: np.ma.masked_array(np.ones((3, d)), [[True] + [False] * (d - 1)] * 3),
+    "missing": lambda d: np.array([[1.0] * (d - 1) + [None]] * 3, object),
     "texts": lambda d: np.array([["1.0"] * d]),
     "dates": lambda d: np.zeros((3, d), "M8[s]"),
     "ragged": lambda d: [[1.0] * d, [1.0]],

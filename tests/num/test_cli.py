@@ -189,6 +189,18 @@ def test_commands_take_some_columns(columns, tmp_path, capsys):
     assert "no column 'z'" in capsys.readouterr().err
 
 
+def test_fit_tells_of_far_data_in_one_line(tmp_path):
+    en.write_points(tmp_path / "points.csv", 150 * en.rings().sample(50, rng=0) + 50)
+    command = ["fit", "points.csv", "--out", "m.npz", "--iterations", "1", "--hidden", "4"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "ehf_num.cli", *command, "--no-progress"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    told = [line for line in ran.stderr.splitlines() if "x lies far" in line]
+    assert len(told) == 1
+    assert told[0].startswith("ehf: x lies far from where the base has its mass: in column")
+
+
 def test_fit_refuses_before_it_trains(tmp_path, capsys):
     en.write_points(tmp_path / "x.csv", en.rings().sample(30, rng=0))
     fit = ("fit", tmp_path / "x.csv", "--generator", ROTATION, *QUICK)

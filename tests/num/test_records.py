@@ -122,4 +122,6 @@ def test_a_record_of_another_run_is_refused(folder):
 def test_values_that_no_record_holds_are_refused_by_name(tmp_path):
     with pytest.raises(ArgumentError, match="words was an array of dtype"):
         write_record(tmp_path, Walk(), {"words": ["a", "b"]}, 1.0)
+    with pytest.raises(ArgumentError, match="holes had masked entries"):
+        write_record(tmp_path, Walk(), {"holes": np.ma.masked_equal([1.0, -9.0], -9.0)}, 1.0)
     assert not list(tmp_path.iterdir())
