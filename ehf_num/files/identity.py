@@ -149,7 +149,7 @@ def options_of(options: Any) -> dict[str, Any]:
     return found
 
 
-def digest(content: bytes) -> str:
+def digest(content: bytes | memoryview) -> str:
     """Return the start of a cryptographic digest: enough that two never meet by chance."""
     return hashlib.sha256(content).hexdigest()[:32]
 
@@ -186,6 +186,8 @@ class _Describer:
             return self._sequence(list(value))
         if isinstance(value, set | frozenset):
             return self._sequence(sorted(value, key=repr))
+        if hasattr(type(value), "__array__"):  # tables and tensors
+            return self.describe(np.asarray(value))
         return self._callable(value) if callable(value) else self._object(value)
 
     def _sequence(self, values: list[Any]) -> Description:
@@ -290,7 +292,8 @@ def _formula(value: Any) -> str:
 
 def _array(value: Array) -> str:
     kind = f"{value.dtype} of shape {value.shape}"
-    return f"array, {kind}, digest {digest(np.ascontiguousarray(value).tobytes())[:16]}"
+    content = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+    return f"array, {kind}, digest {digest(content.data)[:16]}"
 
 
 def _key(value: Any) -> str:

@@ -79,7 +79,7 @@ MODELS: dict[str, list[Any]] = {
     "rng": [0, 1],
 }
 FITS: dict[str, list[Any]] = {
-    "x": [X, X + 1e-12, X[::-1], en.rings().sample, en.shells(dim=2).sample, _scaled(1.0),
+    "x": [X, X + 1e-5, X[::-1], en.rings().sample, en.shells(dim=2).sample, _scaled(1.0),
           _scaled(2.0)],
     "iterations": [4, 5],
     "batch_size": [8, 9, 400],
@@ -98,9 +98,12 @@ RUNS: dict[str, dict[str, Any]] = {
     "penalty on data, float32": {"constraint_on": "data", "dtype": "float32", "hamiltonians": 2},
     "exact, coupling": {"enforce": "exact", "encoder": "coupling"},
     "free, learned base": {"enforce": "none", "symmetry": None, "base": LEARNED},
-    "own encoder, held out": {"encoder": _Own(2, (4,)), "validation": 0.25, "patience": 2},
-    "endless, importance": {"x": _scaled(1.0), "objective": "importance", "draws": 2},
-    "own sampler, schedule": {"base_sampler": partial(_normal, 1.0), "schedule": _decay(0.9)},
+    "own encoder, held out": {"encoder": MODELS["encoder"][2], "validation": 0.25, "patience": 2},
+    "endless, importance": {"x": FITS["x"][5], "objective": "importance", "draws": 2},
+    "own sampler, schedule": {
+        "base_sampler": MODELS["base_sampler"][1],
+        "schedule": FITS["schedule"][3],
+    },
 }
 
 

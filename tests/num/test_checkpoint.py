@@ -13,10 +13,10 @@ X = en.rings().sample(90, rng=0)
 ITERATIONS = 40
 
 
-def fitted(path=None, broken_at=None, monkeypatch=None, **options):
+def fitted(path=None, broken_at=None, monkeypatch=None, flow=None, **options):
     """Train; break off in the middle of an iteration where that is asked for."""
     model = {k: options.pop(k) for k in ("enforce", "dtype", "encoder") if k in options}
-    flow = make("so2", **model)
+    flow = flow or make("so2", **model)
     options = {"iterations": ITERATIONS, "batch_size": 16, "progress": False} | options
     if path is not None:
         options |= {"checkpoint": path, "checkpoint_every": 7}
@@ -105,6 +105,13 @@ def test_the_checkpoint_of_another_run_is_refused(name, tmp_path):
         fitted(path, **OTHERS[name])
 
 
+def array_fault(name, change):
+    def spoil(arrays):
+        arrays[name] = change(arrays[name])
+
+    return lambda path: rewrite(path, spoil, header=False)
+
+
 FAULTS = {
     "cut": lambda path: path.write_bytes(path.read_bytes()[:900]),
     "no weights": lambda path: rewrite(path, lambda a: a.pop("weights"), header=False),
@@ -113,6 +120,31 @@ FAULTS = {
     ),
     "newer": lambda path: rewrite(path, lambda h: h.update(schema=2)),
     "bad state": lambda path: rewrite(path, lambda h: h["plain"].update(random_state={})),
+    "no state": lambda path: rewrite(path, lambda h: h["plain"].pop("random_state")),
+    "too many iterations": lambda path: rewrite(path, lambda h: h["plain"].update(iteration=41)),
+    "iterations before the first": lambda path: rewrite(
+        path, lambda h: h["plain"].update(iteration=-1)
+    ),
+    "iterations that are none": lambda path: rewrite(
+        path, lambda h: h["plain"].update(iteration=[1])
+    ),
+    "best of no record": lambda path: rewrite(path, lambda h: h["plain"].update(best=[1.0, 99])),
+    "half of a best": lambda path: rewrite(path, lambda h: h["plain"].update(best=[1.0])),
+    "run of numbers": lambda path: rewrite(path, lambda h: h.update(run=[1, 2])),
+    "weights not finite": array_fault("weights", lambda a: a * np.nan),
+    "weights of whole numbers": array_fault("weights", lambda a: a.astype(np.int64)),
+    "weights of another dtype": array_fault("weights", lambda a: a.astype(np.float32)),
+    "weights in a square": array_fault("weights", lambda a: a[:, np.newaxis]),
+    "weights before, too few": array_fault("previous", lambda a: a[1:]),
+    "moments not finite": array_fault("adam_second", lambda a: a + np.inf),
+    "moments too many": array_fault("adam_first", lambda a: np.append(a, 1.0)),
+    "multipliers too many": array_fault("multipliers", lambda a: np.append(a, 1.0)),
+    "average of text": array_fault("average", lambda a: a.astype(str)),
+    "window too wide": array_fault("window", lambda a: np.ones((2, 5))),
+    "history of two lengths": array_fault("history_elbo", lambda a: a[1:]),
+    "queue out of range": array_fault("queue", lambda a: a + 90),
+    "queue of floats": array_fault("queue", lambda a: a + 0.5),
+    "best too long": array_fault("best", lambda a: np.append(a, 1.0)),
     "no header": lambda path: rewrite(path, lambda a: a.pop("header"), header=False),
 }
 
@@ -122,8 +154,12 @@ def test_a_damaged_checkpoint_is_refused(fault, tmp_path):
     path = tmp_path / "run.npz"
     fitted(path)
     FAULTS[fault](path)
+    flow = make("so2")
+    state, weights = flow._rng.bit_generator.state, flow._parameters.flat.copy()
     with pytest.raises(en.ModelFileError, match=r"run\.npz"):
-        fitted(path)
+        fitted(path, flow=flow)
+    assert flow._rng.bit_generator.state == state
+    np.testing.assert_array_equal(flow._parameters.flat, weights)
 
 
 @pytest.mark.parametrize(

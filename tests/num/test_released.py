@@ -6,6 +6,7 @@ import released_files as released
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.training.training import _Run
 
 
 def answers(name):
@@ -45,11 +46,17 @@ def test_a_run_of_old_goes_on(name, tmp_path):
     np.testing.assert_allclose(flow._parameters.flat, answers(name)["weights"], **close(name))
 
 
-def test_a_run_of_old_goes_on_to_the_bits_of_an_unbroken_one(tmp_path):
-    whole = released.model("penalty")
-    released.fit("penalty", whole)
-    flow = resumed("penalty", tmp_path)
-    np.testing.assert_array_equal(flow._parameters.flat, whole._parameters.flat)
+@pytest.mark.parametrize("name", released.RUNS)
+def test_a_run_of_old_goes_on_from_the_bits_that_were_written(name, tmp_path, monkeypatch):
+    def at_once(_run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Run, "step", at_once)
+    with pytest.warns(en.TrainingWarning, match="8 of them before"):
+        flow = resumed(name, tmp_path)
+    with np.load(released.FOLDER / f"{name}_run.npz") as archive:
+        np.testing.assert_array_equal(flow._parameters.flat, archive["weights"])
+        np.testing.assert_array_equal(flow.result_.history.elbo, archive["history_elbo"])
 
 
 @pytest.mark.parametrize(
