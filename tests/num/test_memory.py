@@ -62,10 +62,13 @@ def peak(work):
 
 
 def test_a_thousand_steps_train_in_the_memory_of_ten(each_engine):
-    ten, thousand = (peak(lambda steps=steps: one_pass(steps, True)) for steps in (10, 1000))
-    kept = peak(lambda: one_pass(10, False))
-    assert thousand < 1.2 * ten
-    assert thousand < kept < 0.2 * peak(lambda: one_pass(100, False))
+    hidden = (64, 64)
+    ten, thousand = (
+        peak(lambda steps=steps: one_pass(steps, True, hidden=hidden)) for steps in (10, 1000)
+    )
+    kept = peak(lambda: one_pass(10, False, hidden=hidden))
+    assert thousand < 1.2 * ten + 2**19  # half a megabyte may wait for the collector
+    assert thousand < kept < 0.2 * peak(lambda: one_pass(100, False, hidden=hidden))
 
 
 @in_c
