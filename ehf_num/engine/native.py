@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.engine.parallel import kernel_threads, lengths
+from ehf_num.engine.parallel import lengths, share_count, threads
 from ehf_num.engine.quadratic import Quadratics
 from ehf_num.engine.reversal import report_reversal
 from ehf_num.engine.workspace import Array, Workspace
@@ -91,7 +91,7 @@ class Sizes:
     work : int
         Scratch of one thread.
     bars : int
-        Sums of the weights' cotangents.
+        Sums of the weights' cotangents, of one share.
     tile : int
         Rows of a tile.
     """
@@ -217,10 +217,14 @@ class Packed(Workspace):
         flat = np.empty(size, self.dtype)
         return flat, [flat[where].reshape(shape) for where, shape in places]
 
-    def _borrow(self, kept: int, work: int, threads: int, blocks: int) -> None:
+    _shares = 1
+    _sharing = 1, 1  # how many shares, and how many threads do them
+
+    def _borrow(self, kept: int, work: int, blocks: int) -> None:
         """Borrow so many blocks for what is kept, and what each thread works in."""
+        self._sharing = self._shares, min(threads(), self._shares)
         self._kept = self.empty((blocks * kept,), self.dtype)
-        self._work = self.empty((threads * work,), self.dtype)
+        self._work = self.empty((self._sharing[1] * work,), self.dtype)
 
 
 @lru_cache(64)
@@ -260,22 +264,22 @@ class NativeNetwork(Packed):
         """Evaluate x (n, d): (n, m); keep: for a backward pass."""
         sizes, dtype = self._sizes, self.dtype
         x, out = np.ascontiguousarray(x, dtype), np.empty((len(x), self._outputs), dtype)
-        self._threads = kernel_threads(len(x), self._products, dtype.itemsize)
-        self._borrow(sizes.kept, sizes.work, self._threads, _tiles(sizes, x, self._threads, keep))
+        self._shares = share_count(len(x), self._products, dtype.itemsize)
+        self._borrow(sizes.kept, sizes.work, _tiles(sizes, x, self._shares, keep))
         forward = getattr(kernels, f"{self._kind}_forward")
         arrays = self.packed, x, out, self._kept, self._work
-        forward(self._threads, *self._shape.arguments, keep, *arrays)
+        forward(*self._sharing, *self._shape.arguments, keep, *arrays)
         return out
 
     def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
         """Turn a cotangent (n, m) into those of x and of each weight."""
         x_bar = np.empty((len(cotangent), self._shape.dim), self.dtype)
         flat, parts = self.weight_bars()
-        sums = self.empty((self._threads * self._sizes.bars,), self.dtype)
+        sums = self.empty((self._shares * self._sizes.bars,), self.dtype)
         pull_back = getattr(kernels, f"{self._kind}_pull_back")
         arrays = self._kept, self._work, x_bar, sums, flat
         cotangent = np.ascontiguousarray(cotangent, self.dtype)
-        pull_back(self._threads, *self._shape.arguments, self.packed, cotangent, *arrays)
+        pull_back(*self._sharing, *self._shape.arguments, self.packed, cotangent, *arrays)
         return [x_bar], parts
 
 
@@ -301,21 +305,26 @@ class NativeDraw(Packed):
         q, self._noise = np.ascontiguousarray(q, dtype), np.ascontiguousarray(noise, dtype)
         drawn = np.empty((len(q), q.shape[1] + 1), dtype)
         self._scales = np.empty((2, *q.shape), dtype)
-        self._threads = kernel_threads(len(q), 2.0 * self._shape.products, dtype.itemsize)
-        blocks = 2 * _tiles(sizes, q, self._threads, keep)
-        self._borrow(sizes.kept, sizes.work, self._threads, blocks)
+        self._shares = share_count(len(q), 2.0 * self._shape.products, dtype.itemsize)
+        blocks = 2 * _tiles(sizes, q, self._shares, keep)
+        self._borrow(sizes.kept, sizes.work, blocks)
         arrays = self.packed, q, self._noise, drawn, *self._scales, self._kept, self._work
-        kernels.draw_forward(self._threads, *self._shape.arguments, keep, *arrays)  # type: ignore[union-attr]
+        kernels.draw_forward(*self._sharing, *self._shape.arguments, keep, *arrays)  # type: ignore[union-attr]
         return drawn
 
     def pull_back(self, cotangent: Array) -> tuple[None, list[Array]]:
         """Turn the cotangent (n, d + 1) into those of the weights."""
         flat, parts = self.weight_bars()
-        sums = self.empty((2 * self._threads * self._sizes.bars,), self.dtype)
+        sums = self.empty((2 * self._shares * self._sizes.bars,), self.dtype)
         cotangent = np.ascontiguousarray(cotangent, self.dtype)
         arrays = *self._scales, self._kept, self._work, sums, flat
         kernels.draw_pull_back(  # type: ignore[union-attr]
-            self._threads, *self._shape.arguments, self.packed, self._noise, cotangent, *arrays
+            *self._sharing,
+            *self._shape.arguments,
+            self.packed,
+            self._noise,
+            cotangent,
+            *arrays,
         )
         return None, parts
 
@@ -363,13 +372,13 @@ class NativeChain(Packed):
         self._end, fields = out[:count], out[count:]
         self._end[:, : width // 2], self._end[:, width // 2 :] = q, p
         rows = max(count, len(probes))
-        self._threads = blocks = kernel_threads(rows, self.products, dtype.itemsize)
+        self._shares = blocks = share_count(rows, self.products, dtype.itemsize)
         if self._keep:
-            cuts = zip(*(lengths(len(part), self._threads) for part in (q, probes)), strict=True)
+            cuts = zip(*(lengths(len(part), self._shares) for part in (q, probes)), strict=True)
             blocks = sum(evaluations(sizes, self._hamiltonians, self._steps, *cut) for cut in cuts)
-        self._borrow(sizes.kept, sizes.work, self._threads, blocks)
+        self._borrow(sizes.kept, sizes.work, blocks)
         arrays = self.packed, self._end, self._probes, fields, self._kept, self._work
-        kernels.chain_forward(self._threads, *self._arguments, self._keep, *arrays)  # type: ignore[union-attr]
+        kernels.chain_forward(*self._sharing, *self._arguments, self._keep, *arrays)  # type: ignore[union-attr]
         return out
 
     def pull_back(self, cotangent: Array) -> tuple[list[Array], list[Array]]:
@@ -380,7 +389,7 @@ class NativeChain(Packed):
         bars, probe_bars = np.array(cotangent[:count], dtype), np.zeros_like(self._probes)
         flat, parts = self.weight_bars()
         kernels.chain_pull_back(  # type: ignore[union-attr]
-            self._threads,
+            *self._sharing,
             *self._arguments,
             self._keep,
             self.packed,
@@ -391,7 +400,7 @@ class NativeChain(Packed):
             self._work,
             bars,
             probe_bars,
-            self.empty((self._threads * self._sizes.bars * self._hamiltonians,), dtype),
+            self.empty((self._shares * self._sizes.bars * self._hamiltonians,), dtype),
             flat,
         )
         if not self._keep:
@@ -400,9 +409,9 @@ class NativeChain(Packed):
         return [bars[:, :dim], bars[:, dim:], probe_bars], parts
 
 
-def _tiles(sizes: Sizes, rows: Array, threads: int, keep: bool) -> int:
+def _tiles(sizes: Sizes, rows: Array, shares: int, keep: bool) -> int:
     """Count the blocks that evaluations of rows by one network are kept in."""
-    return sum(map(sizes.tiles, lengths(len(rows), threads))) if keep else threads
+    return sum(map(sizes.tiles, lengths(len(rows), shares))) if keep else shares
 
 
 def pair_shapes(

@@ -4,8 +4,8 @@ A BLAS that spreads a product of this size over threads gains little and, where 
 wants the cores too, loses a factor of ten to waiting. The kernels in C share rows among threads of
 their own (`kernels/team.h`), call by call; the reference takes one thread. Where a batch is too
 small to gain from a second thread there is one share. How rows are shared depends on their number
-and on `set_threads` alone, and sums over shares are taken in their order: results repeat bit for
-bit.
+and on the work alone, and sums over shares are taken in their order: results repeat bit for bit,
+whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from ehf_num.engine.arguments import positive_integer
 # count half. `python -m tests.benchmarks.threads` times both ways.
 LEAST_KERNEL_WORK = 250_000.0
 
-_MOST_KERNEL_THREADS = 64  # as kernels/module.c has it
+LEAST_ROWS = 16  # n shares have n² times so many
+
+MOST_SHARES = 16
 
 
 class _State:
@@ -37,13 +39,15 @@ class _State:
     depth = 0
     limits: Any = None
     lock = threading.Lock()
+    own = threading.local()  # how deep each thread is by itself
 
 
 def set_threads(count: int | None) -> None:
     """Set how many threads a batch is shared among; None: as many as there are cores to run on.
 
-    Results are bit-equal for a fixed number and equal up to rounding between numbers. For many runs
-    side by side, a process each, 1 is best.
+    Results do not depend on it, to the last bit. Threads that lose their cores to other processes
+    again and again are left asleep for a while. For many runs side by side, a process each, 1 is
+    best.
 
     Parameters
     ----------
@@ -70,7 +74,6 @@ def threads() -> int:
     return _State.threads or cores()
 
 
-@cache
 def cores() -> int:
     """Return how many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
@@ -90,25 +93,37 @@ def one_blas_thread() -> Iterator[None]:
         if not _State.depth:
             _State.limits = _controller().limit(limits=1, user_api="blas")
         _State.depth += 1
+    _State.own.depth = getattr(_State.own, "depth", 0) + 1
     try:
         yield
     finally:
+        _State.own.depth -= 1
         with _State.lock:
             _State.depth -= 1
             if not _State.depth:
                 _State.limits.restore_original_limits()
 
 
-def kernel_threads(rows: int, multiply_adds: float, itemsize: int) -> int:
-    """Return among how many threads a kernel in C shares rows.
+def _in_child() -> None:
+    """After a fork there is one thread, and no other holds the lock or is inside a block."""
+    _State.lock = threading.Lock()
+    _State.depth = getattr(_State.own, "depth", 0)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
+def share_count(rows: int, multiply_adds: float, itemsize: int) -> int:
+    """Return among how many shares a kernel in C cuts rows, whatever the number of threads.
 
     Each share adds up the weights' cotangents once more, so n shares have to be worth n times what
-    one has to be for another.
+    one has to be for another, in work and in rows.
 
     Parameters
     ----------
     rows : int
-        There are at most so many shares.
+        Of the batch.
     multiply_adds : float
         What the matrix products of one row take.
     itemsize : int
@@ -116,7 +131,7 @@ def kernel_threads(rows: int, multiply_adds: float, itemsize: int) -> int:
     """
     work = rows * multiply_adds * itemsize / 8
     worth = math.isqrt(int(2 * work / LEAST_KERNEL_WORK))
-    return max(1, min(threads(), rows, worth, _MOST_KERNEL_THREADS))
+    return max(1, min(worth, math.isqrt(rows // LEAST_ROWS), MOST_SHARES))
 
 
 def lengths(rows: int, count: int) -> list[int]:

@@ -111,6 +111,7 @@ def test_all_ways_to_enforce_and_to_remember(dtype, enforce, reversible):
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_any_cut_into_shares(points, base_states, threads, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     parallel.set_threads(threads)
     for bound in (Bound(), Bound("importance", draws=3)):
         flow = make("so2", constraint_on="both", hamiltonians=2)
@@ -120,6 +121,7 @@ def test_any_cut_into_shares(points, base_states, threads, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_results_repeat_bit_for_bit(threads, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     parallel.set_threads(threads)
     flow, bound = make("so2", dtype="float32"), Bound()
     arguments = inputs(flow, bound, points=60)

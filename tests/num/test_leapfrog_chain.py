@@ -17,6 +17,7 @@ pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 @pytest.fixture(params=[1, 2], autouse=True, ids=["one thread", "two threads"])
 def _threads(request, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     native.set_native(True)
     parallel.set_threads(request.param)
     yield

@@ -9,7 +9,7 @@ import pytest
 from models import make
 
 import ehf_num as en
-from ehf_num.engine import native, parallel, workspace
+from ehf_num.engine import native, workspace
 from ehf_num.engine.networks import init_energy, kept_numbers
 from ehf_num.engine.tape import make_vjp
 from ehf_num.hamiltonian.flow import HamiltonianFlow
@@ -20,14 +20,6 @@ from ehf_num.training.training_settings import TrainingSettings
 
 ROWS = 100
 in_c = pytest.mark.skipif(native.why_not() is not None, reason="of the kernels in C")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """How many shares there are follows the work, and each has arrays of its own."""
-    parallel.set_threads(1)
-    yield
-    parallel.set_threads(None)
 
 
 def one_pass(steps, rebuild, hamiltonians=1, hidden=(16, 16)):
@@ -91,12 +83,12 @@ def test_what_the_reference_keeps_is_counted(each_engine):
 def test_work_arrays_are_all_there_after_the_first_pass(monkeypatch):
     one_pass(2, False)
     fresh = []
-    empty = SimpleNamespace(empty=lambda *a: fresh.append(a) or np.empty(*a))
+    empty = SimpleNamespace(empty=lambda *a: fresh.append(a) or np.empty(*a), uint8=np.uint8)
     monkeypatch.setattr(workspace, "np", empty)
     one_pass(2, False)
     assert fresh == []
-    one_pass(3, False)
-    assert fresh != []  # another number of rows: the count is not blind
+    one_pass(9, False)
+    assert fresh != []  # more is kept: the count is not blind
 
 
 def test_training_takes_no_more_memory_for_more_iterations(monkeypatch):
@@ -119,4 +111,21 @@ def test_training_takes_no_more_memory_for_more_iterations(monkeypatch):
 def test_after_training_no_work_arrays_are_held():
     x = en.rings().sample(200, rng=0)
     make("so2").fit(x, iterations=5, progress=False)
-    assert not workspace._pool._free
+    assert not workspace._pool.idle_bytes
+
+
+@in_c
+def test_calls_of_varying_shapes_leave_a_bounded_pool(monkeypatch):
+    monkeypatch.setattr(workspace, "MOST_IDLE", 2**20)
+    flow, rng = make("so2"), np.random.default_rng(0)
+    for _ in range(60):
+        flow.elbo(rng.standard_normal((int(rng.integers(1, 3000)), 2)), n_samples=3)
+    assert 0 < workspace._pool.idle_bytes <= 2**20
+
+
+def test_a_buffer_serves_arrays_of_about_its_size_alone():
+    pool = workspace._Pool()
+    pool.give([np.empty(1000, np.uint8), np.empty(100, np.uint8)])
+    assert pool.take(60).nbytes == 100
+    assert pool.take(60).nbytes == 60  # not the one of 1,000 bytes
+    assert pool.take(501).nbytes == 1000

@@ -97,6 +97,7 @@ def test_relu_network(dtype, widths, rows):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_draw(dtype, dim, rows, threads, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     parallel.set_threads(threads)
     encoder = GaussianEncoder(dim, (24, 19))
     weights = disturbed(encoder.init(np.random.default_rng(2), dtype))
@@ -128,6 +129,7 @@ def test_a_draw_of_a_narrow_gaussian():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_chain(dtype, dim, rows, probes, rebuild, threads, monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     parallel.set_threads(threads)
     rng = np.random.default_rng(2)
     weights = [w for _ in range(4) for w in init_energy((dim, 24, 19, 1), rng, dtype)]
@@ -216,22 +218,23 @@ def test_calls_with_wrong_sizes_are_refused():
     weights = tuple(init_energy((2, 8, 1), np.random.default_rng(7), "float64"))
     packed, x = np.empty(packed_size), np.zeros((5, 2))
     kernels.energy_fill(True, widths, weights, packed)
-    right = [1, True, widths, False, packed, x, np.empty((5, 2)), np.empty(kept), np.empty(work)]
+    right = [1, 1, True, widths, False, packed, x, np.empty((5, 2)), np.empty(kept), np.empty(work)]
     kernels.energy_forward(*right)
-    for place in (4, 5, 6, 7, 8):
+    for place in (5, 6, 7, 8, 9):
         wrong = list(right)
         wrong[place] = np.empty(1)
         with pytest.raises(ValueError, match="bytes given"):
             kernels.energy_forward(*wrong)
     with pytest.raises(ValueError, match="widths"):
-        kernels.energy_forward(1, True, widths[:2], *right[3:])
-    for threads in (0, -1, kernels.MAX_THREADS + 1):
-        with pytest.raises(ValueError, match="threads"):
-            kernels.energy_forward(threads, *right[1:])
+        kernels.energy_forward(1, 1, True, widths[:2], *right[4:])
+    for wrong in (0, -1, kernels.MAX_THREADS + 1):
+        for sharing in ((wrong, 1), (1, wrong)):
+            with pytest.raises(ValueError, match="threads"):
+                kernels.energy_forward(*sharing, *right[2:])
     with pytest.raises(
         ValueError, match="bytes given"
     ):  # work for one thread is not enough for two
-        kernels.energy_forward(2, *right[1:])
+        kernels.energy_forward(1, 2, *right[2:])
     for wrong_widths in ((0, 2, 0), (-1, 2, 8), (kernels.MAX_FEATURED + 1, 2, 8)):
         with pytest.raises(ValueError, match="widths"):
             kernels.energy_sizes(True, wrong_widths)
@@ -240,28 +243,28 @@ def test_calls_with_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match="weights"):
         kernels.energy_fill(True, widths, weights[:2], packed)
     with pytest.raises((BufferError, ValueError), match="contiguous"):
-        kernels.energy_forward(*right[:5], np.zeros((2, 5)).T, *right[6:])
+        kernels.energy_forward(*right[:6], np.zeros((2, 5)).T, *right[7:])
     read_only = np.empty((5, 2))
     read_only.flags.writeable = False
     with pytest.raises((BufferError, ValueError)):
-        kernels.energy_forward(*right[:6], read_only, *right[7:])
+        kernels.energy_forward(*right[:7], read_only, *right[8:])
     with pytest.raises(ValueError, match="networks"):
         kernels.chain_forward(
-            1, True, widths, widths, 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5
+            1, 1, True, widths, widths, 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5
         )
     widths = (0, 2, 8, 2)
     packed_size, kept, work, _, _ = kernels.relu_sizes(True, widths)
     pairs = [np.empty((5, 2)) for _ in range(2)]
-    right = [1, True, widths, False, np.empty(2 * packed_size), x, x, np.empty((5, 3)), *pairs]
+    right = [1, 1, True, widths, False, np.empty(2 * packed_size), x, x, np.empty((5, 3)), *pairs]
     right += [np.empty(kept), np.empty(work)]
     kernels.draw_forward(*right)
-    for place in range(4, 12):
+    for place in range(5, 13):
         wrong = list(right)
         wrong[place] = np.empty(1)
         with pytest.raises(ValueError, match="bytes given"):
             kernels.draw_forward(*wrong)
     with pytest.raises(ValueError, match="2 coordinates, 3 outputs"):
-        kernels.draw_forward(1, True, (0, 2, 8, 3), *right[3:])
+        kernels.draw_forward(1, 1, True, (0, 2, 8, 3), *right[4:])
 
 
 def test_the_environment_turns_them_off():
@@ -298,7 +301,8 @@ def test_no_array_is_lent_twice(monkeypatch):
 
     def watched(name):
         def call(*arguments):
-            free = [array for kept in workspace._pool._free.values() for array in kept]
+            workspace._pool.idle_bytes  # noqa: B018  # sorts in what came back
+            free = workspace._pool._idle
             arrays = [a for a in arguments if isinstance(a, np.ndarray) and a.size]
             seen.append(name)
             assert not any(np.shares_memory(a, other) for a in arrays for other in free)

@@ -15,6 +15,7 @@ from ehf_sym import ArgumentError
 @pytest.fixture(autouse=True)
 def _two_threads_whatever_the_size(monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     parallel.set_threads(2)
     yield
     parallel.set_threads(None)
@@ -28,16 +29,13 @@ def test_shares_cover_every_row_once(rows, count):
     np.testing.assert_array_equal(np.concatenate(pieces), np.arange(rows))
 
 
-def test_number_of_shares_follows_threads_rows_and_work(monkeypatch):
+def test_number_of_shares_follows_rows_and_work(monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1000)
-    parallel.set_threads(4)
-    count = parallel.kernel_threads
-    assert [count(10, work, 8) for work in (0, 199, 200, 1e9)] == [1, 1, 2, 4]
-    assert [count(10, work, 4) for work in (399, 400)] == [1, 2]
-    assert count(3, 1e9, 8) == 3
-    assert [count(10, work, 8) for work in (300, 449, 450)] == [2, 2, 3]
-    parallel.set_threads(1000)
-    assert count(10**6, 1e9, 8) == parallel._MOST_KERNEL_THREADS
+    count = parallel.share_count
+    assert [count(100, work, 8) for work in (0, 19, 20, 45, 1e9)] == [1, 1, 2, 3, 10]
+    assert [count(100, work, 4) for work in (39, 40)] == [1, 2]
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 16)
+    assert [count(rows, 1e9, 8) for rows in (0, 1, 63, 64, 144, 10**6)] == [1, 1, 1, 2, 3, 16]
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2"])
@@ -62,13 +60,13 @@ def test_all_shares_reach_the_gradient():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_results_repeat_bit_for_bit_and_do_not_depend_on_threads(count):
+def test_results_do_not_depend_on_threads_to_the_last_bit(count):
     one = gradients(energy_gradient, 401)
     parallel.set_threads(count)
     first, second = gradients(energy_gradient, 401), gradients(energy_gradient, 401)
     for left, right, single in zip(first, second, one, strict=True):
         np.testing.assert_array_equal(left, right)
-        np.testing.assert_allclose(left, single, rtol=1e-12, atol=1e-13)
+        np.testing.assert_array_equal(left, single)
 
 
 def test_blas_is_limited_inside_the_block_only():

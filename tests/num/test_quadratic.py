@@ -101,6 +101,7 @@ def test_chains_against_formulas_on_the_tape(
     dtype, name, hamiltonians, rows, probes, reversible, threads, monkeypatch
 ):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     parallel.set_threads(threads)
     both, weights = parts(name, hamiltonians, dtype)
     dim, rng = FUNCTIONS[name][0], np.random.default_rng(2)
@@ -251,20 +252,20 @@ def test_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match="packed"):
         kernels.energy_fill(True, widths, (*weights, forms, slopes), packed[:-1])
     x = np.zeros((5, 3))
-    right = [1, True, widths, False, packed, x, np.empty((5, 3)), np.empty(kept), np.empty(work)]
+    right = [1, 1, True, widths, False, packed, x, np.empty((5, 3)), np.empty(kept), np.empty(work)]
     kernels.energy_forward(*right)
-    for place in (5, 7, 8):
+    for place in (6, 8, 9):
         wrong = list(right)
         wrong[place] = np.empty(right[place].size - 1)
         with pytest.raises(ValueError, match="bytes given"):
             kernels.energy_forward(*wrong)
     both, states = np.empty(2 * packed_size), np.zeros((5, 6))
-    chain = [1, True, widths, widths, 2, 1, 0.1, False, both, states, np.empty((0, 6))]
+    chain = [1, 1, True, widths, widths, 2, 1, 0.1, False, both, states, np.empty((0, 6))]
     chain += [np.empty((0, 6)), np.empty(kept), np.empty(work)]
     kernels.chain_forward(*chain)
     with pytest.raises(ValueError, match="widths: K is of 3 coordinates, U of 2"):
-        kernels.chain_forward(1, True, widths, (0, 2, 8), *chain[4:])
-    for place in (8, 9, 12, 13):
+        kernels.chain_forward(1, 1, True, widths, (0, 2, 8), *chain[5:])
+    for place in (9, 10, 13, 14):
         wrong = list(chain)
         wrong[place] = np.empty(chain[place].size - 1)
         with pytest.raises(ValueError, match="bytes given"):

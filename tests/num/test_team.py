@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import threading
 import time
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,10 +24,18 @@ DIM = 3
 @pytest.fixture(autouse=True)
 def _many_threads(monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
     native.set_native(True)
     yield
     native.set_native(None)
     parallel.set_threads(None)
+
+
+@contextmanager
+def one_share():
+    before, parallel.MOST_SHARES = parallel.MOST_SHARES, 1
+    yield
+    parallel.MOST_SHARES = before
 
 
 def chain_there_and_back(threads, rows=50, probes=31, keep=True, seed=0, width=20):
@@ -82,7 +92,7 @@ def _several_at_once():
 
 
 def _in_child(function):
-    parallel.LEAST_KERNEL_WORK = 1.0
+    parallel.LEAST_KERNEL_WORK, parallel.LEAST_ROWS = 1.0, 1
     native.set_native(True)
     function()
 
@@ -99,35 +109,56 @@ def test_threads_that_sleep_wake_and_calls_at_once_have_the_bits_of_one(function
     assert exitcode == 0
 
 
-@pytest.mark.parametrize("threads", [2, 3, 7, 64, 1000])
+def assert_same_sums(function, *arguments):
+    """On any number of threads the same bits, and one share's up to rounding."""
+    alone = function(1, *arguments)
+    for threads in (2, 3, 7, 64, 1000):
+        assert_equal(function(threads, *arguments), alone)
+    with one_share():
+        whole = function(1, *arguments)
+    for left, right in zip(alone, whole, strict=True):
+        scale = np.abs(right).max(initial=0)
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-11 * scale)
+
+
 @pytest.mark.parametrize("keep", [True, False])
-def test_chain_of_any_number_of_threads(threads, keep):
-    alone, shared = (chain_there_and_back(n, keep=keep) for n in (1, threads))
-    for left, right in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12 * np.abs(left).max())
-    assert_equal(shared, chain_there_and_back(threads, keep=keep))
+def test_chain_of_any_number_of_threads(keep):
+    assert_same_sums(chain_there_and_back, 50, 31, keep)
 
 
 def test_shares_that_take_long_do_not_meet():
     """So long that threads are at work at the same time, on a busy machine too."""
-    alone, shared = (chain_there_and_back(n, rows=3000, width=150) for n in (1, 3))
-    for left, right in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(left, right, rtol=0, atol=1e-11 * np.abs(left).max())
+    assert_same_sums(partial(chain_there_and_back, width=150), 3000)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 50])
-@pytest.mark.parametrize("threads", [2, 5])
-def test_relu_networks(threads, rows):
-    alone, shared = (relu_there_and_back(n, rows) for n in (1, threads))
-    for left, right in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+def test_relu_networks(rows):
+    assert_same_sums(relu_there_and_back, rows)
 
 
 @pytest.mark.parametrize(("rows", "probes"), [(1, 40), (40, 1), (2, 0), (0, 40)])
 def test_shares_without_rows_or_without_probes(rows, probes):
-    alone, shared = (chain_there_and_back(n, rows, probes) for n in (1, 8))
-    for left, right in zip(alone, shared, strict=True):
-        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+    assert_same_sums(chain_there_and_back, rows, probes)
+
+
+def _on_one_core():
+    """Two threads and one core: a call waits for whoever is not running."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    end = time.monotonic() + 40
+    while not native.kernels.team_rests():
+        chain_there_and_back(2, rows=3000, width=150)
+        assert time.monotonic() < end
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no cores to be kept to here")
+def test_a_team_without_cores_of_its_own_is_left_asleep():
+    context = multiprocessing.get_context("spawn")
+    child = context.Process(target=_in_child, args=(_on_one_core,), daemon=True)
+    child.start()
+    child.join(60)
+    exitcode = child.exitcode
+    child.kill()
+    assert exitcode == 0
 
 
 def _send(pipe, threads):
@@ -148,8 +179,3 @@ def test_a_forked_process_starts_threads_of_its_own():
     assert_equal(ours.recv(), wanted)
     child.join(60)
     assert child.exitcode == 0
-
-
-def test_there_are_as_many_threads_as_the_kernels_take():
-    parallel.set_threads(1000)
-    assert parallel.kernel_threads(10**6, 1e9, 8) == native.kernels.MAX_THREADS

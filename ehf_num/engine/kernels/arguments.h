@@ -70,8 +70,11 @@ static long rows_of(const buffers *held, const char *name, size_t real, long wid
 
 static long tiles(long rows, long tile) { return (rows + tile - 1) / tile; }
 
-static int wrong_threads(long threads) {
-    if (threads >= 1 && threads <= MAX_THREADS) return 0;
-    PyErr_Format(PyExc_ValueError, "threads: %ld given, 1 to %d are possible", threads, MAX_THREADS);
+static int wrong_shares(const call *run) {
+    const long fewest = run->shares < run->workers ? run->shares : run->workers;
+    const long most = run->shares < run->workers ? run->workers : run->shares;
+    if (fewest >= 1 && most <= MAX_THREADS) return 0;
+    PyErr_Format(PyExc_ValueError, "%ld shares, %ld threads given, 1 to %d are possible",
+                 run->shares, run->workers, MAX_THREADS);
     return 1;
 }

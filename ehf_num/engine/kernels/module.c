@@ -30,7 +30,9 @@ typedef struct {
     const void *packed;
     void *states, *probes, *fields, *kept, *work, *state_bars, *probe_bars, *bars, *weight_bars;
     void *scales, *slopes; /* of a draw, whose noise are the probes */
-    long share, shares, bars_size; /* which of how many, and the numbers in the bars of each */
+    long share, shares, workers; /* which of how many, and how many threads do them */
+    long bars_size;              /* numbers in the bars of a share */
+    size_t work_bytes;           /* of a thread */
 } call;
 
 typedef struct {
@@ -141,7 +143,7 @@ static PyObject *fill(PyObject *args, int relu) {
 static PyObject *energy_fill(PyObject *self, PyObject *args) { return fill(args, 0); }
 static PyObject *relu_fill(PyObject *self, PyObject *args) { return fill(args, 1); }
 
-/* (threads, is_double, widths of K, widths of U, networks, steps, dt, keep, packed, states, probes,
+/* (shares, threads, is_double, widths of K, widths of U, networks, steps, dt, keep, packed, states, probes,
    fields, kept, work), and for the pullback (…, state_bars, probe_bars, bars, weight_bars). */
 static PyObject *run_chain(PyObject *args, int backward) {
     int is_double;
@@ -149,11 +151,11 @@ static PyObject *run_chain(PyObject *args, int backward) {
     PyObject *widths[2], *packed, *states, *probes, *fields, *kept, *work;
     PyObject *state_bars = 0, *probe_bars = 0, *bars = 0, *weight_bars = 0;
     call run = {.keep = 0};
-    if (!PyArg_ParseTuple(args, backward ? "lpO!O!lldpOOOOOOOOOO" : "lpO!O!lldpOOOOOO",
-                          &run.shares, &is_double, &PyTuple_Type, widths, &PyTuple_Type, widths + 1,
+    if (!PyArg_ParseTuple(args, backward ? "llpO!O!lldpOOOOOOOOOO" : "llpO!O!lldpOOOOOO",
+                          &run.shares, &run.workers, &is_double, &PyTuple_Type, widths, &PyTuple_Type, widths + 1,
                           &run.networks, &steps, &run.dt, &run.keep, &packed, &states, &probes,
                           &fields, &kept, &work, &state_bars, &probe_bars, &bars, &weight_bars) ||
-        wrong_threads(run.shares) || read_shape(widths[0], 0, run.shapes) || read_shape(widths[1], 0, run.shapes + 1))
+        wrong_shares(&run) || read_shape(widths[0], 0, run.shapes) || read_shape(widths[1], 0, run.shapes + 1))
         return 0;
     if (run.shapes[0].dim != run.shapes[1].dim)
         return PyErr_Format(PyExc_ValueError, "widths: K is of %ld coordinates, U of %ld",
@@ -182,7 +184,7 @@ static PyObject *run_chain(PyObject *args, int backward) {
     if (!(run.fields = borrow(&held, fields, "fields", !backward, real, outputs, 1)) ||
         !(run.kept = borrow(&held, kept, "kept", 1, real,
                             one_kept * all_evaluations(&run, of->tile), 0)) ||
-        !(run.work = borrow(&held, work, "work", 1, real, most_work * run.shares, 0)))
+        !(run.work = borrow(&held, work, "work", 1, real, most_work * run.workers, 0)))
         goto end;
     if (backward) {
         const long numbers = weights_of(run.shapes, 0) + weights_of(run.shapes + 1, 0);
@@ -209,19 +211,19 @@ end:
 static PyObject *chain_forward(PyObject *self, PyObject *args) { return run_chain(args, 0); }
 static PyObject *chain_pull_back(PyObject *self, PyObject *args) { return run_chain(args, 1); }
 
-/* (threads, is_double, widths, keep, packed, x, out, kept, work), and for the pullback, in which out
-   is the cotangent, (threads, is_double, widths, packed, out, kept, work, x_bars, bars,
+/* (shares, threads, is_double, widths, keep, packed, x, out, kept, work), and for the pullback, in which out
+   is the cotangent, (shares, threads, is_double, widths, packed, out, kept, work, x_bars, bars,
    weight_bars). */
 static PyObject *run_network(PyObject *args, int backward, int relu) {
     int is_double;
     PyObject *widths, *packed, *x = 0, *out, *kept, *work, *x_bars = 0, *bars = 0, *weight_bars = 0;
     call run = {.keep = 1, .networks = 1};
     if (!(backward
-              ? PyArg_ParseTuple(args, "lpO!OOOOOOO", &run.shares, &is_double, &PyTuple_Type, &widths,
+              ? PyArg_ParseTuple(args, "llpO!OOOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type, &widths,
                                  &packed, &out, &kept, &work, &x_bars, &bars, &weight_bars)
-              : PyArg_ParseTuple(args, "lpO!pOOOOO", &run.shares, &is_double, &PyTuple_Type, &widths,
+              : PyArg_ParseTuple(args, "llpO!pOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type, &widths,
                                  &run.keep, &packed, &x, &out, &kept, &work)) ||
-        wrong_threads(run.shares) || read_shape(widths, relu, run.shapes))
+        wrong_shares(&run) || read_shape(widths, relu, run.shapes))
         return 0;
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
@@ -237,7 +239,7 @@ static PyObject *run_network(PyObject *args, int backward, int relu) {
     if ((run.rows = rows_of(&held, "out", real, out_of)) < 0) goto end;
     const long blocks = all_evaluations(&run, of.tile);
     if (!(run.kept = borrow(&held, kept, "kept", 1, real, of.kept * blocks, 0)) ||
-        !(run.work = borrow(&held, work, "work", 1, real, of.work * run.shares, 0)))
+        !(run.work = borrow(&held, work, "work", 1, real, of.work * run.workers, 0)))
         goto end;
     if (!backward && !(run.states = borrow(&held, x, "x", 0, real, run.rows * into, 1))) goto end;
     if (backward) {
@@ -265,8 +267,8 @@ static PyObject *energy_pull_back(PyObject *self, PyObject *args) { return run_n
 static PyObject *relu_forward(PyObject *self, PyObject *args) { return run_network(args, 0, 1); }
 static PyObject *relu_pull_back(PyObject *self, PyObject *args) { return run_network(args, 1, 1); }
 
-/* (threads, is_double, widths, keep, packed, x, noise, drawn, scales, slopes, kept, work), and for the
-   pullback, in which drawn is its cotangent, (threads, is_double, widths, packed, noise, drawn, scales,
+/* (shares, threads, is_double, widths, keep, packed, x, noise, drawn, scales, slopes, kept, work), and for the
+   pullback, in which drawn is its cotangent, (shares, threads, is_double, widths, packed, noise, drawn, scales,
    slopes, kept, work, bars, weight_bars). */
 static PyObject *run_draw(PyObject *args, int backward) {
     int is_double;
@@ -274,13 +276,13 @@ static PyObject *run_draw(PyObject *args, int backward) {
              *weight_bars = 0;
     call run = {.keep = 1, .networks = 2};
     if (!(backward
-              ? PyArg_ParseTuple(args, "lpO!OOOOOOOOO", &run.shares, &is_double, &PyTuple_Type,
+              ? PyArg_ParseTuple(args, "llpO!OOOOOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type,
                                  &widths, &packed, &noise, &drawn, &scales, &slopes, &kept, &work,
                                  &bars, &weight_bars)
-              : PyArg_ParseTuple(args, "lpO!pOOOOOOOO", &run.shares, &is_double, &PyTuple_Type,
+              : PyArg_ParseTuple(args, "llpO!pOOOOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type,
                                  &widths, &run.keep, &packed, &x, &noise, &drawn, &scales, &slopes,
                                  &kept, &work)) ||
-        wrong_threads(run.shares) || read_shape(widths, 1, run.shapes))
+        wrong_shares(&run) || read_shape(widths, 1, run.shapes))
         return 0;
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
@@ -303,7 +305,7 @@ static PyObject *run_draw(PyObject *args, int backward) {
         !(run.slopes = borrow(&held, slopes, "slopes", !backward, real, numbers, 1)) ||
         !(run.kept = borrow(&held, kept, "kept", 1, real,
                             of.kept * all_evaluations(&run, of.tile), 0)) ||
-        !(run.work = borrow(&held, work, "work", 1, real, of.work * run.shares, 0)))
+        !(run.work = borrow(&held, work, "work", 1, real, of.work * run.workers, 0)))
         goto end;
     if (!backward && !(run.states = borrow(&held, x, "x", 0, real, numbers, 1))) goto end;
     if (backward && (!(run.bars = borrow(&held, bars, "bars", 1, real, 2 * of.bars * run.shares, 0)) ||
@@ -346,6 +348,10 @@ static PyObject *adam_step(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *team_rests(PyObject *self, PyObject *args) {
+    return PyBool_FromLong(nanoseconds(CLOCK_MONOTONIC) < atomic_load(&company.until));
+}
+
 static PyMethodDef methods[] = {
     {"energy_sizes", energy_sizes, METH_VARARGS, 0},
     {"energy_fill", energy_fill, METH_VARARGS, 0},
@@ -359,6 +365,7 @@ static PyMethodDef methods[] = {
     {"relu_pull_back", relu_pull_back, METH_VARARGS, 0},
     {"draw_forward", draw_forward, METH_VARARGS, 0},
     {"draw_pull_back", draw_pull_back, METH_VARARGS, 0},
+    {"team_rests", team_rests, METH_NOARGS, 0},
     {"adam_step", adam_step, METH_VARARGS, 0},
     {0},
 };

@@ -1,9 +1,9 @@
-/* Rows of a call in shares, one for each thread. */
+/* Rows of a call in shares. How many there are does not depend on who does them. */
 
 /* Numbers that a row, a field, an evaluation that is kept, or a share take in each array. */
 typedef struct { long row, field, kept, work, bars; } strides;
 
-/* Numbers from one share's rows on to the next one's: Python's `parallel.shares` cuts alike. */
+/* Numbers from one share's rows on to the next one's: Python's `parallel.lengths` cuts alike. */
 static long first_of(long rows, long share, long shares) { return rows * share / shares; }
 
 static call rows_of_share(const call *whole, long share) {
@@ -42,7 +42,7 @@ static void run_call(call *whole, strides of, size_t real, long tile, kernel fun
                      kernel write) {
     call parts[MAX_THREADS];
     long row = 0, probe = 0, kept = 0;
-    whole->bars_size = of.bars;
+    whole->bars_size = of.bars, whole->work_bytes = (size_t)of.work * real;
     for (long k = 0; k < whole->shares; k++) {
         call *part = parts + k;
         *part = rows_of_share(whole, k);
@@ -54,12 +54,11 @@ static void run_call(call *whole, strides of, size_t real, long tile, kernel fun
         part->kept = beyond(whole->kept, kept * of.kept, real);
         part->scales = beyond(whole->scales, row * of.row, real);
         part->slopes = beyond(whole->slopes, row * of.row, real);
-        part->work = beyond(whole->work, k * of.work, real);
         part->bars = beyond(whole->bars, k * of.bars, real);
         row += part->rows, probe += part->probe_rows, kept += evaluations(part, tile);
     }
-    run_shares(function, parts, whole->shares);
+    run_shares(function, parts, whole->shares, whole->workers);
     if (!write) return;
     for (long k = 0; k < whole->shares; k++) parts[k] = *whole, parts[k].share = k;
-    run_shares(write, parts, whole->shares);
+    run_shares(write, parts, whole->shares, whole->workers);
 }
