@@ -7,6 +7,7 @@ matplotlib.
 from ehf_num.densities.encoder import Encoder, GaussianEncoder
 from ehf_num.densities.encoder_checks import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.engine.adam import Adam, AdamSettings
+from ehf_num.engine.engine import Engine
 from ehf_num.engine.parallel import set_threads
 from ehf_num.files.archive import ModelFileError
 from ehf_num.files.readers import DataFileError, read_points, write_points
@@ -28,7 +29,7 @@ from ehf_num.targets.datasets import modes_on_circle, rings, shells
 from ehf_num.targets.phase_orbits import phase_orbits
 from ehf_num.training.learning_rate import LearningRateSchedule
 from ehf_num.training.training import TrainingWarning
-from ehf_sym.errors import ActionError, DataWarning
+from ehf_sym.errors import ActionError, DataWarning, EngineWarning
 
 __all__ = [
     "ActionError",
@@ -41,6 +42,8 @@ __all__ = [
     "Encoder",
     "EncoderCheck",
     "EncoderReport",
+    "Engine",
+    "EngineWarning",
     "EquivariantHamiltonianFlow",
     "Euler",
     "GaussianEncoder",

@@ -27,8 +27,10 @@ from sympy.core.facts import InconsistentAssumptions
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.engine.engine import present_engine
 from ehf_num.engine.workspace import Array
 from ehf_num.files.atomic import atomic_write, check_target
+from ehf_num.files.result import DISTRIBUTION, versions
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.plotting.checks import plot_diagnosis
@@ -169,6 +171,14 @@ class _Parser(argparse.ArgumentParser):
         self.exit(_BAD_INPUT, f"{self.prog}: {message}\n")
 
 
+class _Version(argparse.Action):
+    """Print the version and the engine, which are looked up on demand."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"{DISTRIBUTION} {versions()[DISTRIBUTION]}; engine: {present_engine()}")
+        parser.exit()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
@@ -194,6 +204,7 @@ def _plain_warnings() -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="ehf", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print it and what computes")
     commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
     _add_check(commands.add_parser("check", help="prove or refute {g, π} = 0"))
     fit = commands.add_parser("fit", help="learn a density from points", epilog=_FIT_STATUS)

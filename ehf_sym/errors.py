@@ -21,6 +21,10 @@ class DataWarning(UserWarning):
     """Data were taken as they are, and may not be what they seem."""
 
 
+class EngineWarning(UserWarning):
+    """The kernels in C are not there: training takes the reference, which is slower."""
+
+
 class ClosureError(EHFError, ValueError):
     """Generators are not closed under the bracket, or not within the bound on the dimension.
 

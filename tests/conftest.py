@@ -7,11 +7,12 @@ import matplotlib
 import pytest
 from hypothesis import settings
 
-from ehf_num.engine import native
+from ehf_num.engine import engine, native
 
 settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("fixed")
 matplotlib.use("Agg")
+engine._Told.once = True  # of kernels that are missing here; a test of its own asks for it
 
 
 @pytest.fixture(params=["C", "reference"])

@@ -8,6 +8,7 @@ derivative is being taken, the pullback goes through the reference, so every ord
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from ehf_num.engine.networks import energy_gradient_reference, relu_network_refe
 from ehf_num.engine.parallel import threads
 from ehf_num.engine.tape import constant
 from ehf_num.engine.workspace import Array
+from ehf_sym.errors import EngineWarning
 
 Weights = tuple[Array, ...]
 
@@ -58,11 +60,38 @@ class Engine:
 
 
 def present_engine(dtype: str = "float64", reason: str | None = None) -> Engine:
-    """Say what computes in this process; a reason of its own speaks against the kernels in C."""
+    """Say what computes in this process; a reason of its own speaks against the kernels in C.
+
+    Examples
+    --------
+    >>> present_engine("float32", "no kernel knows this energy").name
+    'reference'
+    """
     reason = native.why_not() or reason
     if reason is None:
-        return Engine("C", dtype, threads(), f"kernels for {native.kernels.instructions}")  # type: ignore[union-attr]
+        instructions = native.kernels.instructions  # type: ignore[union-attr]
+        return Engine("C", dtype, threads(), f"kernels compiled for {instructions}")
     return Engine("reference", dtype, 1, f"kernels in C: {reason}")
+
+
+class _Told:
+    once = False
+
+
+def tell_of_missing_kernels() -> None:
+    """Warn once a process where the kernels in C could not be compiled or loaded.
+
+    Not where they were turned off on purpose, by ``EHF_NATIVE=0``.
+    """
+    if native.kernels is not None or native.turned_off() or _Told.once:
+        return
+    _Told.once = True
+    warnings.warn(
+        f"training takes the reference engine, which is slower: {native.why_not()}; install a C "
+        "compiler and then the package again (docs/engine.md), or set EHF_NATIVE=0",
+        EngineWarning,
+        stacklevel=3,
+    )
 
 
 class Kernel(Protocol):
@@ -168,6 +197,7 @@ def energy_gradient(x: Any, *weights: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ehf_num.engine.engine.networks import init_energy
     >>> weights = init_energy([2, 8, 8, 1], np.random.default_rng(0), "float64")
     >>> energy_gradient(np.zeros((5, 2)), *weights).shape
@@ -181,6 +211,7 @@ def relu_network(x: Any, *weights: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ehf_num.engine.engine.networks import init_relu
     >>> weights = init_relu([2, 8, 8, 3], np.random.default_rng(0), "float64")
     >>> relu_network(np.zeros((5, 2)), *weights).shape

@@ -28,7 +28,7 @@ try:
     from ehf_num import _native as _compiled
 except ImportError as error:
     _compiled = None  # type: ignore[assignment]
-    _MISSING = f"they were not compiled when the package was installed, or do not load: {error}"
+    _MISSING = f"not compiled when the package was installed, or not loaded ({error})"
 
 kernels: ModuleType | None = _compiled
 
@@ -56,11 +56,16 @@ def set_native(enabled: bool | None) -> None:
     _State.enabled = _ENABLED if enabled is None else enabled
 
 
+def turned_off() -> bool:
+    """Whether the kernels in C are not wanted, whether they are there or not."""
+    return not _State.enabled
+
+
 def why_not() -> str | None:
     """Say why no kernel in C runs in this process; None: they run."""
-    if kernels is None:
-        return _MISSING
-    return None if _State.enabled else "they are turned off"
+    if turned_off():
+        return "they are turned off"
+    return _MISSING if kernels is None else None
 
 
 def takes(arrays: Sequence[Array], networks: int = 1, features: Sequence[Quadratics] = ()) -> bool:

@@ -11,8 +11,12 @@ import sympy as sp
 from ehf_num.densities.coupling import CouplingEncoder
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.engine import arguments as checks
+from ehf_num.engine.engine import Engine, present_engine
+from ehf_num.engine.native import takes
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
 from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.inference import likelihood
 from ehf_num.inference.estimate import LikelihoodEstimate
@@ -62,6 +66,25 @@ class FlowDensity:
     def base_parameters(self) -> dict[sp.Symbol, float]:
         """The base's parameters as learned, those included that the symmetry determines."""
         return self._objective.base.parameters(self._objective.layout.base_weights(self.weights))
+
+    @property
+    def engine(self) -> Engine:
+        """What computes, the kernels in C or the reference, and why it is that.
+
+        Examples
+        --------
+        >>> import ehf_sym as es, ehf_num as en
+        >>> base = es.StandardNormal(es.PhaseSpace(2))
+        >>> flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(8,) * 9, rng=0)
+        >>> flow.engine.name, flow.engine.why
+        ('reference', 'kernels in C: ...')
+        """
+        reason, (hamiltonian, *_) = None, self.flow.hamiltonians
+        if not isinstance(hamiltonian, NetworkHamiltonian | FeatureHamiltonian):
+            reason = "they do not know these energies"
+        elif not takes(hamiltonian.kinetic_weights):
+            reason = "networks of so many layers or of this dtype are not theirs"
+        return present_engine(self.settings.dtype, reason)
 
     @property
     def objective(self) -> Objective:

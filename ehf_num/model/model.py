@@ -17,6 +17,7 @@ from ehf_num.densities.encoder import Encoder
 from ehf_num.densities.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.engine import arguments as checks
 from ehf_num.engine.adam import AdamSettings
+from ehf_num.engine.engine import tell_of_missing_kernels
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import SavedModel, write_model
 from ehf_num.files.checkpoint import Checkpoint
@@ -273,10 +274,13 @@ class EquivariantHamiltonianFlow(FlowDensity):
         DataWarning
             Before training, if points lie far from where the base has its mass, or some of them far
             from all others.
+        EngineWarning
+            Once a process, if the kernels in C could not be compiled.
         TrainingWarning
             If training turned non-finite or was interrupted (Ctrl-C ends it after the iteration, a
             second one at once): the last good weights are kept, with patience the best.
         """
+        tell_of_missing_kernels()
         if patience is not None and validation is None:
             raise ArgumentError("patience was given without validation= to watch")
         settings = TrainingSettings(

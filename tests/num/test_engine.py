@@ -12,7 +12,8 @@ from models import CASES, make
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.engine import native, parallel
+from ehf_num import cli
+from ehf_num.engine import engine, native, parallel
 from ehf_num.training.bounds import Bound, log_mean_exp
 from ehf_num.training.minibatches import Minibatch
 
@@ -213,3 +214,46 @@ def test_the_reversal_error_is_reported(each_engine):
 def test_log_mean_exp_does_not_overflow():
     table = np.array([[1000.0, 1000.0], [-1000.0, -1000.0]])
     np.testing.assert_allclose(log_mean_exp(table), [1000, -1000], rtol=1e-15)
+
+
+def test_a_model_says_what_computes():
+    flow = make("so2", dtype="float32")
+    native.set_native(True)
+    parallel.set_threads(3)
+    assert flow.engine == en.Engine("C", "float32", 3, flow.engine.why)
+    assert native.kernels.instructions in flow.engine.why
+    assert str(flow.engine).startswith("C, float32, 3 threads (kernels compiled for ")
+    native.set_native(False)
+    assert (flow.engine.name, flow.engine.threads) == ("reference", 1)
+    assert "turned off" in flow.engine.why
+
+
+def test_networks_that_the_kernels_do_not_take_are_told():
+    native.set_native(True)
+    flow = make("so2", hidden=(3,) * (native.kernels.MAX_LAYERS + 1))
+    assert flow.engine.name == "reference"
+    assert "layers" in flow.engine.why
+
+
+def test_the_command_says_what_computes(capsys):
+    native.set_native(True)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "equivariant-hamiltonian-flows" in printed
+    assert "engine: C, float64" in printed
+
+
+def test_missing_kernels_are_told_once_and_not_where_they_are_turned_off(monkeypatch):
+    flow, x = make("so2"), en.rings().sample(40, rng=0)
+    monkeypatch.setattr(native, "kernels", None)
+    monkeypatch.setattr(native, "_MISSING", "not compiled", raising=False)
+    monkeypatch.setattr(engine._Told, "once", False)
+    native.set_native(False)  # as EHF_NATIVE=0 does
+    flow.fit(x, iterations=2, progress=False)
+    native.set_native(True)
+    with pytest.warns(en.EngineWarning, match="reference engine.*not compiled"):
+        flow.fit(x, iterations=2, progress=False)
+    assert flow.engine.name == "reference"
+    flow.fit(x, iterations=2, progress=False)

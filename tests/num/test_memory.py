@@ -9,7 +9,7 @@ import pytest
 from models import make
 
 import ehf_num as en
-from ehf_num.engine import native, workspace
+from ehf_num.engine import native, parallel, workspace
 from ehf_num.engine.networks import init_energy, kept_numbers
 from ehf_num.engine.tape import make_vjp
 from ehf_num.hamiltonian.flow import HamiltonianFlow
@@ -64,7 +64,8 @@ def test_a_thousand_steps_train_in_the_memory_of_ten(each_engine):
 
 
 @in_c
-def test_what_is_kept_is_counted():
+def test_what_is_kept_is_counted(monkeypatch):
+    monkeypatch.setattr(parallel, "MOST_SHARES", 1)  # each share ends in a tile of its own
     weights = one_pass(20, False, hamiltonians=2)
     counted = Chain(20, 0.1, 2, False).kept_bytes(weights, ROWS, ROWS)
     found = peak(lambda: one_pass(20, False, hamiltonians=2))
