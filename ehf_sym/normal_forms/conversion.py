@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from fractions import Fraction
 from functools import reduce
+from itertools import permutations
 from typing import Any
 
 import sympy as sp
@@ -254,7 +255,31 @@ class Conversion:
 
 
 def _of_same_sign(formula: sp.Expr) -> sp.Expr:
-    """Take arguments of odd increasing functions for the functions, also in products."""
+    """Take arguments of odd increasing functions for the functions, also in products.
+
+    So u - v for f(u) - f(v) where f increases, and u for exp(u) - 1.
+    """
     if isinstance(formula, sp.Mul):
         return sp.Mul(*map(_of_same_sign, formula.args))
-    return _of_same_sign(formula.args[0]) if formula.func in _ODD_INCREASING else formula
+    if formula.func in _ODD_INCREASING or _is_odd_power(formula):
+        return _of_same_sign(formula.args[0])
+    if isinstance(formula, sp.log):
+        return _of_same_sign(formula.args[0] - 1)
+    if isinstance(formula, sp.Add) and len(formula.args) == 2:
+        for above, below in permutations(formula.args):
+            if below is sp.S.NegativeOne and isinstance(above, sp.exp):
+                return _of_same_sign(above.args[0])
+            if _increase_alike(above, -below):
+                return _of_same_sign(above.args[0] - (-below).args[0])
+    return formula
+
+
+def _is_odd_power(formula: sp.Expr) -> bool:
+    return bool(isinstance(formula, sp.Pow) and formula.exp.is_odd and formula.exp > 0)
+
+
+def _increase_alike(f: sp.Expr, g: sp.Expr) -> bool:
+    """Tell whether two formulas are the same increasing function of their first arguments."""
+    if f.func != g.func or f.args[1:] != g.args[1:]:
+        return False
+    return f.func in {*_ODD_INCREASING, sp.exp, sp.log} or _is_odd_power(f)

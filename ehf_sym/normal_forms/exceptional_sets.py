@@ -81,17 +81,21 @@ def restricted(formula: sp.Expr, place: Place) -> sp.Expr | None:
     Raises
     ------
     NotParametrizedError
-        It is not seen whether the result is real, or a symbol is bound in the formula.
+        It is not seen where the result is real, or a symbol is bound in the formula.
     """
     if formula.has(*_SCOPES):
         raise NotParametrizedError
-    result = formula.xreplace(dict(place))
-    if result.has(*_UNDEFINED) or (result.is_number and result.has(sp.I)):
+    return real(formula.xreplace(dict(place)))
+
+
+def real(formula: sp.Expr) -> sp.Expr | None:
+    """Return a formula that may be real; None where what SymPy made of it is defined nowhere."""
+    if formula.has(*_UNDEFINED) or (formula.is_number and formula.has(sp.I)):
         return None
-    if result.has(sp.I):
+    if formula.has(sp.I):
         # The root of -x**2 is real where x is 0.
         raise NotParametrizedError
-    return result
+    return formula
 
 
 def _places(parts: Sequence[sp.Expr], place: Place, depth: int) -> Iterator[Place]:

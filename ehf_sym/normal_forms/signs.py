@@ -9,10 +9,9 @@ Signs of what is made of kernels: assumed, or proved from the kernels' own signs
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import combinations
 from math import lcm
 from typing import Any
 
@@ -31,8 +30,9 @@ from ehf_sym.normal_forms.kernels import (
     is_generator,
     used_generators,
 )
-from ehf_sym.normal_forms.relations import is_constant, solved
+from ehf_sym.normal_forms.relations import is_constant
 from ehf_sym.normal_forms.roots import conjugate_parts
+from ehf_sym.zero.inequalities import Inequality, contradict
 
 _MAX_ROOT_DEGREE = 30
 
@@ -390,23 +390,17 @@ class ProvedSigns:
                 return Sign(value, strict=False)
             if meaning in self._facts.signs:
                 return self._facts.signs[meaning]
-        for size in (1, 2):
-            for given in combinations(self._given, size):
-                for value in (1, -1):
-                    sign = self._of_sum(value * f, given)
-                    if sign is not None:
-                        return Sign(value, sign.strict)
-        return None
+        return self._of_sum(f) if self._given else None
 
-    def _of_sum(self, f: Poly, given: Sequence[tuple[Poly, Sign]]) -> Sign | None:
-        """Write f as a sum, with positive weights, of 1 and of parts that are not negative."""
-        weights = solved([self._field.ring.one, *(poly for poly, _ in given)], f)
-        if weights is None or min(weights) < 0:
-            return None
-        strict = weights[0] > 0 or any(
-            weight and sign.strict for weight, (_, sign) in zip(weights[1:], given, strict=True)
-        )
-        return Sign(1, strict)
+    def _of_sum(self, f: Poly) -> Sign | None:
+        """Contradict the opposite sign by signs that are taken for granted."""
+        one = self._field.ring.zero_monom
+        given: list[Inequality] = [(part, sign.strict) for part, sign in self._given]
+        for value in (1, -1):
+            for strict in (True, False):
+                if contradict([*given, (-value * f, not strict)], one):
+                    return Sign(value, strict)
+        return None
 
     def _of_constant(self, f: Poly) -> Sign | None:
         """Compare a number with 0, by its digits."""

@@ -12,20 +12,27 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import product
 from math import lcm, prod
 
 import sympy as sp
-from sympy.calculus.accumulationbounds import AccumulationBounds
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.clock import check_time
 from ehf_sym.enclosures.enclosure import ANGULAR, is_integer_valued
-from ehf_sym.normal_forms.exceptional_sets import NotParametrizedError, Place, restricted
-from ehf_sym.normal_forms.normal_form import NormalForm, normal_form
+from ehf_sym.normal_forms.exceptional_sets import (
+    NotParametrizedError,
+    Place,
+    real,
+    restricted,
+    zero_set,
+)
+from ehf_sym.normal_forms.normal_form import NormalForm, normal_form, sign_factors
 from ehf_sym.normal_forms.signs import Bounds, Facts, Sign, sign_between
+from ehf_sym.zero.inequalities import Inequality, contradict
 
 _MAX_TERMS = 40
 _MAX_DEGREE = 12
@@ -76,7 +83,7 @@ def cells(formula: sp.Expr, limit: int) -> list[Cell] | None:
             found.append(cell)
             if len(found) > limit:
                 return None
-    except (_NotPolynomialError, BasePolynomialError):
+    except (_NotPolynomialError, NotParametrizedError, BasePolynomialError):
         return None
     return found
 
@@ -119,19 +126,38 @@ class _Choices:
         interval = (root, high) if above else (low, root)
         return _Choices({**self.bounds, x: interval}, self.values, self.signs)
 
+    def allows(self, f: sp.Poly, sign: int) -> bool:
+        """Tell whether a sign is not seen to contradict the choices."""
+        return not contradict([*self._inequalities(), *_rows(f.as_expr(), sign)], sp.S.One)
+
+    def _inequalities(self) -> Iterator[Inequality]:
+        """All that is chosen, and what symbols are assumed to be."""
+        for f, sign in self.signs.items():
+            yield from _rows(f, sign)
+        for x, value in self.values.items():
+            yield from _rows(x - value, 0)
+        for x, (low, high) in self.bounds.items():
+            for end, sign in ((low, 1), (high, -1)):
+                if end is not None and x not in self.values:
+                    yield from _rows(x - end, sign)
+
     def facts(self) -> Facts:
         """Return what the choices say off zeros."""
         signs = {f: Sign(sign, strict=True) for f, sign in self.signs.items() if sign}
         bounds = {x: interval for x, interval in self.bounds.items() if x not in self.values}
         return Facts(signs, bounds)
 
-    def applied(self, formula: sp.Expr) -> sp.Expr:
-        """Put numbers for symbols, and solve f = 0 where f is linear in a symbol."""
-        formula = formula.xreplace(dict(self.values))
-        for f, sign in self.signs.items():
-            if sign == 0 and (solution := _linear_solution(f, formula)) is not None:
-                formula = formula.xreplace(solution)
-        return formula
+    def applied(self, formula: sp.Expr) -> Iterator[sp.Expr]:
+        """Put numbers for symbols, and formulas where equations are solved by them."""
+        equations = [f.xreplace(dict(self.values)) for f, sign in self.signs.items() if not sign]
+        try:
+            places = zero_set(equations)
+        except NotParametrizedError:
+            places = [{}]
+        for place in places:
+            part = real(formula.xreplace(dict(self.values)).xreplace(dict(place)))
+            if part is not None:
+                yield part
 
 
 def _split(formula: sp.Expr, choices: _Choices) -> Iterator[Cell]:
@@ -144,7 +170,8 @@ def _split(formula: sp.Expr, choices: _Choices) -> Iterator[Cell]:
             branch, missing = _branch(cases, choices)
             if missing is not None:
                 for sign in (1, -1, 0):
-                    yield from _split(formula, choices.having(missing, sign))
+                    if choices.allows(missing, sign):
+                        yield from _split(formula, choices.having(missing, sign))
                 return
             if branch is None:
                 return
@@ -152,9 +179,8 @@ def _split(formula: sp.Expr, choices: _Choices) -> Iterator[Cell]:
         if not resolved:
             break
         formula = formula.xreplace(resolved)
-    formula = choices.applied(formula)
-    if not formula.has(sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I, AccumulationBounds):
-        yield formula, choices.facts()
+    for part in choices.applied(formula):
+        yield part, choices.facts()
 
 
 def _outermost(formula: sp.Basic) -> Iterator[sp.Piecewise]:
@@ -217,19 +243,41 @@ def _sign(difference: sp.Expr, choices: _Choices) -> tuple[int, sp.Poly | None]:
 def _factors(difference: sp.Expr) -> tuple[int, list[tuple[sp.Poly, int]]]:
     """Sign of the content, and irreducible factors in the symbols that they have."""
     symbols = sorted(difference.free_symbols, key=sp.default_sort_key)
-    if not symbols:
-        if not difference.is_Rational:
-            raise _NotPolynomialError
+    if difference.is_Rational:
         return int(sp.sign(difference)), []
     if not difference.is_polynomial(*symbols):
-        raise _NotPolynomialError
+        return _factors_of_same_sign(difference)
     poly = sp.Poly(difference, *symbols)
     if not poly.domain.is_QQ and not poly.domain.is_ZZ:
-        raise _NotPolynomialError
+        return _factors_of_same_sign(difference)
     if poly.total_degree() > _MAX_DEGREE or len(poly.terms()) > _MAX_TERMS:
         raise _NotPolynomialError
     content, factors = poly.factor_list()
     return int(sp.sign(content)), [(_in_own_symbols(f.as_expr()), m) for f, m in factors]
+
+
+def _factors_of_same_sign(difference: sp.Expr) -> tuple[int, list[tuple[sp.Poly, int]]]:
+    """Polynomials whose product has the sign of what is none: of a for 2**a - 1."""
+    found = sign_factors(difference)
+    if found is None:
+        raise _NotPolynomialError
+    return found[0], [(_in_own_symbols(f), m) for f, m in found[1]]
+
+
+def _rows(f: sp.Expr, sign: int) -> Iterator[Inequality]:
+    """Say that a polynomial has a sign, and what is known of its monomials."""
+    terms = sp.expand(f).as_coefficients_dict()
+    form = {monomial: Fraction(int(c.p), int(c.q)) for monomial, c in terms.items()}
+    minus = {monomial: -c for monomial, c in form.items()}
+    if sign >= 0:
+        yield form, sign > 0
+    if sign <= 0:
+        yield minus, sign < 0
+    for monomial in form:
+        if monomial.is_nonnegative:
+            yield {monomial: 1}, bool(monomial.is_positive)
+        elif monomial.is_nonpositive:
+            yield {monomial: -1}, bool(monomial.is_negative)
 
 
 def _in_own_symbols(f: sp.Expr) -> sp.Poly:
@@ -242,15 +290,6 @@ def _assumed(x: sp.Symbol) -> Bounds:
     if x.is_positive:
         return sp.S.Zero, None
     return (None, sp.S.Zero) if x.is_negative else (None, None)
-
-
-def _linear_solution(f: sp.Expr, formula: sp.Expr) -> dict[sp.Symbol, sp.Expr] | None:
-    """Solve f = 0 for a symbol of the formula that f has with a constant factor."""
-    for x in sorted(f.free_symbols & formula.free_symbols, key=sp.default_sort_key):
-        poly = sp.Poly(f, x)
-        if poly.degree() == 1 and poly.LC().is_Rational:
-            return {x: -poly.coeff_monomial(1) / poly.LC()}
-    return None
 
 
 _MAX_DEPTH = 4

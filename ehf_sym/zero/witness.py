@@ -4,7 +4,8 @@ Rational points where the parts of a formula are real, however thin that domain 
 
 Roots, logarithms and inverse functions are real where certain parts are not negative. Along a
 line that is parallel to an axis, polynomial parts change signs at their roots only: between two
-neighbouring roots one point stands for all. Conditions of ``Piecewise`` cut the line as well.
+neighbouring roots one point stands for all. Conditions of ``Piecewise`` cut the line as well; where
+they are equations, the roots themselves matter.
 
 Rational points at which a formula is provably not zero.
 """
@@ -114,6 +115,10 @@ def _on_line(
     conditions = [poly for part in required if (poly := _polynomial(part, fixed, x)) is not None]
     cuts = [poly for part in others if (poly := _polynomial(part, fixed, x)) is not None]
     roots = sorted({end for poly in (*conditions, *cuts) for end in _roots(poly)})
+    on_curves = [root for root in roots if any(poly.eval(root) == 0 for poly in cuts)]
+    yield from (
+        {**fixed, x: root} for root in on_curves if all(p.eval(root) >= 0 for p in conditions)
+    )
     most = -1
     for number in _between(roots):
         satisfied = sum(bool(poly.eval(number) >= 0) for poly in conditions)
