@@ -19,6 +19,7 @@ import sympy as sp
 
 from ehf_sym.clock import interruptible
 from ehf_sym.enclosures.root_bounds import algebraic_sign
+from ehf_sym.normal_forms.inequalities import Inequality, contradict
 from ehf_sym.normal_forms.kernels import (
     UNIT,
     Element,
@@ -32,7 +33,6 @@ from ehf_sym.normal_forms.kernels import (
 )
 from ehf_sym.normal_forms.relations import is_constant
 from ehf_sym.normal_forms.roots import conjugate_parts
-from ehf_sym.zero.inequalities import Inequality, contradict
 
 _MAX_ROOT_DEGREE = 30
 

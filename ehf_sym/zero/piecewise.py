@@ -30,9 +30,9 @@ from ehf_sym.normal_forms.exceptional_sets import (
     restricted,
     zero_set,
 )
+from ehf_sym.normal_forms.inequalities import Inequality, contradict
 from ehf_sym.normal_forms.normal_form import NormalForm, normal_form, sign_factors
 from ehf_sym.normal_forms.signs import Bounds, Facts, Sign, sign_between
-from ehf_sym.zero.inequalities import Inequality, contradict
 
 _MAX_TERMS = 40
 _MAX_DEGREE = 12

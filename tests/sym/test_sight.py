@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ehf_sym import clock, is_zero
 from ehf_sym.enclosures.enclosure import enclose
+from ehf_sym.normal_forms.inequalities import contradict
 from ehf_sym.normal_forms.normal_form import sign_factors
-from ehf_sym.zero.inequalities import contradict
 
 x, y, z = sp.symbols("x y z", real=True)
 a, b = sp.symbols("a b", positive=True)
