@@ -13,6 +13,7 @@ every command: 3 bad input.
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
 import warnings
@@ -153,6 +154,8 @@ def _draw(diagnosis: Diagnosis, path: Path) -> None:
 _NAMED_BASES = ("normal", "soft-uniform")
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
+_FORMULA_OPTIONS = ("--generator", "--base")
+_MINUS = re.compile(r"-(?!-|h$)")
 _ENDED_EARLY = 4
 _FIT_STATUS = (
     "exit status: 0 training came to its end; 3 bad input, nothing written; 4 training was "
@@ -163,8 +166,25 @@ _AUGMENT: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 _ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
 
 
+def _takes_formula(word: str) -> bool:
+    """Tell whether a word is an option, perhaps shortened, that a formula follows."""
+    return len(word) > 2 and any(option.startswith(word) for option in _FORMULA_OPTIONS)
+
+
 class _Parser(argparse.ArgumentParser):
-    """argparse ends with status 2, which here means undecided."""
+    """argparse, but for formulas that begin with a minus, and for its exit status.
+
+    It ends with status 2, which here means undecided, and would take "-q1" for an option.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        joined: list[str] = []
+        for word in sys.argv[1:] if args is None else args:
+            if joined and _takes_formula(joined[-1]) and _MINUS.match(word):
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return super().parse_known_args(joined, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

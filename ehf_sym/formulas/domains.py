@@ -21,6 +21,7 @@ from sympy import (
     Ne,
     Piecewise,
     Pow,
+    atan2,
     cos,
     expand,
     false,
@@ -36,7 +37,7 @@ Requirement = tuple[str, Expr]
 """How a part compares with 0, by one of > >= !=, and the part."""
 
 _COMPARISONS = {">": Gt, ">=": Ge, "!=": Ne}
-_REQUIRED: dict[str, Callable[[Expr], tuple[Requirement, ...]]] = {
+_REQUIRED: dict[str, Callable[..., tuple[Requirement, ...]]] = {
     "log": lambda u: ((">", u),),
     "ln": lambda u: ((">", u),),
     "sqrt": lambda u: ((">=", u),),
@@ -56,8 +57,9 @@ _REQUIRED: dict[str, Callable[[Expr], tuple[Requirement, ...]]] = {
     "csch": lambda u: (("!=", u),),
     "acsch": lambda u: (("!=", u),),
     "acot": lambda u: (("!=", u),),
+    "atan2": lambda v, u: ((">", u**2 + v**2),),
 }
-_JUMPS = (Piecewise, sign, Heaviside)
+_JUMPS = (Piecewise, sign, Heaviside, atan2)
 
 
 def required_by_call(name: str, arguments: Sequence[Expr]) -> tuple[Requirement, ...]:

@@ -21,11 +21,16 @@ def parse(text: str, space: PhaseSpace) -> Expr:
     """Read a formula from text, without executing any of it.
 
     The grammar: integers and decimals (exact: ``0.1`` is 1/10), the coordinates and parameters of
-    the space, ``pi`` and ``E``, ``+ - * / ** ^``, parentheses, and calls of exp, log, sqrt, sin,
-    cos, tan, sec, csc, cot, asin, acos, atan, sinh, cosh, tanh, sech, csch, coth, asinh, acosh,
-    atanh, Abs, abs, sign, erf, sigmoid, softplus, Max, Min. Cases are written
-    ``Piecewise((q1, q1 > 0), (0, True))``; conditions compare with ``< <= > >= == !=`` and are
-    joined by ``&`` and ``|``.
+    the space, ``pi`` and ``E``, ``+ - * / ** ^``, parentheses, and calls of exp, log or ln, sqrt,
+    sin, cos, tan, sec, csc, cot, asin, acos, atan, atan2(y, x), sinh, cosh, tanh, sech, csch, coth,
+    asinh, acosh, atanh, Abs or abs, sign, Heaviside, erf, erfc, sigmoid, softplus, Max or max, Min
+    or min. Cases are written ``Piecewise((q1, q1 > 0), (0, True))``; conditions compare with
+    ``< <= > >= == !=`` and are joined by ``&`` and ``|``.
+
+    What is written decides where the formula has a value. SymPy evaluates exp(log(q1)) to q1, which
+    is defined for q1 <= 0 as well; the condition that is lost so is kept as a ``Piecewise`` of a
+    single case. Not kept are boundaries and zeros of polynomials where the formula is continuous:
+    q1*p1/q1 is p1.
 
     Parameters
     ----------
@@ -54,6 +59,8 @@ def parse(text: str, space: PhaseSpace) -> Expr:
     -p1*q2 + p2*q1
     >>> parse("0.1*q1^2", space)
     q1**2/10
+    >>> parse("exp(log(q1)) - abs(q1)", space)
+    Piecewise((q1 - Abs(q1), q1 > 0))
     >>> parse("q1 + x", space)
     Traceback (most recent call last):
     ...

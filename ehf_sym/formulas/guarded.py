@@ -24,6 +24,7 @@ from sympy import (
     Function,
     Ge,
     Gt,
+    Heaviside,
     I,
     Le,
     Lt,
@@ -41,6 +42,7 @@ from sympy import (
     asin,
     asinh,
     atan,
+    atan2,
     atanh,
     cos,
     cosh,
@@ -49,6 +51,7 @@ from sympy import (
     csc,
     csch,
     erf,
+    erfc,
     exp,
     log,
     nan,
@@ -75,7 +78,7 @@ _MAX_CONSTANT_EXPONENT = 5000
 _NO_NUMBERS = (zoo, nan, oo, -oo)
 # SymPy evaluates the argument of an exponential twice, so what is nested costs 2**depth.
 _MAX_CONSTANT_DEPTH = 8
-CASES = (Abs, sign, Max, Min, Piecewise)
+CASES = (Abs, sign, Heaviside, Max, Min, Piecewise)
 _MAX_CASES_DEPTH = 20
 
 
@@ -95,7 +98,8 @@ def guard_cases(argument: Expr) -> None:
     """Refuse cases within cases: each doubles what SymPy may ask."""
     if _depth(argument, CASES) >= _MAX_CASES_DEPTH:
         raise RefusedError(
-            f"Abs, sign, Max, Min and Piecewise are nested more than {_MAX_CASES_DEPTH} deep"
+            "Abs, sign, Heaviside, Max, Min and Piecewise are nested more than "
+            f"{_MAX_CASES_DEPTH} deep"
         )
 
 
@@ -212,15 +216,18 @@ def power(base: Expr, exponent: Expr) -> Expr:
 def call(name: str, arguments: Sequence[Expr]) -> Expr:
     """Value of one of `FUNCTIONS`."""
     function, count = FUNCTIONS[name]
-    if count is None and not 1 <= len(arguments) <= _MAX_ARGUMENTS:
-        raise RefusedError(f"{name} takes 1 to {_MAX_ARGUMENTS} arguments, not {len(arguments)}")
-    if count is not None and len(arguments) != count:
-        raise RefusedError(f"{name} takes {count} argument, not {len(arguments)}")
+    counts = count if isinstance(count, range) else range(count, count + 1)
+    if len(arguments) not in counts:
+        least, most = counts[0], counts[-1]
+        wanted = f"{least} to {most}" if least < most else f"{least}"
+        raise RefusedError(
+            f"{name} takes {wanted} argument{'s' * (most > 1)}, not {len(arguments)}"
+        )
     for argument in arguments:
         guard_constant(argument)
         if function in CASES:
             guard_cases(argument)
-    if count is None and sum(_flattened(argument, function) for argument in arguments) > (
+    if function in (Max, Min) and sum(_flattened(argument, function) for argument in arguments) > (
         _MAX_ARGUMENTS
     ):
         raise RefusedError(f"{name} within {name} takes {_MAX_ARGUMENTS} arguments in all")
@@ -295,10 +302,13 @@ def _root(argument: Expr) -> Expr:
     return power(argument, Rational(1, 2)) if argument != 0 else argument
 
 
-# Name -> (function, number of arguments; None: one or more).
-FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
+_SEVERAL = range(1, _MAX_ARGUMENTS + 1)
+
+# Name -> (function, number of arguments).
+FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | range]] = {
     "exp": (_exponential(exp), 1),
     "log": (log, 1),
+    "ln": (log, 1),
     "sqrt": (_root, 1),
     "sin": (_periodic(sin), 1),
     "cos": (_periodic(cos), 1),
@@ -306,6 +316,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
     "asin": (asin, 1),
     "acos": (acos, 1),
     "atan": (atan, 1),
+    "atan2": (atan2, 2),
     "sinh": (_exponential(sinh), 1),
     "cosh": (_exponential(cosh), 1),
     "tanh": (_exponential(tanh), 1),
@@ -321,11 +332,15 @@ FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | None]] = {
     "Abs": (Abs, 1),
     "abs": (Abs, 1),
     "sign": (sign, 1),
+    "Heaviside": (Heaviside, range(1, 3)),
     "erf": (erf, 1),
+    "erfc": (erfc, 1),
     "sigmoid": (_sigmoid, 1),
     "softplus": (_softplus, 1),
-    "Max": (Max, None),
-    "Min": (Min, None),
+    "Max": (Max, _SEVERAL),
+    "Min": (Min, _SEVERAL),
+    "max": (Max, _SEVERAL),
+    "min": (Min, _SEVERAL),
 }
 
 
@@ -345,7 +360,7 @@ def cost(operation: Callable[..., Any], operands: Sequence[Any]) -> int:
     flat = [part for operand in operands for part in _listed(operand) if isinstance(part, Basic)]
     nodes = sum(sum(1 for _ in preorder_traversal(part)) for part in flat)
     if operation is call:
-        pairs = _COMPARISON * len(flat) if operands[0] in ("Max", "Min") else _SIGN
+        pairs = _COMPARISON * len(flat) if operands[0] in ("Max", "Min", "max", "min") else _SIGN
         return nodes * max(pairs, len(Mul.make_args(flat[0])) // 2)
     if operation is compare:
         return nodes * _COMPARISON

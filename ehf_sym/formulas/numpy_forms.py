@@ -29,6 +29,8 @@ from sympy import (
     S,
     Symbol,
     cosh,
+    erf,
+    erfc,
     exp,
     expand_log,
     expand_mul,
@@ -66,6 +68,30 @@ class Sigmoid(Function):  # type: ignore[misc]
         return Sigmoid(u) * Sigmoid(-u)
 
 
+class LogErfc(Function):  # type: ignore[misc]
+    """Logarithm of erfc(u), which underflows from u = 27 on; its derivative is `LogErfcSlope`."""
+
+    nargs = 1
+    is_real = True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Return the derivative s(u)."""
+        return LogErfcSlope(self.args[0])
+
+
+class LogErfcSlope(Function):  # type: ignore[misc]
+    """Derivative s(u) = −2 exp(−u²)/(√π erfc(u)) of `LogErfc`."""
+
+    nargs = 1
+    is_real = True
+    is_negative = True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Return the derivative −s(u)(2u + s(u)), since erfc'' = −2u erfc'."""
+        slope = LogErfcSlope(self.args[0])
+        return -slope * (2 * self.args[0] + slope)
+
+
 def stabilize(expr: Expr) -> Expr:
     """Write logs and reciprocals of positive sums of exponentials with `SoftPlus` and `Sigmoid`.
 
@@ -96,11 +122,13 @@ def stabilize(expr: Expr) -> Expr:
     inner = expr.func(*(stabilize(arg) for arg in expr.args))
     if isinstance(inner, log):
         # Splits off positive factors and powers, then treats what remains under each log.
-        return expand_log(inner).replace(log, _log)
+        return expand_log(log(_with_tails(inner.args[0]))).replace(log, _log)
     if isinstance(inner, Pow) and inner.exp.is_Rational and inner.exp.is_negative:
         return _reciprocal(inner.base, -inner.exp)
     if isinstance(inner, Mul):
         return _merge(inner)
+    if isinstance(inner, Heaviside):
+        return _step(*inner.args)
     return inner
 
 
@@ -110,12 +138,34 @@ def differentiate(expr: Expr, symbol: Symbol) -> Expr:
     return stabilize(derivative.replace(Heaviside, lambda u, *_: (1 + sign(u)) / 2))
 
 
+def _step(u: Expr, middle: Expr) -> Expr:
+    """Heaviside's step function by signs, with its value at 0."""
+    return (sign(u) + sign(u) ** 2) / 2 + middle * (1 - sign(u) ** 2)
+
+
 def _log(argument: Expr) -> Expr:
     """Logarithm of a sigmoid or of a positive sum of exponentials, or the log as it stands."""
     if isinstance(argument, Sigmoid):
         return -SoftPlus(-argument.args[0])
     exponents = _exponents(argument)
     return _log_sum_exp(exponents) if exponents else log(argument)
+
+
+# Constant, factor and function of what is erfc(u) or erfc(-u) -> sign of u.
+_TAILS = {(0, 1, erfc): 1, (2, -1, erfc): -1, (1, -1, erf): 1, (1, 1, erf): -1}
+
+
+def _with_tails(expr: Expr) -> Expr:
+    """Write each erfc(u), and what it is a multiple of as 1 + erf(u) is, as an exponential."""
+    content, part = expr.primitive()
+    constant, rest = part.as_coeff_Add()
+    factor, function = rest.as_coeff_Mul()
+    side = _TAILS.get((constant, factor, function.func))
+    if side is not None:
+        return content * exp(LogErfc(side * function.args[0]))
+    if isinstance(expr, Add | Mul | Pow):
+        return expr.func(*(_with_tails(part) for part in expr.args))
+    return expr
 
 
 def _reciprocal(base: Expr, power: Expr) -> Expr:
@@ -179,7 +229,8 @@ _PRINTABLE = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol,
     sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.atan2,
     sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.acosh, sp.atanh,
-    sp.Abs, sp.sign, sp.Max, sp.Min, sp.erf, SoftPlus, Sigmoid,
+    sp.Abs, sp.sign, sp.Max, sp.Min, sp.Heaviside, sp.erf, sp.erfc, SoftPlus, Sigmoid,
+    LogErfc, LogErfcSlope,
 )  # fmt: skip
 
 
@@ -251,9 +302,14 @@ class NumpyFormula:
         columns = [sp.Symbol(f"x{i:04d}", real=True) for i in range(len(self.variables))]
         renaming = dict(zip(self.variables, columns, strict=True))
         entries = [_fold_constants(e.xreplace(renaming)) for e in self._stable]
-        functions = {"SoftPlus": _softplus, "Sigmoid": _sigmoid}
-        if any(entry.has(sp.erf) for entry in entries):
-            functions["erf"] = scipy.special.erf
+        functions = {
+            "SoftPlus": _softplus,
+            "Sigmoid": _sigmoid,
+            "LogErfc": _log_erfc,
+            "LogErfcSlope": _log_erfc_slope,
+            "erf": scipy.special.erf,
+            "erfc": scipy.special.erfc,
+        }
         # NumPy's namespace as it is: asked for by name, SymPy imports all of it, f2py included,
         # which takes longer than a hundred steps of training.
         printer = NumPyPrinter(
@@ -464,3 +520,13 @@ def _sigmoid(u: Any) -> Any:
     """Sigmoid 1/(1 + exp(−u)), dtype kept."""
     decay = np.exp(-np.abs(u))
     return np.where(u >= 0, 1, decay) / (1 + decay)
+
+
+def _log_erfc(u: Any) -> Any:
+    """Logarithm of erfc(u), dtype kept."""
+    return scipy.special.log_ndtr(-math.sqrt(2) * u) + math.log(2)
+
+
+def _log_erfc_slope(u: Any) -> Any:
+    """Differentiate ln erfc(u), dtype kept."""
+    return -2 / math.sqrt(math.pi) / scipy.special.erfcx(u)

@@ -61,7 +61,11 @@ def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
     Symbols stand for real numbers; other assumptions (positive, integer, ...) are respected.
     ``log`` takes positive arguments, and so do powers whose exponent is not rational; roots
     take non-negative arguments. Where a part of the expression is not real in this sense, the
-    expression counts as undefined, and nothing is said about it.
+    expression counts as undefined, and nothing is said about it. A SymPy expression is taken as it
+    is: exp(log(x)) is x from the start. `ehf_sym.parse` keeps the domain of what was typed.
+
+    Sums, products, integrals, derivatives, limits and substitutions are evaluated where that is
+    exact. Of others nothing is known but that equal ones are equal.
 
     Parameters
     ----------
@@ -135,7 +139,7 @@ class _Question:
         evaluated = settled(formula.xreplace(replaced))
         # Nothing is known of what has variables of its own and could not be evaluated.
         unknown = {scope: sp.Dummy(real=True) for scope in scopes(evaluated)}
-        self._inner: sp.Expr = evaluated.xreplace(unknown)
+        self._inner: sp.Expr = evaluated.xreplace(unknown).replace(sp.atan2, _polar_angle)
         self._unknown = {dummy: s.xreplace(self._given) for s, dummy in unknown.items()}
         self._meaning = self._given | self._unknown
         self._symbols = sorted(self._given, key=sp.default_sort_key)
@@ -238,6 +242,12 @@ class _Question:
         shown = residual.xreplace(self._meaning) if residual else self.formula
         certificate = Certificate("none", self._kernels(), (_INDEPENDENCE,) if self.form else ())
         return ZeroVerdict("undecided", reason, residual=shown, certificate=certificate)
+
+
+def _polar_angle(y: sp.Expr, x: sp.Expr) -> sp.Expr:
+    """Write atan2 by half the angle; the origin has none."""
+    half = sp.atan(y / (x + sp.sqrt(x**2 + y**2)))
+    return sp.Piecewise((2 * half, (x > 0) | sp.Ne(y, 0)), (sp.pi, x < 0))
 
 
 @lru_cache(maxsize=1024)

@@ -60,6 +60,33 @@ def test_check_writes_other_formats(style, capsys):
     assert ("\\" if style == "latex" else "<") in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--generator", "-p1*q2+p2*q1"],
+        ["--gen", "-(p1*q2 - p2*q1)"],
+        ["--generator=-p1*q2+p2*q1"],
+        ["--generator", "-2.5*p1*q2 + 5/2*p2*q1", "--base", "-q1*0 + exp(-q1^2-q2^2)"],
+        ["--base", "-0.5 + exp(-p1^2 - p2^2) + 1", "--generator", "-1*q1*p2 + q2*p1"],
+    ],
+)
+def test_formulas_may_begin_with_a_minus(words, capsys):
+    assert run("check", "--dim", 2, *words) == 0
+    assert "proved" in capsys.readouterr().out
+
+
+def test_an_option_is_no_formula(capsys):
+    for words in (["--generator", "--dim", "2"], ["--generator"], ["--base", "-h"]):
+        assert run("check", *words) == 3
+        assert "expected one argument" in capsys.readouterr().err
+
+
+def test_what_reports_print_is_read(capsys):
+    assert run("check", "--dim", 1, "--generator", "-p1", "--base", "exp(-ln(1 + p1^2))") == 0
+    report = capsys.readouterr().out
+    assert "proved" in report
+
+
 def test_check_writes_json_that_reads_back(capsys):
     second = "q1*p1 - q2*p2"
     assert check("normal", "--generator", second, "--format", "json") == 1
