@@ -19,8 +19,9 @@ from ehf_sym.errors import (
     UndecidedError,
 )
 from ehf_sym.exact.functions import coordinates, relations
+from ehf_sym.flows.numpy_flow import NumpyFlow
 from ehf_sym.formulas.formula import format_formula, parse
-from ehf_sym.formulas.numpy_forms import NumpyFlow, NumpyFormula, to_numpy
+from ehf_sym.formulas.numpy_forms import NumpyFormula, to_numpy
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.verdict import ZeroVerdict
 from ehf_sym.lie.algebra_report import AlgebraReport

@@ -20,6 +20,7 @@ import sympy as sp
 from ehf_num.engine import arguments as checks
 from ehf_num.engine.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, NumpyFormula, PhaseSpace, to_numpy
+from ehf_sym.actions.closed_flow import sensitive_parts
 from ehf_sym.actions.enclosed_action import parameter_values
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.formulas.arrays import real_array
@@ -29,6 +30,7 @@ Transformation = Callable[[Array], Array]
 
 _TOLERANCE = 1e-12
 _LOOSER = 100.0
+_MAX_STEPS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,25 +156,64 @@ class NumericalAction:
         given = [f.subs(self.parameters) for f in formulas]
         return to_numpy(given, self.action.space.coordinates)
 
+    @cached_property
+    def _parts(self) -> NumpyFormula | None:
+        """What g is singular at the zeros of; none changes its sign along a flow."""
+        generator = self.action.generator
+        parts = [f for f in dict.fromkeys(sensitive_parts(generator)) if f.free_symbols]
+        coordinates = self.action.space.coordinates
+        moving = [f for f in parts if f.has(*coordinates)]
+        return self._bridged(moving) if moving else None
+
     def _integrated(self, states: Array, fraction: float, looser: float) -> Array:
         """Integrate ds/dt = ε{s, g} from t = 0 to the fraction."""
         shape = states.shape
         times = np.broadcast_to(np.asarray(self.epsilon, np.float64), shape[:-1])[..., None]
+
+        def velocity(_: float, flat: Array) -> Array:
+            return np.asarray((times * self._field(flat.reshape(shape))).ravel())
+
         with np.errstate(all="ignore"):
-            solution = scipy.integrate.solve_ivp(
-                lambda _, flat: (times * self._field(flat.reshape(shape))).ravel(),
-                (0.0, fraction),
-                states.ravel(),
-                method="DOP853",
-                rtol=_TOLERANCE * looser,
-                atol=_TOLERANCE * looser,
+            start = velocity(0.0, states.ravel())
+            if not np.isfinite(start).all():
+                raise ActionError(
+                    f"state {_worst(start, shape)} is one at which {{s, g}} is not finite"
+                )
+            tolerance = _TOLERANCE * looser
+            solver = scipy.integrate.DOP853(
+                velocity, 0.0, states.ravel(), fraction, rtol=tolerance, atol=tolerance
             )
-        if not solution.success or not np.isfinite(solution.y[:, -1]).all():
-            raise ActionError(
-                f"exp({self.epsilon}{{·, g}}) could not be integrated: {solution.message}"
-            )
-        end: Array = solution.y[:, -1].reshape(shape)
+            signs = self._signs(states)
+            for _ in range(_MAX_STEPS):
+                if solver.status != "running":
+                    break
+                solver.step()
+                crossed = (self._signs(solver.y.reshape(shape)) != signs).any(axis=-1)
+                if crossed.any():
+                    raise self._stopped(int(np.argmax(crossed)), solver.t, "g is singular there")
+            if solver.status != "finished" or not np.isfinite(solver.y).all():
+                steps = f"; {_MAX_STEPS} steps were taken" if solver.status == "running" else ""
+                why = f"it blows up there, or {{s, g}} is not smooth{steps}"
+                raise self._stopped(_worst(velocity(0.0, solver.y), shape), solver.t, why)
+        end: Array = solver.y.reshape(shape)
         return end
+
+    def _signs(self, states: Array) -> Array:
+        """Signs of what must keep its sign, (n, parts)."""
+        if self._parts is None:
+            return np.zeros((*states.shape[:-1], 0))
+        return np.asarray(np.sign(self._parts(states)))
+
+    def _stopped(self, state: int, fraction: float, why: str) -> ActionError:
+        """Name the place where integration stopped."""
+        eps = fraction * float(np.ravel(self.epsilon)[state if np.ndim(self.epsilon) else 0])
+        return ActionError(f"state {state} is not integrated beyond ε = {eps:.6g}: {why}")
+
+
+def _worst(velocities: Array, shape: tuple[int, ...]) -> int:
+    """Find the state that moves fastest; what is not finite counts as that."""
+    speeds = np.abs(velocities.reshape(shape)).max(axis=-1)
+    return int(np.argmax(np.where(np.isnan(speeds), np.inf, speeds)))
 
 
 def finite_action(

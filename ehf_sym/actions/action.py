@@ -12,7 +12,8 @@ from ehf_sym.actions.closed_flow import Chart, ClosedFlow
 from ehf_sym.actions.enclosed_action import enclosed_action, occurring_parameters, parameter_values
 from ehf_sym.actions.flow_proof import Checks
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.formulas.numpy_forms import NumpyFlow, to_numpy
+from ehf_sym.flows.numpy_flow import NumpyFlow
+from ehf_sym.formulas.numpy_forms import to_numpy
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.verdict import verdict_data
@@ -182,8 +183,8 @@ class FiniteAction(Reported):
         values = parameter_values(self.space, self.generator, parameters or {})
         names = (*self.space.coordinates, self.parameter)
         formula = list(self._closed().subs(values))
-        domain = [condition.subs(values) for condition in self.domain]
-        return NumpyFlow(to_numpy(formula, names), to_numpy(domain, names) if domain else None)
+        domain = tuple(condition.subs(values) for condition in self.domain)
+        return NumpyFlow(to_numpy(formula, names), domain)
 
     def enclose(
         self,

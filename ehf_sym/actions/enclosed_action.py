@@ -20,7 +20,8 @@ from ehf_sym.actions.validated_flow import enclose_flow, is_narrow
 from ehf_sym.enclosures import intervals
 from ehf_sym.enclosures.enclosure import enclose_over
 from ehf_sym.enclosures.intervals import EvaluationError, Interval
-from ehf_sym.errors import ActionError, ArgumentError
+from ehf_sym.errors import ArgumentError
+from ehf_sym.flows.positivity import refuse_zeros
 from ehf_sym.formulas.phase_space import PhaseSpace
 
 
@@ -76,7 +77,6 @@ def _number(value: Any, symbol: sp.Symbol) -> sp.Expr:
     raise ArgumentError(complaint)
 
 
-_MAX_PIECES = 2000
 _MAX_RAISES = 4
 
 
@@ -110,7 +110,7 @@ def enclosed_action(
     if closed is not None:
         formula = {x: closed.of(x).subs(values) for x in coordinates}
         for condition in closed.positive:
-            _stays_positive(condition.subs(values), start, chart.eps, time)
+            refuse_zeros(condition.subs(values), start, chart.eps, time)
         box = _evaluated(formula, {**start, chart.eps: time}, digits)
     if box is None:
         field = (component.subs(values) for component in chart.vector_field(generator))
@@ -136,35 +136,6 @@ def _evaluated(
             return box
         precision *= 2
     return None
-
-
-def _stays_positive(
-    condition: sp.Expr, start: Mapping[sp.Symbol, Fraction], eps: sp.Symbol, time: Fraction
-) -> None:
-    """Show that a condition, positive at ε = 0, stays so up to a time."""
-    pieces = [(Fraction(0), time)]
-    for _ in range(_MAX_PIECES):
-        if not pieces:
-            return
-        near, far = pieces.pop()
-        low, high = sorted((near, far))
-        span = (intervals.interval(low, 100)[0], intervals.interval(high, 100)[1])
-        for place in (span, far):
-            try:
-                known = intervals.sign(enclose_over(condition, {**start, eps: place}, 100))
-            except EvaluationError:
-                continue
-            if known > 0 and place is span:
-                break
-            if known <= 0:
-                raise ActionError(
-                    f"the flow does not exist up to ε = {float(time):.6g}: before {float(far):.6g} "
-                    f"the condition {condition} > 0 fails"
-                )
-        else:
-            middle = (near + far) / 2
-            pieces += [(middle, far), (near, middle)]
-    raise ActionError(f"{condition} > 0 is not decided up to ε = {float(time):.6g}")
 
 
 def _exact(value: Any, name: str) -> Fraction:

@@ -294,7 +294,7 @@ def _found_action(space: PhaseSpace, generator: sp.Expr) -> FiniteAction:
     found = [case.found for case in cases if case.found is not None]
     if len(found) < len(cases) or not found:
         return FiniteAction(space, generator, "g", chart.eps, None, (), {}, (), None)
-    domain = dict.fromkeys(c for case in found for c in case.flow.positive)
+    domain = dict.fromkeys(_wherever(c, case) for case in cases for c in _positive(case))
     methods = dict.fromkeys(method for case in found for method in case.methods)
     return FiniteAction(
         space=space,
@@ -315,6 +315,17 @@ def _group_parameter(space: PhaseSpace) -> sp.Symbol:
     while name in {symbol.name for symbol in space.parameters}:
         name += "_"
     return sp.Symbol(name, real=True)
+
+
+def _positive(case: Case) -> tuple[sp.Expr, ...]:
+    return case.found.flow.positive if case.found is not None else ()
+
+
+def _wherever(condition: sp.Expr, case: Case) -> sp.Expr:
+    """Condition of one case, which asks nothing of the others."""
+    if case.condition == sp.true:
+        return condition
+    return sp.Piecewise((condition, case.condition), (sp.S.One, True))
 
 
 def _by_cases(cases: Sequence[Case], x: sp.Symbol) -> sp.Expr:

@@ -39,7 +39,7 @@ from sympy import (
 )
 from sympy.printing.numpy import NumPyPrinter
 
-from ehf_sym.errors import ActionError, ArgumentError, FormulaError
+from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.arrays import real_array
 
 
@@ -274,7 +274,7 @@ class NumpyFormula:
         ArgumentError
             If ``x`` is complex or not numeric, or its last axis has the wrong length.
         """
-        points = _floating(x, len(self.variables))
+        points = floating_points(x, len(self.variables))
         # moveaxis takes longer than a small batch of a short formula.
         columns = np.ascontiguousarray(points.T if points.ndim == 2 else np.moveaxis(points, -1, 0))
         batch = points.shape[:-1]
@@ -328,73 +328,6 @@ class NumpyFormula:
     def __reduce__(self) -> tuple[Any, ...]:
         # Compiled code does not pickle: a copy compiles its own.
         return NumpyFormula, (self.expressions, self.variables, self.shape)
-
-
-@dataclass(frozen=True)
-class NumpyFlow:
-    """A one-parameter group as a batched NumPy function. Made by `FiniteAction.to_numpy`.
-
-    Attributes
-    ----------
-    formula : NumpyFormula
-        Of the coordinates and ε, in this order.
-    domain : NumpyFormula or None
-        What must stay positive from 0 to ε. That is looked at in 33 points on the way, which
-        decides where each condition is linear in ε.
-    """
-
-    formula: NumpyFormula
-    domain: NumpyFormula | None = None
-
-    def __call__(self, states: Any, eps: Any) -> NDArray[Any]:
-        """Move states by Φ_ε.
-
-        Parameters
-        ----------
-        states : array of shape (..., 2d)
-            Floating point (kept) or integer (read as float64).
-        eps : number or array of shape (...)
-            ε, one for all or one for each state.
-
-        Returns
-        -------
-        array of shape (..., 2d)
-            Same floating dtype as ``states``.
-
-        Raises
-        ------
-        ArgumentError
-            If the shapes do not fit, or something is no real number.
-        ActionError
-            If a state leaves the domain of the closed form before ε, or overflows.
-        """
-        points = _floating(states, len(self.formula.variables) - 1)
-        times = real_array(eps, "eps", "a finite real number, or one for each state")
-        if times.shape not in ((), points.shape[:-1]) or not np.isfinite(times).all():
-            raise ArgumentError(
-                f"eps has shape {times.shape}; it should be a finite real number, or one for each "
-                f"state: shape {points.shape[:-1]}"
-            )
-        times = np.broadcast_to(times, points.shape[:-1]).astype(points.dtype)
-        if self.domain is not None:
-            for fraction in np.linspace(0, 1, 33):
-                inside = self.domain(_with_time(points, times * points.dtype.type(fraction))) > 0
-                _refuse_some(~inside.all(axis=-1), "leaves the domain of the closed form before ε")
-        moved = self.formula(_with_time(points, times))
-        _refuse_some(~np.isfinite(moved).all(axis=-1), "does not stay finite")
-        return moved
-
-
-def _with_time(points: NDArray[Any], times: NDArray[Any]) -> NDArray[Any]:
-    """States with ε as a last coordinate."""
-    return np.concatenate([points, times[..., None]], axis=-1)
-
-
-def _refuse_some(bad: Any, complaint: str) -> None:
-    """Raise for the first state that is marked."""
-    if np.any(bad):
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ActionError(f"state {where[0] if len(where) == 1 else where} {complaint}")
 
 
 def to_numpy(formula: Any, variables: Sequence[sp.Symbol]) -> NumpyFormula:
@@ -500,8 +433,14 @@ def _constant(expr: sp.Expr) -> sp.Expr:
     return sp.Float(float(value), 17)
 
 
-def _floating(x: Any, n_variables: int) -> NDArray[Any]:
-    """Read an array of floats whose last axis holds the variables."""
+def floating_points(x: Any, n_variables: int) -> NDArray[Any]:
+    """Read an array of floats whose last axis holds the variables.
+
+    Examples
+    --------
+    >>> floating_points([[1, 2]], 2)
+    array([[1., 2.]])
+    """
     points = real_array(x, "x", "an array of real floats or integers")
     if points.ndim == 0 or points.shape[-1] != n_variables:
         raise ArgumentError(

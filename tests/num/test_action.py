@@ -94,10 +94,27 @@ def test_parameters_have_values():
 def test_blow_up_is_an_error():
     for generator in (p * q**2, p * q**2 + p * q**4):
         move = en.finite_action(SPACE, generator, 2.0)
-        with pytest.raises(en.ActionError):
+        with pytest.raises(en.ActionError, match=r"ε = (1|0\.2146)"):  # 1; 1 − π/4
             move(np.array([[1.0, 1.0]]))
         with pytest.raises(es.ActionError):
             move.bound(np.array([[1.0, 1.0]]))
+
+
+@pytest.mark.parametrize(
+    ("generator", "state", "epsilon", "message"),
+    [
+        # q̇ = √q reaches 0 at ε = −2√q(0), where its square root ends.
+        (p * sp.sqrt(q), (4.0, 1.0), -5.0, "state 0 is not integrated beyond ε = -4"),
+        (p * sp.sqrt(q), (-1.0, 1.0), 1.0, "state 0 is one at which"),
+        # Falls into the pole at q = 1 from the right; from the left it is thrown back.
+        ((p**2 + q**2) / 2 - 1 / (10**6 * (q - 1)), (2.0, 0.0), 3.0, r"1\.0.*singular|blows up"),
+    ],
+)
+def test_integration_stops_where_the_generator_is_singular(generator, state, epsilon, message):
+    move = en.finite_action(SPACE, generator, epsilon)
+    assert not move.exact
+    with pytest.raises(en.ActionError, match=message):
+        move(np.array([state]))
 
 
 @pytest.mark.parametrize("epsilon", [np.nan, "1", 1j, np.zeros((2, 2))], ids=str)

@@ -1,6 +1,7 @@
 """Closed forms against textbooks, expm and mpmath's odefun; proofs against planted faults."""
 
 import json
+import re
 from dataclasses import replace
 
 import mpmath
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import sympy as sp
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import ehf_sym as es
@@ -329,6 +330,78 @@ def test_batches_refuse_states_that_blow_up():
         move(states, np.zeros(3))
     with pytest.raises(es.ArgumentError, match="eps"):
         move(states, "1")
+
+
+@pytest.mark.parametrize(
+    ("generator", "state", "eps", "end"),
+    [
+        # 1 = a t²/2 + a b t has its first root between two of 33 points.
+        (q1**2 * q2 * p1 + p2, (-0.22228, -3, 1, 1), 10, 3 - np.sqrt(9 - 2 / 0.22228)),
+        (p1 * (1 + q1**2), (0.3, 0, 1, 0), 64 * np.pi, np.pi / 2 - np.arctan(0.3)),
+        (p1 * (1 + q1**2), (0.3, 0, 1, 0), -64 * np.pi, -np.pi / 2 - np.arctan(0.3)),
+        (p1 * (4 + q1**2) / 4, (0, 1, 1, 0), 8 * np.pi, np.pi),
+        # ∫ q1² dε is 1/q1 − 1/q1(0), which runs through the crests of the sine.
+        (q1**2 * p1 * sp.sin(8 * q2) + p2, (8.05, 0, 1, 1), 1.0, np.arccos(1 - 8 / 8.05) / 8),
+        (p1 / q1, (-2, 1, 1, 1), -3, -2),
+        (p1 * sp.exp(q1), (0, 0, 1, 0), 1.5, 1.0),
+    ],
+)
+def test_no_blow_up_on_the_way_is_overlooked(generator, state, eps, end):
+    """Against the first singularity, by hand; just before it there is a flow."""
+    space = es.PhaseSpace(2)
+    action = action_of(generator, space)
+    move = action.to_numpy()
+    with pytest.raises(es.ActionError, match="state 1 blows up") as caught:
+        move(np.array([[1e-3, 0, 0, 0], state]), np.array([0, eps]))
+    named = float(re.search(r"at ε = (\S+),", str(caught.value))[1])
+    assert abs(named - end) <= 1e-5 * abs(end)
+    with pytest.raises(es.ActionError, match="does not exist"):
+        action.enclose(list(state), eps)
+    assert np.isfinite(move(np.array([state], float), 0.999 * end)).all()
+    # float32 states are looked at as exactly.
+    with pytest.raises(es.ActionError, match="blows up"):
+        move(np.array([state], np.float32), eps)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(-3, 3), min_size=2, max_size=2),
+    st.floats(-20, 20),
+    st.sampled_from([q1**2 * q2 * p1 + p2, q1**2 * sp.cos(q2) * p1 + p2, p1 * (q1**2 + 1)]),
+)
+def test_blow_ups_are_where_the_denominator_vanishes_first(q, eps, generator):
+    """1/q1 obeys a linear equation, so q1(ε) has its poles where that is 0: a fine grid sees it."""
+    times = np.linspace(0, eps, 20_001)
+    inverse = {
+        q1**2 * q2 * p1 + p2: 1 - q[0] * (q[1] * times + times**2 / 2),
+        q1**2 * sp.cos(q2) * p1 + p2: 1 - q[0] * (np.sin(q[1] + times) - np.sin(q[1])),
+        p1 * (q1**2 + 1): np.cos(times) - q[0] * np.sin(times),
+    }[generator]
+    assume(abs(inverse.min()) > 1e-3)
+    move = action_of(generator, es.PhaseSpace(2)).to_numpy()
+    if inverse.min() > 0:
+        np.testing.assert_allclose(
+            move([[*q, 1, 1]], eps)[0, 0],
+            np.tan(np.arctan(q[0]) + eps) if generator == p1 * (q1**2 + 1) else q[0] / inverse[-1],
+            rtol=1e-6, atol=1e-9,
+        )  # fmt: skip
+    else:
+        with pytest.raises(es.ActionError, match="blows up"):
+            move([[*q, 1, 1]], eps)
+
+
+def test_conditions_of_other_cases_are_not_asked():
+    """q̇ = k q² − q: for k = 1 it stays below 1, and blows up above; for k = 0 it never does."""
+    k = sp.Symbol("k", real=True)
+    space = es.PhaseSpace(1, parameters=[k])
+    (q,), (p,) = space.q, space.p
+    action = es.LieAlgebra(space, [p * (q**2 * k - q)]).action(0)
+    for value, start in ((0, 5.0), (1, 0.5), (-1, 5.0)):
+        moved = action.to_numpy({k: value})(np.array([[start, 1.0]]), 3.0)[0, 0]
+        u = np.exp(3.0) * (1 / start - value) + value  # u = 1/q obeys u̇ = u − k
+        np.testing.assert_allclose(moved, 1 / u, rtol=1e-12)
+    with pytest.raises(es.ActionError, match="blows up"):
+        action.to_numpy({k: 1})(np.array([[5.0, 1.0]]), 3.0)
 
 
 def test_exact_values_and_pull_backs():

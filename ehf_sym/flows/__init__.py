@@ -1,0 +1,1 @@
+"""Finite transformations in closed form, and their proof."""
