@@ -1,6 +1,7 @@
 """Symmetries of phase-space densities as formulas: declared, proved, written out."""
 
 from ehf_sym.actions.action import FiniteAction
+from ehf_sym.actions.numpy_flow import NumpyFlow
 from ehf_sym.catalogue import groups
 from ehf_sym.catalogue.lattice import ComplexScalarLattice
 from ehf_sym.catalogue.names import named_symmetry
@@ -19,7 +20,6 @@ from ehf_sym.errors import (
     UndecidedError,
 )
 from ehf_sym.exact.functions import coordinates, relations
-from ehf_sym.flows.numpy_flow import NumpyFlow
 from ehf_sym.formulas.formula import format_formula, parse
 from ehf_sym.formulas.numpy_forms import NumpyFormula, to_numpy
 from ehf_sym.formulas.phase_space import PhaseSpace

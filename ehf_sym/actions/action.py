@@ -11,8 +11,8 @@ import sympy as sp
 from ehf_sym.actions.closed_flow import Chart, ClosedFlow
 from ehf_sym.actions.enclosed_action import enclosed_action, occurring_parameters, parameter_values
 from ehf_sym.actions.flow_proof import Checks
+from ehf_sym.actions.numpy_flow import NumpyFlow
 from ehf_sym.errors import ArgumentError, FormulaError
-from ehf_sym.flows.numpy_flow import NumpyFlow
 from ehf_sym.formulas.numpy_forms import to_numpy
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data

@@ -16,12 +16,12 @@ import sympy as sp
 from mpmath import libmp
 
 from ehf_sym.actions.closed_flow import Chart, ClosedFlow
+from ehf_sym.actions.positivity import refuse_zeros
 from ehf_sym.actions.validated_flow import enclose_flow, is_narrow
 from ehf_sym.enclosures import intervals
 from ehf_sym.enclosures.enclosure import enclose_over
 from ehf_sym.enclosures.intervals import EvaluationError, Interval
 from ehf_sym.errors import ArgumentError
-from ehf_sym.flows.positivity import refuse_zeros
 from ehf_sym.formulas.phase_space import PhaseSpace
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ehf_sym.enclosures import intervals
 from ehf_sym.enclosures.enclosure import enclose_over
+from ehf_sym.enclosures.interval_arrays import Array, Range, ranges
 from ehf_sym.enclosures.intervals import EvaluationError, Value
 from ehf_sym.errors import ActionError
-from ehf_sym.flows.interval_arrays import Array, Range, ranges
 
 _MAX_PIECES = 2000
 _BITS = 100

@@ -9,8 +9,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from ehf_sym.actions.positivity import ends_of_positivity
 from ehf_sym.errors import ActionError, ArgumentError
-from ehf_sym.flows.positivity import ends_of_positivity
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.numpy_forms import NumpyFormula, floating_points
 

@@ -1,1 +1,0 @@
-"""Finite transformations in closed form, and their proof."""
