@@ -11,6 +11,7 @@ from sympy import QQ
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 from ehf_sym.errors import FormulaError
+from ehf_sym.formulas.validation import rebuild
 from ehf_sym.normal_forms.kernels import Kernel, Poly, is_generator
 from ehf_sym.normal_forms.normal_form import CommonField
 
@@ -92,8 +93,8 @@ class Constants:
         occurring = [kernel for kernel in kernels if kernel.index in used]
         roots: dict[int, tuple[sp.Expr, int]] = {}
         for kernel in occurring:
-            meaning = kernel.meaning
             _refuse_switch(kernel)
+            meaning = rebuild(kernel.meaning)  # exp(1) is E
             if meaning.is_number and meaning.is_algebraic:
                 self._algebraic[meaning] = None
                 continue
@@ -105,7 +106,7 @@ class Constants:
                         f"the constant {meaning} is a root of a sum of parameters; "
                         "introduce a parameter for it"
                     )
-                base, order = common.field.kernels[place].meaning, kernel.order
+                base, order = rebuild(common.field.kernels[place].meaning), kernel.order
             self._orders[base] = lcm(self._orders.get(base, 1), order)
             roots[kernel.index] = base, order
         generators = {base: base ** sp.Rational(1, n) for base, n in self._orders.items()}

@@ -9,28 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from types import MappingProxyType
 
 from sympy import (
     Add,
+    And,
     CRootOf,
     Dummy,
+    Eq,
     Expr,
     Integer,
     Mul,
+    Ne,
+    Piecewise,
     Poly,
     Pow,
     Symbol,
     cancel,
+    cos,
     exp,
     factor_list,
     fraction,
     groebner,
+    pi,
     real_roots,
+    sin,
+    tan,
     together,
+    true,
 )
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
+from sympy.logic.boolalg import Boolean
 
 from ehf_sym.errors import FormulaError, UndecidedError
+from ehf_sym.exact.parameter_functions import settled, switch_of, switched
 from ehf_sym.exact.separation import Separation, separate
 from ehf_sym.formulas.phase_space import contradicted
 from ehf_sym.zero.zero_test import is_zero
@@ -52,14 +65,21 @@ class Case:
         Polynomials in the other parameters that vanish besides, not solved for any of them.
     positive : tuple of sympy.Expr
         What must be positive, because a determined parameter is assumed to be.
+    forms : tuple of (sympy.Expr, sympy.Expr)
+        What functions such as |a| are there, to be put in one after the other.
     """
 
     values: Mapping[Symbol, Expr]
     equations: tuple[Expr, ...] = ()
     positive: tuple[Expr, ...] = ()
+    forms: tuple[tuple[Expr, Expr], ...] = ()
 
 
-def solve_parameters(equations: Sequence[Expr], parameters: Sequence[Symbol]) -> list[Case]:
+def solve_parameters(
+    equations: Sequence[Expr],
+    parameters: Sequence[Symbol],
+    numbers: Mapping[Symbol, Expr] = MappingProxyType({}),
+) -> list[Case]:
     """Find all real values of parameters at which polynomials vanish.
 
     Products are split into cases; equations linear in a parameter are solved for it, the last one
@@ -72,6 +92,8 @@ def solve_parameters(equations: Sequence[Expr], parameters: Sequence[Symbol]) ->
         Polynomials in the parameters.
     parameters : sequence of sympy.Symbol
         Real symbols; their assumptions exclude values.
+    numbers : Mapping
+        What other symbols stand for: numbers, of which relations need not be known.
 
     Returns
     -------
@@ -82,7 +104,7 @@ def solve_parameters(equations: Sequence[Expr], parameters: Sequence[Symbol]) ->
     Raises
     ------
     UndecidedError
-        If there are too many cases.
+        If there are too many cases, or it is undecided whether a number is zero.
 
     Examples
     --------
@@ -93,7 +115,7 @@ def solve_parameters(equations: Sequence[Expr], parameters: Sequence[Symbol]) ->
     >>> solve_parameters([a**2 + 1], [a])
     []
     """
-    search = _Search(parameters)
+    search = _Search(parameters, numbers)
     search.solve([fraction(together(f))[0] for f in equations], Case({}))
     return without_contained(search.found)
 
@@ -130,8 +152,8 @@ def reduced(equations: Iterable[Expr], parameters: Sequence[Symbol]) -> tuple[Ex
 class _Search:
     """A walk through the cases."""
 
-    def __init__(self, parameters: Sequence[Symbol]) -> None:
-        self._parameters = parameters
+    def __init__(self, parameters: Sequence[Symbol], numbers: Mapping[Symbol, Expr]) -> None:
+        self._parameters, self._numbers = parameters, numbers
         self._visited = 0
         self.found: list[Case] = []
 
@@ -160,7 +182,10 @@ class _Search:
         if f == 0:
             return None
         numbers = [power for power in f.atoms(Pow) if power.is_algebraic and power.is_number]
-        _, factors = factor_list(f, *self._parameters, extension=numbers or None)
+        content, factors = factor_list(f, *self._parameters, extension=numbers or None)
+        value = content.xreplace(self._numbers)
+        if value != content and not is_zero(value).refuted:
+            raise UndecidedError(f"it is undecided whether {value} is zero")
         return [g for g, _ in factors if g.is_zero is not False and not g.is_number]
 
     def _branches(self, f: Expr) -> list[tuple[list[Expr], dict[Symbol, Expr]]] | None:
@@ -228,6 +253,9 @@ def without_contained(cases: Sequence[Case]) -> list[Case]:
 
 def _contains(larger: Case, smaller: Case) -> bool:
     """Whether the values of one case satisfy those of the other identically."""
+    inside = (f.xreplace(dict(smaller.values)) for f in larger.positive)
+    if not all(f.is_positive or f in smaller.positive for f in inside):
+        return False
     conditions = [x - value for x, value in larger.values.items()] + list(larger.equations)
     numerators = []
     for f in conditions:
@@ -241,6 +269,7 @@ def _contains(larger: Case, smaller: Case) -> bool:
 # Where functions such as |q1|**n depend on parameters, these values of the latter are tried.
 _TRIED = tuple(map(Integer, (1, 2, 3, 4)))
 _MAX_GIVEN = 2
+_MAX_SWITCHES = 20
 
 
 @dataclass(frozen=True)
@@ -272,6 +301,10 @@ def identities(
     parameters (|x|**n), they may become dependent at special values; 1, 2, 3, 4 and the values of
     other such parameters are tried, and what is found is not called complete.
 
+    Functions of parameters alone, such as exp(a), count as unknowns; what that leaves is solved by
+    their inverses, or stays an equation. Half tangents have poles, which are looked at for
+    themselves; where |a| and the like switch, the three signs are.
+
     Parameters
     ----------
     formulas : sequence of sympy.Expr
@@ -302,6 +335,7 @@ class _IdentitySearch:
     def __init__(self, variables: Sequence[Symbol]) -> None:
         self._variables = tuple(variables)
         self._seen: set[frozenset[tuple[Symbol, Expr]]] = set()
+        self._switches = 0
 
     def run(
         self,
@@ -311,9 +345,12 @@ class _IdentitySearch:
     ) -> Identities:
         """Compare coefficients, then try special values where that is not everything."""
         open_ones = [f for f in formulas if not is_zero(f).proved]
+        part = switch_of(open_ones, parameters)
+        if part is not None:
+            return self._by_signs(open_ones, parameters, given, part)
         try:
             parts = separate(open_ones, self._variables)
-            equations, solved = _solved(parts, parameters)
+            equations, solved, decided = _solved(parts, parameters)
         except (FormulaError, UndecidedError):
             return Identities((), (), complete=False)
         special = _special(parts, self._variables, parameters)
@@ -326,16 +363,112 @@ class _IdentitySearch:
             self._seen.add(frozenset(values.items()))
             rest = tuple(y for y in parameters if y != x)
             cases += self.run([f.xreplace({x: value}) for f in open_ones], rest, values).cases
-        return Identities(equations, tuple(without_contained(cases)), complete=not special)
+        complete = decided and not special
+        for tangent in _half_tangents(parts):
+            found = self._at_poles(open_ones, parameters, given, tangent)
+            cases += found.cases
+            complete = complete and found.complete
+            inside = Ne(cos(2 * tangent.args[0]), -1)
+            equations = _by_pieces([(equations, inside), (found.equations, true)])
+        return Identities(equations, tuple(without_contained(cases)), complete)
+
+    def _at_poles(
+        self,
+        formulas: Sequence[Expr],
+        parameters: tuple[Symbol, ...],
+        given: Mapping[Symbol, Expr],
+        tangent: Expr,
+    ) -> Identities:
+        """Look at the angles 2w of a half tangent tan(w) that are odd multiples of π."""
+        angle = 2 * tangent.args[0]
+
+        def turns(part: Expr) -> bool:
+            return isinstance(part, sin | cos | tan) and (part.args[0] / angle).is_Integer
+
+        there = [
+            f.replace(turns, lambda part: part.func(part.args[0] / angle * pi)) for f in formulas
+        ]
+        if any(f.atoms(TrigonometricFunction) & g.atoms(TrigonometricFunction)
+               for f, g in zip(formulas, there, strict=True)):  # fmt: skip
+            return Identities((), (), complete=False)
+        found = self.run(there, parameters, given)
+        cases, complete = [], found.complete
+        for case in found.cases:
+            equation = (cos(angle) + 1).xreplace(dict(case.values))
+            settled_ones, decided = settled(
+                replace(case, equations=(*case.equations, equation)), parameters
+            )
+            cases += settled_ones
+            complete = complete and decided
+        return Identities(found.equations, tuple(cases), complete)
+
+    def _by_signs(
+        self,
+        formulas: Sequence[Expr],
+        parameters: tuple[Symbol, ...],
+        given: Mapping[Symbol, Expr],
+        part: Expr,
+    ) -> Identities:
+        """Look at each sign of what decides a switch such as |a|."""
+        self._switches += 1
+        if self._switches > _MAX_SWITCHES:
+            return Identities((), (), complete=False)
+        decisive, forms = switched(part)
+        cases: list[Case] = []
+        equations: list[tuple[Sequence[Expr], Boolean]] = []
+        complete = True
+        for sign in (1, -1):
+            found = self.run([f.xreplace({part: forms[sign]}) for f in formulas], parameters, given)
+            complete = complete and found.complete
+            equations.append((found.equations, sign * decisive > 0))
+            for case in found.cases:
+                inside = (sign * decisive).xreplace(dict(case.values))
+                if not inside.is_nonpositive:
+                    positive = () if inside.is_positive else (inside,)
+                    form = ((part, forms[sign]), *case.forms)
+                    cases.append(replace(case, positive=(*case.positive, *positive), forms=form))
+        inside = [x for x in parameters if x in decisive.free_symbols]
+        zeros = solve_parameters([decisive], inside) if decisive.is_polynomial(*inside) else None
+        if zeros is None or any(zero.equations or zero.positive for zero in zeros):
+            complete, zeros = False, []
+        for zero in zeros:
+            values = dict(zero.values)
+            there = [f.xreplace({part: forms[0]}).xreplace(values) for f in formulas]
+            known = {x: v.xreplace(values) for x, v in given.items()} | values
+            rest = tuple(x for x in parameters if x not in values)
+            found = self.run(there, rest, known)
+            complete = complete and found.complete
+            cases += found.cases
+            equations.append((found.equations, And(*(Eq(x, v) for x, v in values.items()))))
+        return Identities(_by_pieces(equations), tuple(without_contained(cases)), complete)
 
 
-def _solved(parts: Separation, parameters: Sequence[Symbol]) -> tuple[tuple[Expr, ...], list[Case]]:
-    """Let the coefficients vanish; functions of parameters, such as exp(a), count as unknowns."""
+def _by_pieces(parts: Sequence[tuple[Sequence[Expr], Boolean]]) -> tuple[Expr, ...]:
+    """Equations that hold on parts of the parameters, as equations on all of them."""
+    rows = zip_longest(*(equations for equations, _ in parts), fillvalue=Integer(0))
+    conditions = [condition for _, condition in parts]
+    pieces = (Piecewise(*zip(row, conditions, strict=True), (0, True)) for row in rows)
+    return tuple(dict.fromkeys(f for f in pieces if f != 0))
+
+
+def _half_tangents(parts: Separation) -> list[Expr]:
+    """Half tangents of parameters among the constants."""
+    return [f for f in parts.constants if isinstance(f, tan) and f.free_symbols]
+
+
+def _solved(
+    parts: Separation, parameters: Sequence[Symbol]
+) -> tuple[tuple[Expr, ...], list[Case], bool]:
+    """Let the coefficients vanish; functions of parameters, such as exp(a), count as unknowns.
+
+    Also say whether all that has no parameters left was decided.
+    """
     domain = parts.domain
     gens = domain.symbols if domain.is_FractionField else ()
     names = [f if f in parameters else Dummy(str(f), **_sign(f)) for f in gens]
     meaning = {name: f for f, name in zip(gens, names, strict=True) if name != f}
     unknowns = [name for name, f in meaning.items() if f.free_symbols]
+    numbers = {name: f for name, f in meaning.items() if not f.free_symbols}
     coefficients = dict.fromkeys(
         c.numer.as_expr(*names) if gens else domain.to_sympy(c)
         for vector in parts.vectors
@@ -343,13 +476,31 @@ def _solved(parts: Separation, parameters: Sequence[Symbol]) -> tuple[tuple[Expr
     )
     own = [*unknowns, *parameters]
     equations = reduced(coefficients, own)
-    cases = []
-    for case in solve_parameters(equations, own):
-        values = {x: v.xreplace(meaning) for x, v in case.values.items()}
-        left = [meaning[x] - values.pop(x) for x in unknowns if x in values]
-        others = [f.xreplace(meaning) for f in case.equations]
-        cases.append(Case(values, (*others, *left), case.positive))
-    return tuple(f.xreplace(meaning) for f in equations), cases
+    cases, decided = [], True
+    for case in solve_parameters(equations, own, numbers):
+        found, known = settled(_without_unknowns(case, meaning), parameters)
+        cases += found
+        decided = decided and known
+    return tuple(f.xreplace(meaning) for f in equations), cases, decided
+
+
+def _without_unknowns(case: Case, meaning: Mapping[Symbol, Expr]) -> Case:
+    """Put functions of parameters back: an unknown that is determined leaves an equation."""
+    formulas = {x: v.xreplace(meaning) for x, v in case.values.items()}
+    left = [meaning[x] - formulas.pop(x) for x in meaning if x in formulas]
+    values: dict[Symbol, Expr] = {}
+    for x, v in formulas.items():
+        value = v.xreplace(values)
+        if value.free_symbols.isdisjoint([x, *formulas]):
+            values = {y: u.xreplace({x: value}) for y, u in values.items()} | {x: value}
+        else:
+            left.append(x - v)
+    equations = (*(f.xreplace(meaning) for f in case.equations), *left)
+    return Case(
+        values,
+        tuple(f.xreplace(values) for f in equations),
+        tuple(f.xreplace(meaning).xreplace(values) for f in case.positive),
+    )
 
 
 def _sign(f: Expr) -> dict[str, bool]:

@@ -36,12 +36,15 @@ class Separation:
         For each formula: exponents m to the coefficient c_km in `domain`, never 0.
     is_polynomial : bool
         Whether every formula is a polynomial in the variables: h = 1 and no kernels.
+    constants : tuple of sympy.Expr
+        Functions of parameters that were met, in h too.
     """
 
     domain: Any
     functions: tuple[Expr, ...]
     vectors: tuple[Vector, ...]
     is_polynomial: bool
+    constants: tuple[Expr, ...] = ()
 
 
 def separate(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Separation:
@@ -129,4 +132,5 @@ def _by_normal_form(formulas: Sequence[Expr], variables: Sequence[Symbol]) -> Se
         (*variables, *(k.meaning for k in varying)),
         tuple(split(numerator, places, images, domain) for numerator in common.numerators),
         is_polynomial=not varying and not divided,
+        constants=tuple(k.meaning for k in constants if not k.meaning.is_Symbol),
     )

@@ -12,6 +12,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.parameter_equations import Case, identities
+from ehf_sym.exact.parameter_functions import inhabited
 from ehf_sym.formulas.phase_space import Assignment, PhaseSpace
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.lie.algebra import Algebra
@@ -38,6 +39,8 @@ class InvariantFamily:
     report : InvarianceReport or None
         The proof that it is invariant. None where `equations` is not empty, or where no generator
         is left.
+    inhabited : bool
+        Whether it is proved that some parameters satisfy `equations` and `positive`.
     """
 
     values: Mapping[Symbol, Expr]
@@ -45,6 +48,7 @@ class InvariantFamily:
     positive: tuple[Expr, ...]
     base: BaseDensity
     report: InvarianceReport | None
+    inhabited: bool = True
 
     @property
     def proved(self) -> bool:
@@ -91,7 +95,9 @@ class Conditions(Reported):
             return "undecided"
         if not self.families:
             return "never"
-        return "conditional" if self.equations else "always"
+        if not self.equations:
+            return "always"
+        return "conditional" if any(f.inhabited for f in self.families) else "undecided"
 
     def document(self) -> Document:
         """Lines for a reader and data for a program."""
@@ -118,6 +124,8 @@ class Conditions(Reported):
                 yield Line(2, "where 0 = ", equation)
             for positive in family.positive:
                 yield Line(2, "where 0 < ", positive)
+            if not family.inhabited:
+                yield Line(2, "undecided whether any parameters satisfy this")
         for values in self.improper:
             yield Line(1, f"Left out, since π then cannot be normalized: {_values(values)}")
         for residual in self.residual:
@@ -137,6 +145,7 @@ class Conditions(Reported):
                     "positive": [formula_data(f) for f in family.positive],
                     "log_density": formula_data(family.base.log_density),
                     "proved": family.proved,
+                    "inhabited": family.inhabited,
                 }
                 for family in self.families
             ],
@@ -182,14 +191,17 @@ def _family(symmetry: Algebra, base: BaseDensity, case: Case) -> InvariantFamily
     values = {x: case.values[x] for x in base.space.parameters if x in case.values}
     rest = tuple(x for x in base.space.parameters if x not in values)
     assignment = Assignment(replace(base.space, parameters=rest), values)
-    formula = assignment(base.log_density)
+    formula = assignment(_formed(base.log_density, case))
     pivots = _pivots(formula, assignment.space)
     if pivots is None:
         return None
     density = BaseDensity(assignment.space, log_density=formula, name=base.name)
     moved = [
         (g, label)
-        for g, label in zip(map(assignment, symmetry.generators), symmetry.labels, strict=True)
+        for g, label in (
+            (assignment(_formed(g, case)), label)
+            for g, label in zip(symmetry.generators, symmetry.labels, strict=True)
+        )
         if not is_zero(g).proved
     ]
     report = None
@@ -198,7 +210,15 @@ def _family(symmetry: Algebra, base: BaseDensity, case: Case) -> InvariantFamily
         there = replace(symmetry, space=assignment.space, generators=generators, labels=labels)
         report = check_invariance(there, density)
     positive = dict.fromkeys((*case.positive, *(x for x in pivots if not x.is_positive)))
-    return InvariantFamily(values, case.equations, tuple(positive), density, report)
+    some = inhabited(replace(case, positive=tuple(positive)), rest)
+    return InvariantFamily(values, case.equations, tuple(positive), density, report, some)
+
+
+def _formed(formula: Expr, case: Case) -> Expr:
+    """Put in what functions such as |a| are in a case."""
+    for part, form in case.forms:
+        formula = formula.xreplace({part: form})
+    return formula
 
 
 def _pivots(log_density: Expr, space: PhaseSpace) -> list[Expr] | None:

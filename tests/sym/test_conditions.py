@@ -1,12 +1,12 @@
 """Conditions on parameters against linear algebra, textbook families and planted faults."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Abs, Matrix, Rational, exp, log, pi, sqrt, symbols
+from sympy import Abs, Matrix, Rational, Symbol, exp, log, pi, sqrt, symbols
 
 import ehf_sym as es
 from ehf_sym.exact.parameter_equations import reduced, solve_parameters
@@ -242,9 +242,8 @@ def test_unknown_exponents_are_tried_and_called_undecided():
 def test_transcendental_numbers_and_functions_of_parameters():
     base = on_plane(lambda q, p: -exp(A) * q[0] ** 2 - pi * q[1] ** 2 - p[0] ** 2 - p[1] ** 2, A)
     (family,) = ROTATION.conditions(base).families
-    assert family.values == {}
-    assert family.equations == (exp(A) - pi,)
-    assert not family.proved
+    assert family.values == {A: log(pi)}
+    assert family.proved
     linear = on_plane(lambda q, p: -A * q[0] ** 2 - pi * q[1] ** 2 - p[0] ** 2 - p[1] ** 2, A)
     (family,) = ROTATION.conditions(linear).families
     assert dict(family.values) == {A: pi}
@@ -339,3 +338,86 @@ def test_gaussians_with_parameters_are_found_where_they_are_certain():
         es.BaseDensity(space, log_density=certain.log_density, log_normalizer=log(M))
     with pytest.raises(es.ArgumentError, match="width is m; it should be a finite number"):
         es.SoftUniform(LINE, width=M)
+
+
+def solved(extra, parameters):
+    """Conditions of a normal density with a term added, under rotations of the plane."""
+    space = es.PhaseSpace(2, parameters=parameters)
+    (q1, q2), (p1, p2) = space.q, space.p
+    normal = -(q1**2 + q2**2 + p1**2 + p2**2) / 2
+    base = es.BaseDensity(space, log_density=normal + extra(q1, q2))
+    return es.LieAlgebra(space, [q1 * p2 - q2 * p1]).conditions(base)
+
+
+X, Y, POS = Symbol("x", real=True), Symbol("y", real=True), Symbol("z", positive=True)
+
+
+@pytest.mark.parametrize(
+    ("term", "status", "values"),
+    [
+        ((exp(X) - 1, X - 1), "never", []),
+        ((exp(X) - 1, X), "conditional", [{X: 0}]),
+        ((exp(POS) - 1, 0), "never", []),
+        ((exp(X) + POS, 0), "never", []),
+        ((exp(X) - POS, 0), "conditional", [{POS: exp(X)}]),
+        ((exp(2 * X + 1) - 3, 0), "conditional", [{X: sp.log(3) / 2 - sp.Rational(1, 2)}]),
+        ((sp.erf(X) - 2, 0), "never", []),
+        ((sp.erf(X), 0), "conditional", [{X: 0}]),
+        ((sp.tanh(X) + 1, 0), "never", []),
+        ((sp.log(POS) - 1, POS - 3), "never", []),
+        ((sp.log(POS) - 1, POS - sp.E), "conditional", [{POS: sp.E}]),
+        ((sp.cos(X) - 2, 0), "never", []),
+        ((sp.cos(X) + 1, 0), "conditional", [{}]),
+        ((sp.sin(X), sp.cos(X)), "never", []),
+        ((sp.sqrt(POS) - 2, 0), "conditional", [{POS: 4}]),
+        ((sp.sqrt(POS) + 1, 0), "never", []),
+        ((exp(X) + X, 0), "conditional", [{}]),  # at x = -0.567...
+        ((exp(X) - X, 0), "undecided", [{}]),  # never: exp(x) > x, which is not seen
+        ((X**4 + X * Y + Y**4 + 7, 0), "undecided", [{}]),
+        ((X - sp.pi, Y - sp.E), "conditional", [{X: sp.pi, Y: sp.E}]),
+        ((X - sp.pi, X**2 - sp.E), "never", []),
+        ((sp.Abs(X), 0), "conditional", [{X: 0}]),
+        ((sp.Abs(X) - X, 0), "conditional", [{}, {X: 0}]),
+        ((sp.sign(X) + 1, 0), "conditional", [{}]),
+        ((sp.Max(X, 1) - 3, 0), "conditional", [{X: 3}]),
+        ((sp.Max(X, 1), 0), "never", []),
+        ((sp.Piecewise((X - 1, X > 2), (X - 5, True)), 0), "never", []),
+        ((sp.Piecewise((X - 3, X > 2), (X - 1, True)), 0), "conditional", [{X: 3}, {X: 1}]),
+    ],
+)
+def test_functions_of_parameters_are_solved_or_undecided(term, status, values):
+    first, second = map(sp.sympify, term)
+    parameters = sorted(first.free_symbols | second.free_symbols, key=str)
+    found = solved(lambda q1, q2: first * q1 + second * q2, parameters)
+    assert found.status == status, found
+    assert {frozenset(f.values.items()) for f in found.families} == {
+        frozenset(v.items()) for v in values
+    }
+    for family in found.families:
+        if not family.equations:
+            assert family.proved
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from([exp, sp.erf, sp.tanh, sp.sinh, sp.atan, sp.cos, sp.sin, sp.Abs, sp.sign]),
+    st.integers(-2, 2),
+    st.integers(-2, 2),
+    st.integers(-2, 2),
+)
+def test_what_is_said_of_one_function_holds_at_numbers(function, slope, shift, value):
+    """Sign changes and zeros of f(slope x + shift) − value on a fine grid against the answer."""
+    f = function(slope * X + shift) - value
+    if f == 0:
+        return
+    found = solved(lambda q1, q2: f * q1, [X])
+    grid = [sp.Rational(k, 4) for k in range(-40, 41)]
+    numbers = [float(f.xreplace({X: x})) for x in grid]
+    crosses = any(a * b < 0 for a, b in pairwise(numbers)) and function is not sp.sign
+    vanishes = any(es.is_zero(f.xreplace({X: x})).proved for x in grid)
+    if crosses or vanishes:
+        assert found.status in {"conditional", "always", "undecided"}
+    if found.status == "conditional" and function in {exp, sp.erf, sp.tanh, sp.sinh, sp.atan}:
+        for family in found.families:
+            for x, v in family.values.items():
+                assert abs(float(f.xreplace({x: v}))) < 1e-12
