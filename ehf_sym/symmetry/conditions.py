@@ -11,7 +11,8 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
-from ehf_sym.exact.parameter_equations import Case, identities
+from ehf_sym.exact.identities import identities
+from ehf_sym.exact.parameter_equations import Case
 from ehf_sym.exact.parameter_functions import inhabited
 from ehf_sym.formulas.phase_space import Assignment, PhaseSpace
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
