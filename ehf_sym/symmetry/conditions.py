@@ -18,6 +18,8 @@ from ehf_sym.formulas.phase_space import Assignment, PhaseSpace
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance
+from ehf_sym.symmetry.jumps.crossings import jump_equations
+from ehf_sym.symmetry.jumps.walls import differentiable
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -161,8 +163,14 @@ def find_conditions(symmetry: Algebra, base: BaseDensity) -> Conditions:
     """Find the parameters for which {g, π} = 0; see `LieAlgebra.conditions`."""
     lifted = _lifted(symmetry, base)
     space = base.space
-    brackets = [space.bracket(g, base.log_density) for g in lifted.generators]
-    found = identities(brackets, space.coordinates, space.parameters)
+    off_jumps = differentiable(base.log_density)
+    brackets = [space.bracket(g, off_jumps) for g in lifted.generators]
+    jumps, all_jumps = jump_equations(base.log_density, lifted.generators, space)
+    own = sorted(
+        set().union(*(f.free_symbols for f in jumps)) - {*space.coordinates, *space.parameters},
+        key=str,
+    )
+    found = identities([*brackets, *jumps], [*space.coordinates, *own], space.parameters)
     families = [(case, _family(lifted, base, case)) for case in found.cases]
     return Conditions(
         symmetry=lifted,
@@ -170,7 +178,7 @@ def find_conditions(symmetry: Algebra, base: BaseDensity) -> Conditions:
         equations=found.equations,
         families=tuple(family for _, family in families if family is not None),
         improper=tuple(case.values for case, family in families if family is None),
-        complete=found.complete,
+        complete=found.complete and all_jumps,
         residual=() if found.complete else tuple(b for b in brackets if not is_zero(b).proved),
     )
 

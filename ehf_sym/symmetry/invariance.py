@@ -6,18 +6,21 @@ Lemma 1's premise {g, π} = 0 decided, and what follows for the marginal and for
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement as pairs
 from typing import Any, Literal
 
-from sympy import Add, Expr, Matrix, S, Symbol, factor_terms
+from sympy import Add, And, Expr, Matrix, Ne, Piecewise, S, Symbol, factor_terms
 
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
-from ehf_sym.formulas.verdict import ZeroVerdict, verdict_data
+from ehf_sym.formulas.verdict import Certificate, Witness, ZeroVerdict, verdict_data
 from ehf_sym.lie.algebra import Algebra
+from ehf_sym.symmetry.jumps.crossings import bracket_off_walls, flow_keeps, transport
+from ehf_sym.symmetry.jumps.orbits import Crossing
+from ehf_sym.symmetry.jumps.walls import differentiable, kinks_of, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
 Status = Literal["proved", "refuted", "undecided"]
@@ -32,9 +35,11 @@ class GeneratorVerdict:
     generator : sympy.Expr
         g(q, p).
     bracket : sympy.Expr
-        {g, ln π}. It vanishes exactly where {g, π} = π {g, ln π} does, since π > 0.
+        {g, ln π} off jumps. It vanishes exactly where {g, π} = π {g, ln π} does, since π > 0.
     verdict : ZeroVerdict
-        Is the bracket identically zero?
+        Is the bracket identically zero, and does π not jump where the flow crosses? If a jump
+        refutes it, `witness` is the point before and `value` the jump of ln π (None where ln π is
+        not defined on one side); if one is not decided, `residual` is what vanishes on it.
     linear_in_p : bool or None
         Whether g = p·X(q) + f(q) (the second condition of the paper's footnote 4); None if
         undecided.
@@ -46,6 +51,8 @@ class GeneratorVerdict:
         Whether {g, K(p) + U(q)} = 0 is proved to imply {g, K} = {g, U} = 0 for all K and U.
     leapfrog : str
         What is promised for leapfrog steps.
+    crossing : Crossing or None
+        If a jump refutes invariance: two points of an orbit on either side of it.
     """
 
     generator: Expr
@@ -56,6 +63,7 @@ class GeneratorVerdict:
     marginal: str
     leapfrog_exact: bool
     leapfrog: str
+    crossing: Crossing | None = None
 
 
 @dataclass(frozen=True)
@@ -128,16 +136,47 @@ def _evidence(name: str, verdict: GeneratorVerdict, space: PhaseSpace) -> Iterat
     bracket = f"{{{name}, ln π}}"
     yield Line(2, f"{bracket} = ", verdict.bracket)
     zero = verdict.verdict
+    if verdict.crossing is not None:
+        yield from _jump(name, verdict.crossing, space)
+        return
+    if not zero.refuted and verdict.bracket == 0:
+        yield Line(2, f"undecided {zero.method}: ", zero.residual)
+        return
     if not zero.refuted:
         yield Line(2, f"undecided ({zero.method}) whether this is identically 0: ", zero.residual)
         return
-    witness = zero.witness or {}
+    point = _point(zero.witness or {}, space) or "every point"
+    yield Line(2, f"at {point} its value is {_number(zero.value)}, not 0: refuted")
+
+
+def _jump(name: str, crossing: Crossing, space: PhaseSpace) -> Iterator[Line]:
+    """Two points of an orbit with different values, and what lies between."""
+    for surface in crossing.surfaces:
+        yield Line(2, f"but the flow of {name} crosses a jump of π where 0 = ", surface)
+    places = (
+        ("at", crossing.start),
+        (f"which moves in the time {crossing.eps} to", crossing.end),
+    )
+    for (words, place), value in zip(places, crossing.values, strict=True):
+        shown = "is not defined" if value is None else f"is {_number(value)} up to its constant"
+        yield Line(3, f"{words} {_point(place, space)}, where ln π {shown}")
+    yield Line(2, "refuted by these two points")
+
+
+def _point(place: Mapping[Symbol, Any], space: PhaseSpace) -> str:
     symbols = (*space.coordinates, *space.parameters)
-    point = ", ".join(f"{x} = {witness[x]}" for x in symbols if x in witness)
-    value = str(zero.value)
-    if isinstance(zero.value, tuple):
-        value = "between {} and {}".format(*zero.value)
-    yield Line(2, f"at {point or 'every point'} its value is {value}, not 0: refuted")
+    return ", ".join(f"{x} = {_number(place[x])}" for x in symbols if x in place)
+
+
+def _number(value: Any) -> str:
+    """Write an exact number, or what encloses one."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return (
+        f"about {value[0].n(6)}"
+        if value[0].n(6) == value[1].n(6)
+        else "between {} and {}".format(*value)
+    )
 
 
 def _data(report: InvarianceReport) -> dict[str, Any]:
@@ -164,11 +203,29 @@ def _generator_data(verdict: GeneratorVerdict) -> dict[str, Any]:
         "generator": formula_data(verdict.generator),
         "bracket": formula_data(verdict.bracket),
         "verdict": verdict_data(verdict.verdict),
+        "crossing": None if verdict.crossing is None else _crossing_data(verdict.crossing),
         "linear_in_p": verdict.linear_in_p,
         "volume_preserving": None if volume is None else verdict_data(volume),
         "marginal": verdict.marginal,
         "leapfrog_exact": verdict.leapfrog_exact,
         "leapfrog": verdict.leapfrog,
+    }
+
+
+def _crossing_data(crossing: Crossing) -> dict[str, Any]:
+    """Write out two points on either side of a jump, numbers as text."""
+
+    def number(value: Any) -> Any:
+        if value is None:
+            return None
+        return [str(end) for end in value] if isinstance(value, tuple) else str(value)
+
+    return {
+        "surfaces": [formula_data(b) for b in crossing.surfaces],
+        "start": {x.name: str(u) for x, u in crossing.start.items()},
+        "eps": str(crossing.eps),
+        "end": {x.name: number(u) for x, u in crossing.end.items()},
+        "log_density": [number(value) for value in crossing.values],
     }
 
 
@@ -229,7 +286,8 @@ def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
     if base.space != symmetry.space:
         raise ArgumentError(f"base lives on {base.space}; it should live on {symmetry.space}")
     space = base.space
-    slopes = {x: base.log_density.diff(x) for x in space.q + space.p}
+    formula = differentiable(base.log_density)
+    slopes = {x: formula.diff(x) for x in space.q + space.p}
     verdicts = tuple(_check_generator(g, base, slopes) for g in symmetry.generators)
     return InvarianceReport(symmetry, base, verdicts)
 
@@ -237,26 +295,78 @@ def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
 def _check_generator(g: Expr, base: BaseDensity, slopes: Mapping[Symbol, Expr]) -> GeneratorVerdict:
     """Verdict on one generator, given the derivatives of ln π."""
     space = base.space
+    off = differentiable(g)
     moved = g.free_symbols
     pairs_moved = [pair for pair in zip(space.q, space.p, strict=True) if moved.intersection(pair)]
-    bracket = Add(*(g.diff(q) * slopes[p] - g.diff(p) * slopes[q] for q, p in pairs_moved))
-    verdict = is_zero(bracket)
-    linear = _all_zero(g.diff(a, b) for a, b in pairs(_occurring(space.p, g), 2))
+    bracket = Add(*(off.diff(q) * slopes[p] - off.diff(p) * slopes[q] for q, p in pairs_moved))
+    verdict = zero = _zero_off_kinks(bracket, base.log_density, off)
+    crossing = None
+    walls = walls_of(base.log_density)
+    if walls and not zero.refuted:
+        if zero.undecided:
+            by_cases = is_zero(bracket_off_walls(walls.formula, g, space))
+            zero = zero if by_cases.undecided else by_cases
+        verdict, crossing = _across_jumps(g, base, zero)
+    linear = _all_zero(off.diff(a, b) for a, b in pairs(_occurring(space.p, g), 2))
+    walls = walls_of(g)
+    if linear and any(
+        b.free_symbols.intersection(space.p) for b in (*walls.surfaces, *walls.opaque)
+    ):
+        linear = None
     volume = None
     if linear:
-        volume = is_zero(Add(*(g.diff(q, p) for q, p in pairs_moved)))
+        volume = is_zero(Add(*(off.diff(q, p) for q, p in pairs_moved)))
+        if volume.proved and not all(flow_keeps(b, g, space) for b in walls.surfaces):
+            volume = ZeroVerdict("undecided", "whether the flow of g crosses a jump of its own")
     exact = _leapfrog_exact(g, base)
-    still = _all_zero(g.diff(p) for p in _occurring(space.p, g))
+    still = _all_zero(off.diff(p) for p in _occurring(space.p, g))
     return GeneratorVerdict(
         generator=g,
-        bracket=S.Zero if verdict.proved else min(bracket, factor_terms(bracket), key=_length),
+        bracket=S.Zero if zero.proved else min(bracket, factor_terms(bracket), key=_length),
         verdict=verdict,
         linear_in_p=linear,
         volume_preserving=volume,
         marginal=_marginal_promise(verdict, linear, volume, still),
         leapfrog_exact=exact,
         leapfrog=_LEAPFROG_EXACT if exact else _LEAPFROG_APPROXIMATE,
+        crossing=crossing,
     )
+
+
+def _zero_off_kinks(bracket: Expr, f: Expr, g: Expr) -> ZeroVerdict:
+    """Decide whether a bracket vanishes where f and g are differentiable."""
+    verdict = is_zero(bracket)
+    if not verdict.witness:
+        return verdict
+    kinks = kinks_of(f) | kinks_of(g)
+    place = dict(verdict.witness)
+    if not any(kink.xreplace(place) == 0 for kink in kinks):
+        return verdict
+    smooth = And(*(Ne(kink, 0) for kink in kinks))
+    return is_zero(Piecewise((bracket, smooth), (0, True)))
+
+
+def _across_jumps(
+    g: Expr, base: BaseDensity, zero: ZeroVerdict
+) -> tuple[ZeroVerdict, Crossing | None]:
+    """Verdict on a density that may jump, given that on the bracket off its jumps."""
+    found = transport(base.log_density, g, base.space)
+    crossing = found.crossing
+    if crossing is not None:
+        method = "different values on one orbit, on either side of a jump"
+        witness, value = Witness(crossing.start), crossing.difference
+        enclosure = value if isinstance(value, tuple) else (value, value) if value else None
+        certificate = Certificate(method, witness=tuple(witness.items()), enclosure=enclosure)
+        return ZeroVerdict("refuted", method, witness, value, None, certificate), crossing
+    if not zero.proved:
+        return zero, None
+    if found.status == "undecided":
+        method = "whether π jumps where this vanishes, and the flow crosses it"
+        return ZeroVerdict("undecided", method, residual=found.open[0]), None
+    if zero.certificate is None:
+        return zero, None
+    certificate = replace(zero.certificate, rests_on=(*zero.certificate.rests_on, *found.reasons))
+    return replace(zero, certificate=certificate), None
 
 
 def _length(expr: Expr) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from operator import add
 from typing import Any
 
-from sympy import Add, Expr, Integer, Mul, Symbol, default_sort_key
+from sympy import Add, Expr, Integer, Mul, Symbol, default_sort_key, reduced
 
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
@@ -17,6 +17,14 @@ from ehf_sym.exact.separation import Exponents, Vector, separate
 from ehf_sym.exact.vector_fields import monomials, restricted_fields
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.validation import exact_scalar, whole_number
+from ehf_sym.symmetry.jumps.crossings import (
+    flow_keeps,
+    jump_is_seen,
+    jumps_across,
+    rate_across,
+    transport,
+)
+from ehf_sym.symmetry.jumps.walls import Walls, differentiable, walls_of
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.zero.zero_test import is_zero
 
@@ -84,15 +92,19 @@ def symmetries_of(
     """
     formula, where = _question(f, space)
     limit = whole_number(degree, "degree")
-    if all(is_zero(component).proved for component in where.vector_field(formula)):
+    walls, off_jumps = walls_of(formula), differentiable(formula)
+    if not walls and all(is_zero(component).proved for component in where.vector_field(off_jumps)):
         raise FormulaError(f"f is {formula}, a constant, which every generator leaves alone")
     if not isinstance(basis, Iterable) or isinstance(basis, str):
         raise ArgumentError(f"basis is {basis!r}; it should be a sequence of formulas")
     extra = tuple(where.validate(b, f"basis[{k}]") for k, b in enumerate(basis))
-    ansatz = _Ansatz(where, formula, limit, linear_in_p)
+    ansatz = _Ansatz(where, off_jumps, limit, linear_in_p)
     found = ansatz.with_functions(extra) if extra else ansatz.polynomials()
+    for b in walls.surfaces:
+        found = _not_crossing(b, walls, found, where)
     for g in found:
-        if not is_zero(where.bracket(g, formula)).proved:
+        constant = is_zero(where.bracket(g, off_jumps)).proved
+        if not constant or transport(formula, g, where).status != "proved":
             raise UndecidedError(f"{g} was found, but {{g, f}} = 0 is not proved")
     generators = [*found, *([Integer(1)] if constants else [])]
     return LieAlgebra(where, generators) if generators else None
@@ -123,6 +135,50 @@ def _smallest_space(formula: Expr) -> PhaseSpace:
     return PhaseSpace(max(places), parameters=parameters)
 
 
+def _not_crossing(b: Expr, walls: Walls, found: list[Expr], space: PhaseSpace) -> list[Expr]:
+    """Combine generators so that their flows do not cross a jump at b = 0."""
+    if all(flow_keeps(b, g, space) for g in found):
+        return found
+    jumps = jumps_across(walls, b, space)
+    if jumps is not None and not jumps:
+        return found
+    polynomial = all(f.is_polynomial(*space.coordinates) for f in (b, *found))
+    seen = [jump_is_seen(b, jump, sheet) for jump, sheet in jumps or ()]
+    if not (any(seen) if polynomial else seen and all(seen)):
+        raise UndecidedError(f"whether f jumps where {b} = 0 is not decided")
+    if polynomial:
+        rests = [reduced(space.bracket(b, g), [b], *space.coordinates)[1] for g in found]
+        return _combined(found, rests, space.coordinates)
+    for _, sheet in jumps or ():
+        rates = [r for g in found if (r := rate_across(sheet, g, space)) is not None]
+        if len(rates) < len(found):
+            raise UndecidedError(f"how the flows cross {b} = 0 is not decided")
+        numbers = sorted(set().union(*(r.free_symbols for r in rates)), key=default_sort_key)
+        numbered = [s for s in numbers if s not in space.parameters]
+        found = _combined(found, rates, tuple(dict.fromkeys((*space.coordinates, *numbered))))
+    return found
+
+
+def _combined(
+    functions: Sequence[Expr], images: Sequence[Expr], variables: Sequence[Symbol]
+) -> list[Expr]:
+    """Basis of the combinations of functions of which the images, linear in them, vanish."""
+    parts = separate(images, variables)
+    return [
+        Add(*(parts.domain.to_sympy(c) * functions[j] for j, c in solution.items())).expand()
+        for solution in _relations(parts.vectors, parts.domain)
+    ]
+
+
+def _relations(columns: Sequence[Vector], domain: Any) -> list[dict[int, Any]]:
+    """Find all linear relations between vectors."""
+    rows: dict[Exponents, dict[int, Any]] = {}
+    for j, column in enumerate(columns):
+        for place, c in column.items():
+            rows.setdefault(place, {})[j] = c
+    return nullspace(rows.values(), len(columns), domain)
+
+
 class _Ansatz:
     """Polynomials with unknown coefficients."""
 
@@ -151,14 +207,10 @@ class _Ansatz:
             *(_velocity(monomial, parts.vectors[: len(velocities)]) for monomial in own),
             *parts.vectors[len(velocities) :],
         ]
-        rows: dict[Exponents, dict[int, Any]] = {}
-        for j, column in enumerate(columns):
-            for place, c in column.items():
-                rows.setdefault(place, {})[j] = c
         functions = [*(_monomial(m, space.coordinates) for m in own), *extra]
         return [
             Add(*(parts.domain.to_sympy(c) * functions[j] for j, c in solution.items()))
-            for solution in nullspace(rows.values(), len(columns), parts.domain)
+            for solution in _relations(columns, parts.domain)
         ]
 
     def _admits(self, monomial: Exponents) -> bool:

@@ -1,0 +1,1 @@
+"""Jumps of formulas, and flows that cross them."""
