@@ -19,6 +19,7 @@ _MODULES = (
     "gradients",
     "interruption",
     "laws",
+    "lifetimes",
     "long_run",
     "maps",
     "saved_files",
