@@ -306,6 +306,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         )
         with interrupts(signal.SIGINT) as stop:
             before = self._rng.bit_generator.state
+            learned = False
             try:
                 data = training_data(
                     x,
@@ -314,38 +315,31 @@ class EquivariantHamiltonianFlow(FlowDensity):
                     batch_size=settings.batch_size,
                     validation=validation,
                     rng=self._rng,
-                )
-                data = data.watched(self._warn_if_far)
+                ).watched(self._warn_if_far)
                 identity = None
                 if checkpoint is not None:
-                    arguments = {**self._arguments(), **options_of(settings), **data.given}
-                    start = {"weights": self._parameters.flat, "random state": before}
-                    identity = RunIdentity.of(arguments | {"augment": augment}, start)
-                ending = train(
-                    self._objective,
-                    self._parameters,
-                    data.moved(move),
-                    settings,
-                    self._rng,
-                    stop=stop,
-                    identity=identity,
-                    seed=self.seed,
-                    model=self,
-                )
-            except BaseException:
-                self._rng.bit_generator.state = before
-                raise
-            if ending.error is None or ending.result.iterations:
+                    arguments = options_of(settings) | {**data.given, "augment": augment}
+                    identity = self._identity_of(arguments, before)
+                parts = self._objective, self._parameters, data.moved(move), settings, self._rng
+                ending = train(*parts, stop=stop, identity=identity, seed=self.seed, model=self)
+                learned = ending.error is None or ending.result.iterations > 0
+            finally:
+                if not learned:
+                    self._rng.bit_generator.state = before
+            if learned:
                 self.result_ = ending.result
-            else:
-                self._rng.bit_generator.state = before
+        text = f"training ended early: {ending.result}; {_KEPT}"
         if ending.error is not None:
-            ending.error.add_note(f"training ended early: {ending.result}; {_KEPT}")
+            ending.error.add_note(text)
             raise ending.error
         if ending.result.ended_early:
-            text = f"training ended early: {ending.result}; {_KEPT}"
             warnings.warn(text, TrainingWarning, stacklevel=2)
         return self
+
+    def _identity_of(self, arguments: dict[str, Any], random_state: Any) -> RunIdentity:
+        """Tell a run of these arguments of `fit` by all that it starts from."""
+        start = {"weights": self._parameters.flat, "random state": random_state}
+        return RunIdentity.of(self._arguments() | arguments, start)
 
     def _warn_if_far(self, x: Array) -> None:
         """Warn where points lie far from the base; no random numbers of this model are drawn."""

@@ -151,21 +151,25 @@ class _Run:
         return stop_reason
 
     @property
-    def has_finite_weights(self) -> bool:
-        """Whether all weights are numbers: others would make a checkpoint that leads nowhere."""
+    def is_worth_keeping(self) -> bool:
+        """Whether a run can go on from here, or end here: no step will look at the last weights."""
+        last = self.iteration == self.settings.iterations
+        return self._is_finite() if last else self._has_finite_weights()
+
+    def _has_finite_weights(self) -> bool:
         return bool(np.isfinite(self.parameters.flat).all())
 
     def _is_finite(self) -> bool:
         """Whether the present weights have a finite loss; what raises has none."""
         if self.batch is None:
-            return self.has_finite_weights
+            return self._has_finite_weights()
         try:
             log_weights = self.objective.log_weights(
                 self.parameters.arrays, self.batch.x, self.batch.noise
             )
         except Exception:  # of the user's own encoder, which may be what ended the run
             return False
-        return self.has_finite_weights and bool(np.isfinite(log_weights).all())
+        return self._has_finite_weights() and bool(np.isfinite(log_weights).all())
 
     def _restore(self, flat: Array) -> None:
         np.copyto(self.parameters.flat, flat)
@@ -214,7 +218,8 @@ class _Run:
     def _resume(self, plain: Mapping[str, Any], shelf: Shelf) -> None:
         like = self.parameters.flat
         weights = shelf.finite("weights", like.shape, like.dtype)
-        previous = shelf.finite("previous" if "previous" in shelf else "weights", like.shape)
+        before = "previous" if "previous" in shelf else "weights"  # the first release had none
+        previous = shelf.finite(before, like.shape, like.dtype)
         moments = {
             name: shelf.finite(f"adam_{name}", like.shape, like.dtype) for name in self.adam.moments
         }
@@ -317,8 +322,9 @@ def _loop(
                 observer(run)
             if run.out_of_patience:
                 return "early_stopping"
-        due = checkpoint is not None and run.iteration % checkpoint.every == 0
-        if checkpoint is not None and identity is not None and due and run.has_finite_weights:
+        if checkpoint is None or identity is None or run.iteration % checkpoint.every:
+            continue
+        if run.is_worth_keeping:
             run.save(checkpoint, identity)
     return "iterations"
 

@@ -198,6 +198,17 @@ def test_a_last_update_that_ruins_the_weights_is_taken_back():
     np.testing.assert_array_equal(flow._parameters.flat, weights_after(9))
 
 
+def test_a_last_update_that_ruins_the_weights_is_taken_back_on_resuming_too(tmp_path):
+    """The last checkpoint has no step after it that would show what is wrong with its weights."""
+    options = {"iterations": 10, "schedule": leap(9)} | QUIET
+    for resumed_at in (0, 5):
+        flow = make("so2", hidden=(6,), rng=0)
+        with pytest.warns(en.TrainingWarning, match="non_finite"):
+            flow.fit(X, checkpoint=tmp_path / "run.npz", checkpoint_every=5, **options)
+        assert flow.result_.resumed_at == resumed_at
+        np.testing.assert_array_equal(flow._parameters.flat, weights_after(9))
+
+
 def test_an_interrupt_within_an_update_leaves_the_weights_before_it(monkeypatch):
     flow = make("so2", hidden=(6,), rng=0)
     step = en.Adam.step
