@@ -47,7 +47,7 @@ class Experiment:
         return import_module(self.module)
 
 
-_PAPER = "ehf_num.experiments"
+_PAPER = "ehf_num.reproduce.paper"
 _ITERATIONS = {"iterations": {"type": int, "help": "updates of each model"}}
 _SEEDS = {"seeds": {"type": int, "help": "how many repetitions"}}
 EXPERIMENTS = {

@@ -268,7 +268,7 @@ def test_calls_with_wrong_sizes_are_refused():
 
 
 def test_the_environment_turns_them_off():
-    code = "from ehf_num.engine.engine.engine import present_engine; print(present_engine())"
+    code = "from ehf_num.engine.engine import present_engine; print(present_engine())"
     run = partial(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True)
     off = run(env={**os.environ, "EHF_NATIVE": "0"}, check=True).stdout
     assert off.startswith("reference, float64, 1 thread (kernels in C: they are turned off")
