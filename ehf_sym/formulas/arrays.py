@@ -87,18 +87,21 @@ def _from_objects(array: NDArray[Any], columns: Any, name: str, wanted: str) -> 
     """Turn real numbers of any type into floats; refuse the first entry that is none."""
     floats = np.empty(array.shape)
     for place, entry in np.ndenumerate(array):
-        if isinstance(entry, bool) or not isinstance(entry, Real | Decimal):
-            row, *others = place
-            where = f"row {row}" + "".join(f", column {k}" for k in others)
-            if columns is not None and others:
-                where += f" ({columns[others[0]]})"
-            raise ArgumentError(
-                f"{name} had {str(entry)[:40]!r} of type {type(entry).__name__} in {where}, "
-                f"counted from 0; it should be {wanted}: leave out or fill what is missing, "
-                "and turn text into numbers first"
-            )
+        number = isinstance(entry, Real | Decimal) and not isinstance(entry, bool)
         try:
-            floats[place] = float(entry)
-        except OverflowError:
-            floats[place] = -np.inf if str(entry).startswith("-") else np.inf
+            if number:
+                floats[place] = float(entry)
+                continue
+            shown = str(entry)[:40]
+        except (OverflowError, ValueError):  # beyond doubles, or too long to be shown
+            shown = "a number beyond doubles"
+        row, *others = place
+        where = f"row {row}" + "".join(f", column {k}" for k in others)
+        if columns is not None and others:
+            where += f" ({columns[others[0]]})"
+        raise ArgumentError(
+            f"{name} had {shown!r} of type {type(entry).__name__} in {where}, "
+            f"counted from 0; it should be {wanted}: leave out or fill what is missing, "
+            "and turn text into numbers first"
+        )
     return floats

@@ -149,7 +149,14 @@ def test_objects_that_are_real_numbers_become_floats(entries):
 def test_numbers_of_all_kinds():
     mixed = [[np.float32(0.5), Decimal("1.5")], [Fraction(1, 4), 2]]
     np.testing.assert_array_equal(read(Frame(mixed)), [[0.5, 1.5], [0.25, 2.0]])
-    assert read(np.array([10**400, -(10**400)], object)).tolist() == [np.inf, -np.inf]
+
+
+@pytest.mark.parametrize(
+    "entry", [10**400, -(10**400), Fraction(10**400), Decimal("sNaN")], ids=type
+)
+def test_numbers_beyond_doubles_are_refused(entry):
+    with pytest.raises(es.ArgumentError, match=r"x had 'a number beyond doubles' of type .* row 1"):
+        read(np.array([1.0, entry], object))
 
 
 @pytest.mark.parametrize(
