@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sympy import (
     Add,
+    Derivative,
     Expr,
     ImmutableMatrix,
     Mul,
@@ -65,6 +66,8 @@ def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
     """
     origin = dict.fromkeys(space.coordinates, S.Zero)
     slopes = _slopes(space, log_density)
+    if any(f.has(Derivative) for f in slopes):  # of a step, such as floor
+        return None
     slope = [f.xreplace(origin) for f in slopes]
     precision = _precision(space, slopes)
     if not all(value.is_finite for value in (*slope, *precision.values())):

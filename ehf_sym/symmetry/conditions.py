@@ -163,7 +163,7 @@ def find_conditions(symmetry: Algebra, base: BaseDensity) -> Conditions:
     """Find the parameters for which {g, π} = 0; see `LieAlgebra.conditions`."""
     lifted = _lifted(symmetry, base)
     space = base.space
-    off_jumps = differentiable(base.log_density)
+    off_jumps = differentiable(base.log_density, space.parameters)
     brackets = [space.bracket(g, off_jumps) for g in lifted.generators]
     jumps, all_jumps = jump_equations(base.log_density, lifted.generators, space)
     own = sorted(

@@ -193,7 +193,7 @@ def test_a_huber_function_is_continuous_whatever_its_width():
     huber = Piecewise((r**2 / 2, r < width), (width * r - width**2 / 2, True))
     assert check(TURN, -huber - P1**2 - P2**2, space).proved
     assert check(SHIFT, -huber - P1**2 - P2**2, space).status == "refuted"
-    x, wide = Q1, 2
+    x, wide = Q1, sp.Integer(2)
     flat = Piecewise((x**2 / 2, Abs(x) < wide), (wide * Abs(x) - wide**2 / 2, True))
     same = Piecewise((x**2 / 2, x**2 < wide**2), (wide * Abs(x) - wide**2 / 2, True))
     lower = Piecewise((x**2 / 2, x**2 < wide**2), (wide * Abs(x) - wide**2, True))

@@ -7,7 +7,7 @@ kinks, and split into irreducible factors b: the walls b = 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -138,8 +138,15 @@ def walls_of(f: sp.Expr) -> Walls:
     return Walls(formula, tuple(surfaces), tuple(dict.fromkeys(opaque)))
 
 
-def differentiable(f: sp.Expr) -> sp.Expr:
+def differentiable(f: sp.Expr, constants: Collection[sp.Symbol] = ()) -> sp.Expr:
     """Write steps as |u|/u, whose derivative is 0 off the step and not a distribution.
+
+    Parameters
+    ----------
+    f : sympy.Expr
+        A real formula.
+    constants : collection of sympy.Symbol, optional
+        Steps of these alone are left as they are.
 
     Examples
     --------
@@ -147,7 +154,11 @@ def differentiable(f: sp.Expr) -> sp.Expr:
     >>> differentiable(sp.Heaviside(x))
     1/2 + Abs(x)/(2*x)
     """
-    return rewritten(rewritten(f, _STEPS), {sp.sign: lambda u: sp.Abs(u) / u, sp.Abs: _size})
+    steps = f.atoms(sp.sign, sp.Abs, *_STEPS)
+    kept = {u: sp.Dummy(real=True) for u in steps if u.free_symbols <= set(constants)}
+    f = rewritten(f.xreplace(kept), _STEPS)
+    f = rewritten(f, {sp.sign: lambda u: sp.Abs(u) / u, sp.Abs: _size})
+    return f.xreplace({name: u for u, name in kept.items()})
 
 
 def _size(u: sp.Expr) -> sp.Expr:
@@ -171,7 +182,8 @@ def factors_of(u: sp.Expr) -> tuple[int, tuple[tuple[sp.Expr, int], ...]]:
     Returns
     -------
     int, tuple of (sympy.Expr, int)
-        A sign, or 0 for what vanishes, and each b_i with m_i. What has no zeros is left out.
+        A sign, or 0 for what vanishes, and each b_i with m_i. What has no zeros,
+        or so few that hardly any orbit meets them, is left out.
 
     Examples
     --------
@@ -183,7 +195,7 @@ def factors_of(u: sp.Expr) -> tuple[int, tuple[tuple[sp.Expr, int], ...]]:
     """
     sign, powers = 1, dict[sp.Expr, int]()
     for part, exponent in _split(u):
-        known = 0 if part.is_zero else sign_of(part)
+        known = 0 if part.is_zero else sign_of(part) or _sign_of_squares(part)
         if known is not None:
             if known == 0:
                 return 0, ()
@@ -412,6 +424,23 @@ def _split(u: sp.Expr) -> Iterator[tuple[sp.Expr, int]]:
         yield content, side
         for factor, m in factors:
             yield factor, int(m) * side
+
+
+def _sign_of_squares(part: sp.Expr) -> int | None:
+    """Sign of an irreducible sum of squares: its zeros are of codimension 2."""
+    symbols = sorted(part.free_symbols, key=sp.default_sort_key)
+    if len(symbols) < 2 or not part.is_polynomial(*symbols):
+        return None
+    if part.is_nonnegative or part.is_nonpositive:
+        return 1 if part.is_nonnegative else -1
+    poly = sp.Poly(part, *symbols)
+    if poly.total_degree() != 2 or not (poly.domain.is_QQ or poly.domain.is_ZZ):
+        return None
+    one = sp.Dummy()
+    form = sp.hessian(poly.homogenize(one).as_expr(), (one, *symbols))
+    if form.is_positive_semidefinite:
+        return 1
+    return -1 if form.is_negative_semidefinite else None
 
 
 def _straightened(part: sp.Expr) -> tuple[int, sp.Expr]:
