@@ -28,7 +28,15 @@ from ehf_sym.clock import check_time
 from ehf_sym.enclosures.enclosure import ANGULAR, enclose, excludes_zero
 from ehf_sym.enclosures.intervals import EvaluationError
 from ehf_sym.normal_forms.elementary import Tower
-from ehf_sym.normal_forms.kernels import Kernel, Poly, shared_ring, used_generators
+from ehf_sym.normal_forms.kernels import (
+    UNIT,
+    Element,
+    Kernel,
+    Poly,
+    factor,
+    shared_ring,
+    used_generators,
+)
 from ehf_sym.normal_forms.roots import norm
 from ehf_sym.normal_forms.signs import Facts, KernelSigns, Sign
 
@@ -123,8 +131,8 @@ def _places(parts: Sequence[sp.Expr], place: Place, depth: int) -> Iterator[Plac
         raise NotParametrizedError
     if poly.total_degree() > _MAX_DEGREE or len(poly.terms()) > _MAX_TERMS:
         raise NotParametrizedError
-    for factor, _ in poly.factor_list()[1]:
-        for more, equations in _solutions(factor.as_expr()):
+    for part, _ in poly.factor_list()[1]:
+        for more, equations in _solutions(part.as_expr()):
             merged = {x: value.xreplace(dict(more)) for x, value in place.items()} | dict(more)
             yield from _places((*equations, *parts[1:]), merged, depth + 1)
 
@@ -182,7 +190,9 @@ def _sign(f: sp.Expr) -> Sign | None:
 
 
 Part = tuple[sp.Expr, Facts]
+SignFactors = tuple[int, list[tuple[sp.Expr, int]]]
 
+_ANALYTIC = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.erf)
 _JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise, AppliedUndef, sp.floor, sp.ceiling)
 # Real on a closed set: near its boundary there may be no other points.
 _CLOSED = (sp.asin, sp.acos, sp.asec, sp.acsc, sp.acosh, sp.asech)
@@ -244,20 +254,74 @@ def _denominators(formula: sp.Expr, facts: Facts, tower: Tower) -> Iterator[list
 
 
 def _is_nowhere_dense(tower: Tower, f: Poly) -> bool:
-    """Prove that f is 0 on no open set: its conjugates multiply to a polynomial in variables."""
+    """Prove that f is 0 on no open set: the product of its conjugates is analytic, and not 0."""
     whole = norm(tower.field, f)
-    kernels = [tower.field.kernels[index] for index in used_generators(whole)] if whole else []
-    return bool(whole) and all(k.kind == "variable" and not k.meaning.is_integer for k in kernels)
+    if not whole:
+        return False
+    kernels = [tower.field.kernels[index] for index in used_generators(whole)]
+    # At a pole of a half tangent, a power of the cosine makes a polynomial in it analytic.
+    inner = [k.meaning.args[0] if k.kind == "tan" else k.meaning for k in kernels]
+    if not all(_is_analytic(part) for part in inner):
+        return False
+    if all(kernel.kind == "variable" for kernel in kernels):
+        return True
+    formula = tower.field.expression(whole)
+    place = {x: sp.Rational(7 + i, 10 + 3 * i) for i, x in enumerate(formula.free_symbols)}
+    try:
+        return excludes_zero(enclose(formula, place, 200))
+    except EvaluationError:
+        return False
+
+
+def _is_analytic(formula: sp.Expr) -> bool:
+    """Tell whether a formula is analytic in symbols that are any real numbers."""
+    if formula.is_Symbol:
+        return not formula.is_integer
+    if isinstance(formula, sp.Pow):
+        return bool(formula.exp.is_Integer and formula.exp > 0) and _is_analytic(formula.base)
+    known = formula.is_Number or formula.is_NumberSymbol or isinstance(formula, _ANALYTIC)
+    return known and all(map(_is_analytic, formula.args))
 
 
 def _equation(tower: Tower, f: Poly) -> sp.Expr:
     """Return a polynomial in symbols that is 0 wherever f is."""
-    part = tower.proved.part_of_same_sign(f)
-    poly = tower.field.single(part)[0] if part is not None else norm(tower.field, f)
-    kernels = [tower.field.kernels[index] for index in used_generators(poly)] if poly else []
-    if not poly or any(kernel.kind != "variable" for kernel in kernels):
+    whole = norm(tower.field, f)
+    found = None
+    if whole:
+        for part in (f, whole):
+            found = found or factors_of_same_sign(tower, {UNIT: part})
+    if found is None:
         raise NotParametrizedError
-    return tower.field.expression(poly)
+    return sp.Mul(*(g for g, m in found[1] if m > 0))
+
+
+def factors_of_same_sign(tower: Tower, element: Element) -> SignFactors | None:
+    """Replace what is no polynomial in symbols by what has the same sign."""
+    poly, key = tower.field.single(element)
+    if not poly:
+        return 0, []
+    content, factors = factor(poly)
+    sign, found = (1 if content > 0 else -1), []
+    for f, m in (*factors, *key):
+        kernels = [tower.field.kernels[index] for index in used_generators(f)]
+        proved = tower.proved.of(f)
+        if all(kernel.kind == "variable" for kernel in kernels):
+            found.append((tower.field.expression(f), m))
+        elif proved is not None and proved.strict:
+            sign *= proved.value**m
+        else:
+            special = tower.field.kernel(f)
+            part = tower.proved.part_of_same_sign(f)
+            if special is not None and special.kind in {"root", "sign", "jump"}:
+                part = {UNIT: special.base}
+            inner = None if part is None else factors_of_same_sign(tower, part)
+            if inner is None:
+                return None
+            # A root is not negative: it has the sign of the square.
+            m = 2 * m if special is not None and special.kind == "root" else m
+            sign *= inner[0] ** m
+            found.extend((g, n * m) for g, n in inner[1])
+    return sign, found
 
 
 def _places_of_risk(formula: sp.Expr) -> Iterator[sp.Expr]:

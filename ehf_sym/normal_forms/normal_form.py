@@ -42,10 +42,14 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.normal_forms.conversion import Conversion
 from ehf_sym.normal_forms.elementary import Requirement, Tower
-from ehf_sym.normal_forms.exceptional_sets import Part, parts_left
+from ehf_sym.normal_forms.exceptional_sets import (
+    Part,
+    SignFactors,
+    factors_of_same_sign,
+    parts_left,
+)
 from ehf_sym.normal_forms.kernels import (
     UNIT,
-    Element,
     Field,
     GiveUpError,
     Key,
@@ -54,8 +58,6 @@ from ehf_sym.normal_forms.kernels import (
     RingFullError,
     common_denominator,
     evaluated,
-    factor,
-    used_generators,
 )
 from ehf_sym.normal_forms.signs import Facts, RefineError, Refinements
 
@@ -198,7 +200,6 @@ class _Cases:
 
 
 T = TypeVar("T")
-SignFactors = tuple[int, list[tuple[sp.Expr, int]]]
 
 _NO_FACTS = Facts()
 _MAX_CONVERSIONS = 24
@@ -356,38 +357,9 @@ def sign_factors(formula: sp.Expr) -> SignFactors | None:
         tower = conversion.tower
         if tower.exceptional or any(kernel.kind == "tan" for kernel in target.kernels):
             return None
-        return _sign_factors(tower, element)
+        return factors_of_same_sign(tower, element)
 
     return _refined(convert, formula.free_symbols)
-
-
-def _sign_factors(tower: Tower, element: Element) -> SignFactors | None:
-    """Replace what is no polynomial in symbols by what has the same sign."""
-    poly, key = tower.field.single(element)
-    if not poly:
-        return 0, []
-    content, factors = factor(poly)
-    sign, found = (1 if content > 0 else -1), []
-    for f, m in (*factors, *key):
-        kernels = [tower.field.kernels[index] for index in used_generators(f)]
-        proved = tower.proved.of(f)
-        if all(kernel.kind == "variable" for kernel in kernels):
-            found.append((tower.field.expression(f), m))
-        elif proved is not None and proved.strict:
-            sign *= proved.value**m
-        else:
-            special = tower.field.kernel(f)
-            part = tower.proved.part_of_same_sign(f)
-            if special is not None and special.kind in {"root", "sign", "jump"}:
-                part = {UNIT: special.base}
-            inner = None if part is None else _sign_factors(tower, part)
-            if inner is None:
-                return None
-            # A root is not negative: it has the sign of the square.
-            m = 2 * m if special is not None and special.kind == "root" else m
-            sign *= inner[0] ** m
-            found.extend((g, n * m) for g, n in inner[1])
-    return sign, found
 
 
 def _refined(

@@ -21,6 +21,7 @@ _MODULES = (
     "laws",
     "lifetimes",
     "long_run",
+    "machine_made",
     "maps",
     "saved_files",
     "symbolic",
