@@ -1,4 +1,4 @@
-"""A limit on time that long computations ask about themselves.
+"""A limit on time that long computations ask about themselves, one for all questions.
 
 A bounded amount of work for calls that may not end, counted in function calls, not seconds.
 """
@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import CO_GENERATOR
 from math import inf
+from numbers import Real
 from time import monotonic
 from types import FrameType
 from typing import Any, TypeVar
+
+from ehf_sym.errors import ArgumentError, UndecidedError
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=inf)
 
@@ -92,6 +95,67 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
+
+
+DEFAULT_SECONDS = 15.0
+
+
+@contextmanager
+def answered_within(seconds: Any, question: str) -> Iterator[None]:
+    """Bound the time of a question: what takes longer is undecided.
+
+    Parameters
+    ----------
+    seconds : float
+        What was given as ``time_limit``.
+    question : str
+        What messages say.
+
+    Raises
+    ------
+    ArgumentError
+        If ``time_limit`` is no positive number.
+    UndecidedError
+        The time has passed, or expressions are nested too deeply.
+
+    Examples
+    --------
+    >>> with answered_within(0.01, "whether it ends"):
+    ...     while True:
+    ...         check_time()
+    Traceback (most recent call last):
+        ...
+    ehf_sym.errors.UndecidedError: it is undecided whether it ends: the time limit of 0.01 s ...
+    """
+    limit = positive_seconds(seconds)
+    try:
+        with time_limit(limit):
+            yield
+    except OutOfTimeError as error:
+        raise UndecidedError(
+            f"it is undecided {question}: the time limit of {limit:g} s has passed; give a larger "
+            "time_limit"
+        ) from error
+    except RecursionError as error:
+        raise UndecidedError(f"it is undecided {question}: it is nested too deeply") from error
+
+
+def positive_seconds(time_limit: Any) -> float:
+    """Admit a limit on time, or raise ArgumentError.
+
+    Examples
+    --------
+    >>> positive_seconds(3)
+    3.0
+    """
+    number = isinstance(time_limit, Real) and not isinstance(time_limit, bool)
+    try:
+        seconds = float(time_limit) if number else 0.0
+    except OverflowError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ArgumentError(f"time_limit is {time_limit!r}; it should be a positive number")
+    return seconds
 
 
 Result = TypeVar("Result")

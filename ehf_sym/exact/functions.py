@@ -20,6 +20,7 @@ from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.rings import PolyRing
 
+from ehf_sym.clock import check_time
 from ehf_sym.enclosures import intervals
 from ehf_sym.enclosures.enclosure import EvaluationError, Value, enclose, excludes_zero
 from ehf_sym.errors import ArgumentError, UndecidedError
@@ -61,6 +62,7 @@ def certify_independent(formulas: Sequence[sp.Expr]) -> None:
     pivots: list[tuple[int, list[Value]]] = []
     candidates = islice(points(symbols), _MAX_POINTS)
     while len(pivots) < len(formulas):
+        check_time()
         point = next(candidates, None)
         if point is None:
             raise UndecidedError(
@@ -302,6 +304,7 @@ class Formulas:
             combined = (self.constant(c) * basis[i] for i, c in row.items())
             difference = sp.Add(element, *(-term for term in combined))
             if element not in basis and not is_zero(difference).proved:
+                check_time()  # out of time is not the formula's fault
                 raise UndecidedError(f"it is undecided whether {difference} is identically zero")
         certify_independent(basis)
         return reduction

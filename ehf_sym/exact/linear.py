@@ -15,6 +15,7 @@ from typing import Any
 from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
+from ehf_sym.clock import check_time
 from ehf_sym.exact.functions import certified_rref, certify_nonzero
 
 Row = Mapping[int, Any]
@@ -212,6 +213,7 @@ def combine(terms: Iterable[tuple[Any, Vector]]) -> dict[int, Any]:
     >>> combine([(2, {0: 1, 1: 3}), (-6, {1: 1})])
     {0: 2}
     """
+    check_time()
     total: dict[int, Any] = {}
     for factor, vector in terms:
         for place, entry in vector.items():

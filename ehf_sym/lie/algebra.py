@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from sympy import Add, Expr, MatrixBase, Symbol
 
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.phase_space import PhaseSpace, assign
 from ehf_sym.formulas.validation import exact_scalar, listed, refuse_infinite, whole_number
@@ -58,7 +59,7 @@ class Algebra(Structural):
         object.__setattr__(self, "generators", generators)
         object.__setattr__(self, "labels", checked_labels(self.labels, len(generators)))
 
-    def close(self, max_dim: int = 100) -> Self:
+    def close(self, max_dim: int = 100, *, time_limit: float = DEFAULT_SECONDS) -> Self:
         """Add brackets until every bracket is a constant combination of what there is.
 
         Generators that depend linearly on those before them are left out (`describe` says which);
@@ -68,6 +69,8 @@ class Algebra(Structural):
         ----------
         max_dim : int
             The largest dimension that is tried.
+        time_limit : float
+            Seconds after which it is undecided.
 
         Returns
         -------
@@ -80,7 +83,8 @@ class Algebra(Structural):
             If more than ``max_dim`` would be needed; where it is proved that no bound would do, the
             message says so.
         UndecidedError
-            If linear dependence of formulas could not be decided.
+            If linear dependence of formulas could not be decided, or the time has passed: at which
+            dimension, the message says.
 
         Examples
         --------
@@ -96,7 +100,8 @@ class Algebra(Structural):
         bound = whole_number(max_dim, "max_dim")
         if "structure" in self.__dict__:  # known to be closed and independent
             return self
-        closed = close(self.space, self.generators, self.labels, bound)
+        with answered_within(time_limit, "whether the generators close"):
+            closed = close(self.space, self.generators, self.labels, bound)
         added = closed.formulas[len(closed.given) :]
         labels = [self.labels[i] for i in closed.given]
         for _ in added:
@@ -124,7 +129,8 @@ class Algebra(Structural):
         >>> Algebra(space, [q * p, p]).structure.table == {(0, 1): {1: 1}}
         True
         """
-        closed = close(self.space, self.generators, self.labels, 0)
+        with answered_within(DEFAULT_SECONDS, "whether the generators are closed"):
+            closed = close(self.space, self.generators, self.labels, 0)
         for k, coefficients in closed.dependent:
             others = [self.generators[i] for i in closed.given]
             value = Add(*(c * g for c, g in zip(coefficients, others, strict=True)))

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from sympy import Expr
 
-from ehf_sym.errors import ClosureError
+from ehf_sym.clock import OutOfTimeError, check_time
+from ehf_sym.errors import ClosureError, UndecidedError
 from ehf_sym.exact.constants import moved, narrowed
 from ehf_sym.exact.functions import Polynomials, functions
 from ehf_sym.exact.linear import Vector
@@ -181,8 +182,14 @@ class _Closing:
         basis = [self._given[i] for i in chosen.pivots]
         self._names = [self._labels[i] for i in chosen.pivots]
         depth = 0
-        while grown := self._grown(basis, depth):
-            basis, depth = grown, depth + 1
+        try:
+            while grown := self._grown(basis, depth):
+                basis, depth = grown, depth + 1
+        except OutOfTimeError as error:
+            raise UndecidedError(
+                f"closing stopped at dimension {len(basis)}, depth {depth}: the time limit has "
+                "passed, and whether it closes is not known; give a larger time_limit"
+            ) from error
         return Closed(
             formulas=tuple(map(self._functions.formula, basis)),
             given=chosen.pivots,
@@ -226,6 +233,7 @@ class _Closing:
                 )
             )
         for i, j in pairs:
+            check_time()
             (f_q, f_p), (g_q, g_p) = self._gradients[i], self._gradients[j]
             forward = (a * b for a, b in zip(f_q, g_p, strict=True) if a and b)
             backward = (-(a * b) for a, b in zip(f_p, g_q, strict=True) if a and b)

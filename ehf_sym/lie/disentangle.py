@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import inf
 from typing import Any, Literal
 
 from sympy import Add, Expr, Symbol
@@ -249,7 +250,7 @@ def disentangle(symmetry: Algebra, max_dim: int) -> Disentanglement:
     >>> disentangle(Algebra(space, space.p), 10).status
     'proved'
     """
-    closed = symmetry.close(max_dim)
+    closed = symmetry.close(max_dim, time_limit=inf)
     linear_in_p = all(_is_linear_in_p(closed, f) for f in closed.generators)
     coordinates = closed.space.q if linear_in_p else closed.space.coordinates
     velocities = _velocities(closed, coordinates)

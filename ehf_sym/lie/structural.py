@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sympy import Add, Expr, ImmutableMatrix, ImmutableSparseNDimArray, Mul, Poly
 
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within
 from ehf_sym.exact.linear import Subspace
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.lie import ideals
@@ -107,7 +108,9 @@ class Structural(ABC):
     @property
     def identity(self) -> Identity:
         """Names over the reals, proved, with the reasons; a description where there is no name."""
-        return identify(self.structure)
+        g = self.structure
+        with answered_within(DEFAULT_SECONDS, "what the algebra is called"):
+            return identify(g)
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ehf_sym.actions.action import FiniteAction
 from ehf_sym.actions.search import finite_action
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.validation import whole_number
@@ -47,13 +48,15 @@ class LieAlgebra(Algebra):
     (-p1*q2 + p2*q1,)
     """
 
-    def describe(self, max_dim: int = 100) -> AlgebraReport:
+    def describe(self, max_dim: int = 100, *, time_limit: float = DEFAULT_SECONDS) -> AlgebraReport:
         """Summarize what algebra the generators span once they are closed.
 
         Parameters
         ----------
         max_dim : int
             The largest dimension that is tried, as in `close`.
+        time_limit : float
+            Seconds after which it is undecided.
 
         Returns
         -------
@@ -76,9 +79,13 @@ class LieAlgebra(Algebra):
           Independent Casimirs: 1
           Named by: its derived algebra is its centre, of dimension 1
         """
-        return describe(self, whole_number(max_dim, "max_dim"))
+        bound = whole_number(max_dim, "max_dim")
+        with answered_within(time_limit, "what the generators span"):
+            return describe(self, bound)
 
-    def disentangle(self, max_dim: int = 100) -> Disentanglement:
+    def disentangle(
+        self, max_dim: int = 100, *, time_limit: float = DEFAULT_SECONDS
+    ) -> Disentanglement:
         """Split into direct factors, and decide whether each acts on a subspace of its own.
 
         A direct product whose factors act on independent subspaces is what disentangled
@@ -90,6 +97,8 @@ class LieAlgebra(Algebra):
         ----------
         max_dim : int
             The largest dimension that is tried, as in `close`.
+        time_limit : float
+            Seconds after which it is undecided.
 
         Returns
         -------
@@ -100,6 +109,8 @@ class LieAlgebra(Algebra):
         ------
         ClosureError
             If the generators do not close within the bound.
+        UndecidedError
+            If that, or how they split, is not known within the time.
 
         Examples
         --------
@@ -116,7 +127,9 @@ class LieAlgebra(Algebra):
             its own coordinates: q3
           Independent subspaces of q: proved (each factor moves coordinates of its own, by ...)
         """
-        return disentangle(self, whole_number(max_dim, "max_dim"))
+        bound = whole_number(max_dim, "max_dim")
+        with answered_within(time_limit, "how the symmetry splits"):
+            return disentangle(self, bound)
 
     def check(self, base: BaseDensity) -> InvarianceReport:
         """Decide whether {g, π} = 0 for every generator g (the premise of the paper's Lemma 1).
@@ -146,7 +159,9 @@ class LieAlgebra(Algebra):
         """
         return check_invariance(self, base)
 
-    def invariants(self, degree: int, of: str = "s") -> Invariants:
+    def invariants(
+        self, degree: int, of: str = "s", *, time_limit: float = DEFAULT_SECONDS
+    ) -> Invariants:
         """Find all polynomials f to a degree with {f, g} = 0 for every generator g.
 
         Exact: linear algebra over Q, or over the field that the constants and parameters of the
@@ -160,6 +175,8 @@ class LieAlgebra(Algebra):
         of : {"q", "p", "s"}
             What f is a function of: positions, momenta or both. For "q", {f(q), g} = Σ ∂f/∂q_i
             ∂g/∂p_i has to vanish for all q and p, whatever kind g is of; likewise for "p".
+        time_limit : float
+            Seconds after which it is undecided.
 
         Returns
         -------
@@ -185,15 +202,18 @@ class LieAlgebra(Algebra):
           There can be no more: every invariant is locally a function of these
           Relations to degree 4: none
         """
-        return find_invariants(self, degree, of)
+        with answered_within(time_limit, "which polynomials are invariant"):
+            return find_invariants(self, degree, of)
 
-    def conditions(self, base: BaseDensity) -> Conditions:
+    def conditions(self, base: BaseDensity, *, time_limit: float = DEFAULT_SECONDS) -> Conditions:
         """Find the parameters of a density for which {g, π} = 0 for every generator g.
 
         Parameters
         ----------
         base : BaseDensity
             π, on this space or on one with further parameters.
+        time_limit : float
+            Seconds after which it is undecided.
 
         Returns
         -------
@@ -220,7 +240,8 @@ class LieAlgebra(Algebra):
           Family 1 (proved): b = a
             ln π = -a*q1**2/2 - a*q2**2/2 - p1**2/2 - p2**2/2
         """
-        return find_conditions(self, base)
+        with answered_within(time_limit, "for which parameters the density is invariant"):
+            return find_conditions(self, base)
 
     def action(self, k: int) -> FiniteAction:
         """Find the finite transformation exp(ε{·, g_k}), in closed form where there is one.

@@ -9,6 +9,7 @@ from typing import Any
 
 from sympy import Add, Expr, Integer, Mul, Symbol, default_sort_key, reduced
 
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
 from ehf_sym.exact.generating_sets import presentable
@@ -39,6 +40,7 @@ def symmetries_of(
     linear_in_p: bool = False,
     basis: Sequence[Expr] = (),
     constants: bool = False,
+    time_limit: float = DEFAULT_SECONDS,
 ) -> LieAlgebra | None:
     """Find every generator g, polynomial to a degree, with {g, f} = 0.
 
@@ -57,6 +59,8 @@ def symmetries_of(
         Functions that g may contain besides polynomials, times constants: ``q[0]/r``, say.
     constants : bool
         Whether the constant function 1, which moves nothing, counts as a generator.
+    time_limit : float
+        Seconds after which it is undecided.
 
     Returns
     -------
@@ -98,14 +102,15 @@ def symmetries_of(
     if not isinstance(basis, Iterable) or isinstance(basis, str):
         raise ArgumentError(f"basis is {basis!r}; it should be a sequence of formulas")
     extra = tuple(where.validate(b, f"basis[{k}]") for k, b in enumerate(basis))
-    ansatz = _Ansatz(where, off_jumps, limit, linear_in_p)
-    found = ansatz.with_functions(extra) if extra else ansatz.polynomials()
-    for b in walls.surfaces:
-        found = _not_crossing(b, walls, found, where)
-    for g in found:
-        constant = is_zero(where.bracket(g, off_jumps)).proved
-        if not constant or transport(formula, g, where).status != "proved":
-            raise UndecidedError(f"{g} was found, but {{g, f}} = 0 is not proved")
+    with answered_within(time_limit, "which generators leave f alone"):
+        ansatz = _Ansatz(where, off_jumps, limit, linear_in_p)
+        found = ansatz.with_functions(extra) if extra else ansatz.polynomials()
+        for b in walls.surfaces:
+            found = _not_crossing(b, walls, found, where)
+        for g in found:
+            constant = is_zero(where.bracket(g, off_jumps)).proved
+            if not constant or transport(formula, g, where).status != "proved":
+                raise UndecidedError(f"{g} was found, but {{g, f}} = 0 is not proved")
     generators = [*found, *([Integer(1)] if constants else [])]
     return LieAlgebra(where, generators) if generators else None
 

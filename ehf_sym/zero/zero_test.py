@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, islice
-from numbers import Real
 from typing import Any
 
 import sympy as sp
@@ -15,7 +14,7 @@ from ehf_sym import clock
 from ehf_sym.clock import OutOfTimeError
 from ehf_sym.enclosures.enclosure import bounds
 from ehf_sym.enclosures.root_bounds import algebraic_sign
-from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.errors import FormulaError
 from ehf_sym.formulas.scopes import scopes, settled
 from ehf_sym.formulas.validation import refuse_infinite, scalar
 from ehf_sym.formulas.verdict import Certificate, Witness, ZeroVerdict
@@ -101,7 +100,7 @@ def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
     >>> print(is_zero(exp(x) - 1 - x))
     refuted: the value at x = 1 is about 0.718282 (interval arithmetic, 53 bits)
     """
-    seconds = _positive(time_limit)
+    seconds = clock.positive_seconds(time_limit)
     formula = scalar(expr, "expr")
     question = None
     try:
@@ -115,18 +114,6 @@ def is_zero(expr: Any, *, time_limit: float = 10.0) -> ZeroVerdict:
     if question is not None and question.form is not None:
         return question.undecided(reason)
     return ZeroVerdict("undecided", reason, residual=formula, certificate=Certificate("none"))
-
-
-def _positive(time_limit: Any) -> float:
-    """Admit a number of seconds."""
-    number = isinstance(time_limit, Real) and not isinstance(time_limit, bool)
-    try:
-        seconds = float(time_limit) if number else 0.0
-    except OverflowError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise ArgumentError(f"time_limit is {time_limit!r}; it should be a positive number")
-    return seconds
 
 
 class _Question:

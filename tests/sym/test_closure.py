@@ -1,6 +1,7 @@
 """Closing generators under the bracket: exact constants, and a clear answer where it fails."""
 
 import json
+import time
 from itertools import combinations, product
 
 import pytest
@@ -254,3 +255,43 @@ def test_semidirect_products_are_written_in_latex():
     assert "so(3) ⋉ (" in report.to_text()
     assert r"so(3) $\ltimes$ (" in report.to_latex()
     assert "Parts named by: " in report.to_text()
+
+
+@pytest.mark.parametrize("which", ["gaussian", "tanh", "pendulum", "erf"])
+def test_what_does_not_close_in_time_ends_with_the_dimension_that_was_reached(which):
+    space = es.PhaseSpace(1)
+    (q,), (p,) = space.q, space.p
+    generators = {
+        "gaussian": [p**2, sp.exp(-(q**2))],
+        "tanh": [q * p, sp.tanh(q)],
+        "pendulum": [p**2 / 2 - sp.cos(q), p],
+        "erf": [sp.erf(q), p],
+    }[which]
+    algebra = es.LieAlgebra(space, generators)
+    start = time.monotonic()
+    with pytest.raises(es.UndecidedError, match=r"closing stopped at dimension \d+, depth \d+"):
+        algebra.close(time_limit=1)
+    report = algebra.describe(time_limit=1)
+    assert report.closed is None
+    assert "not known whether it closes" in report.to_text()
+    assert "failure" in report.to_json()
+    with pytest.raises(es.UndecidedError):
+        algebra.disentangle(time_limit=1)
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize("limit", [0, -1, "1", True, None, float("nan")])
+def test_limits_on_time_are_checked(limit):
+    space = es.PhaseSpace(1)
+    algebra = es.LieAlgebra(space, [space.p[0]])
+    normal = es.StandardNormal(space)
+    for ask in (
+        algebra.close,
+        algebra.describe,
+        algebra.disentangle,
+        lambda **limits: algebra.invariants(1, **limits),
+        lambda **limits: algebra.conditions(normal, **limits),
+        lambda **limits: es.symmetries_of(normal, 1, **limits),
+    ):
+        with pytest.raises(es.ArgumentError, match=r"time_limit is .*; it should be a positive"):
+            ask(time_limit=limit)
