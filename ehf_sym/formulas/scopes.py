@@ -45,8 +45,15 @@ _ENTIRE = (
     sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.sech, sp.atan, sp.asinh, sp.erf, sp.erfc,
 )  # fmt: skip
 _JUMPING = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Heaviside)
+DIFFERENTIABLE = (*_SMOOTH, *_JUMPING, sp.Piecewise, sp.atan2)
+"""Functions that SymPy differentiates to formulas, at least where they are smooth."""
 _RANGES = (sp.Sum, sp.Product, sp.Integral)
 _VARIABLE = sp.Dummy("x")
+# What SymPy raises where a part does not fit its place any more, and we where it has no value.
+_REFUSALS = (
+    RefusedError, BasePolynomialError, NotImplementedError, TypeError, ValueError,
+    ZeroDivisionError,
+)  # fmt: skip
 
 
 def scopes(formula: sp.Basic) -> Iterator[sp.Expr]:
@@ -105,14 +112,13 @@ def settled(formula: sp.Expr) -> sp.Expr:
         # The variable of its polynomial, which is nobody else's.
         return sp.CRootOf(formula.expr.xreplace({formula.poly.gen: _VARIABLE}), formula.index)
     arguments = tuple(map(settled, formula.args))
-    if arguments != formula.args:
-        formula = formula.func(*arguments)
-    rule = next((rule for kind, rule in _RULES.items() if isinstance(formula, kind)), None)
     try:
-        value = None if rule is None else rule(formula)
-    except RefusedError:
-        value = None
-    return formula if value is None else value
+        rebuilt = formula if arguments == formula.args else formula.func(*arguments)
+        rule = next((rule for kind, rule in _RULES.items() if isinstance(rebuilt, kind)), None)
+        value = None if rule is None else rule(rebuilt)
+    except _REFUSALS:
+        return formula
+    return rebuilt if value is None else value
 
 
 def _is_closed(formula: sp.Basic) -> bool:

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from numbers import Rational as AnyRational
 from typing import Any
 
-from sympy import Expr, Float, Function, I, Pow, Rational, Symbol, nan, oo, zoo
+from sympy import Expr, Float, Function, I, Order, Pow, Rational, Subs, Symbol, nan, oo, zoo
 from sympy.core.function import AppliedUndef
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.reader import RESERVED
-from ehf_sym.formulas.scopes import scopes, settled
+from ehf_sym.formulas.scopes import DIFFERENTIABLE, scopes, settled
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COORDINATE = re.compile(r"[qp][0-9]+")
@@ -64,6 +64,7 @@ def validate_formula(
     evaluated = rebuild(formula)
     if evaluated != formula:
         _refuse_non_real(evaluated, name)
+    _refuse_without_slope(evaluated, (*q, *p, *parameters), name)
     return evaluated
 
 
@@ -151,6 +152,11 @@ def scalar(expr: Any, name: str) -> Expr:
             "it should be a scalar SymPy expression"
         )
     _refuse_floats(expr, name)
+    for part in expr.atoms(Subs):
+        if len(set(part.variables)) < len(part.variables):
+            raise FormulaError(f"{name} contains {part}; it should substitute once for a symbol")
+    for order in expr.atoms(Order):
+        raise FormulaError(f"{name} contains {order}, which has no value; it should be left out")
     return expr
 
 
@@ -232,6 +238,19 @@ def _refuse_non_real(formula: Expr, name: str) -> None:
     for part in formula.atoms(Pow, Function):
         if part.is_real is False:
             raise FormulaError(f"{name} contains {part}, which is not real; it should be real")
+
+
+def _refuse_without_slope(formula: Expr, variables: tuple[Symbol, ...], name: str) -> None:
+    """Refuse functions, such as floor, whose derivative SymPy does not write as a formula."""
+    for part in formula.atoms(Function):
+        if isinstance(part, DIFFERENTIABLE):
+            continue
+        for x in variables:
+            if part.has(x) and next(scopes(part.diff(x)), None) is not None:
+                raise FormulaError(
+                    f"{name} contains {part}, whose derivative by {x} is no formula here; "
+                    "it should be made of functions with known derivatives"
+                )
 
 
 def refuse_infinite(formula: Expr, name: str) -> None:

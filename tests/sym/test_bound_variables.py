@@ -147,7 +147,6 @@ OPAQUE = {
     "cases": Derivative(Piecewise((0, Eq(x, 0)), (x, True)), x) - 1,
     "undefined function": Derivative(Function("f")(x), x),
     "undefined function in a substitution": Subs(Function("f")(x).diff(x), x, 0),
-    "orders": Order(x),
     "roots": x * RootSum(t**3 + t + 1, Lambda(t, sin(t))),
     "a condition on a set": on(sp.Contains(x, sp.ConditionSet(t, sin(t) > 0)), x),
 }  # fmt: skip
@@ -172,6 +171,24 @@ def test_what_has_no_exact_value_is_refused_in_a_phase_space(name):
     ):
         with pytest.raises(es.FormulaError, match=r"exact value|undefined function|foreign"):
             ask(formula)
+
+
+def test_orders_and_functions_without_a_slope_are_refused():
+    for formula in (Order(x), x + Order(x**2, x), Piecewise((Order(x), x > 0), (0, True))):
+        with pytest.raises(es.FormulaError, match="no value"):
+            es.is_zero(formula)
+    for formula in (sp.floor(Q1), Q1 + sp.frac(P1), sp.exp(sp.ceiling(Q1 * Q2))):
+        with pytest.raises(es.FormulaError, match="derivative"):
+            es.BaseDensity(SPACE, log_density=formula)
+    assert SPACE.validate(sp.gamma(Q1) + sp.floor(pi)) == sp.gamma(Q1) + 3
+
+
+def test_what_does_not_fit_its_place_is_left_alone():
+    twice = Subs(Subs(t, x, HARD), x, HARD)  # SymPy joins them to one with (x, x)
+    assert twice.variables == (x, x)
+    with pytest.raises(es.FormulaError, match="substitute once"):
+        es.is_zero(twice)
+    assert not es.is_zero(Subs(on(Eq(x, y), t), (x, y), (Derivative(y, y), 0)) - 1).proved
 
 
 def test_an_unknown_scope_is_no_variable():
