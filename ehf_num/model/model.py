@@ -330,7 +330,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
                 self.result_ = ending.result
         text = f"training ended early: {ending.result}; {_KEPT}"
         if ending.error is not None:
-            ending.error.add_note(text)
+            if learned:
+                ending.error.add_note(text)
             raise ending.error
         if ending.result.ended_early:
             warnings.warn(text, TrainingWarning, stacklevel=2)

@@ -106,10 +106,11 @@ def test_an_error_before_the_first_update_leaves_the_model_as_it_was():
         flow._parameters.flat.copy(),
         flow.result_,
     )
-    with pytest.raises(BrokenError):
+    with pytest.raises(BrokenError) as caught:
         flow.fit(Source(0, throw(BrokenError())), iterations=5, **QUIET)
     assert flow._rng.bit_generator.state == state
     assert flow.result_ is result
+    assert not hasattr(caught.value, "__notes__")
     np.testing.assert_array_equal(flow._parameters.flat, weights)
 
 
