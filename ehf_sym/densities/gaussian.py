@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from sympy import (
     Add,
-    Derivative,
     Expr,
     ImmutableMatrix,
     Mul,
@@ -66,10 +65,11 @@ def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
     """
     origin = dict.fromkeys(space.coordinates, S.Zero)
     slopes = _slopes(space, log_density)
-    if any(f.has(Derivative) for f in slopes):  # of a step, such as floor
+    try:
+        slope = [f.xreplace(origin) for f in slopes]
+        precision = _precision(space, slopes)
+    except (TypeError, ValueError):  # 1/0 > 0 in a condition; a derivative that is not taken
         return None
-    slope = [f.xreplace(origin) for f in slopes]
-    precision = _precision(space, slopes)
     if not all(value.is_finite for value in (*slope, *precision.values())):
         return None
     if not _is_positive_definite(precision):

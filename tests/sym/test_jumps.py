@@ -123,6 +123,8 @@ CROSSED = {
     "step in a step": (sign(Q2 + sign(Q1)), SHIFT),
     "zero outside": (log(Heaviside(Q1)), SHIFT),
     "no value outside": (Piecewise((0, Q1 > 0)), SHIFT),
+    "condition on a reciprocal": (Piecewise((1, 1 / Q1 >= 1), (0, True)), SHIFT),
+    "derivative that is not taken": (exp(Abs(Q1) / Q1) + Abs(Abs(P2) / P2), SHIFT),
     "logarithms that cancel": (log(Q1) + log(1 / Q1), SHIFT),
 }
 
@@ -155,6 +157,7 @@ KEPT = {
     "logarithm": (log(RADIUS), TURN),
     "pole beside": (atan(1 / Q2), SHIFT),
     "flat side": (exp(-1 / Q1**2) - exp(-1 / Abs(Q1) ** 2), SHIFT),
+    "center elsewhere": (Piecewise((0, (Q1 - 1) ** 2 + Q2**2 > 0), (1, True)), SHIFT),
     "half line that is kept": (log(Q1) + log(P1), Q1 * P1),
 }
 
