@@ -155,6 +155,8 @@ def differentiable(f: sp.Expr, constants: Collection[sp.Symbol] = ()) -> sp.Expr
     1/2 + Abs(x)/(2*x)
     """
     steps = f.atoms(sp.sign, sp.Abs, *_STEPS)
+    if not steps:
+        return f
     kept = {u: sp.Dummy(real=True) for u in steps if u.free_symbols <= set(constants)}
     f = rewritten(f.xreplace(kept), _STEPS)
     f = rewritten(f, {sp.sign: lambda u: sp.Abs(u) / u, sp.Abs: _size})
