@@ -89,6 +89,10 @@ class GaussianEncoder:
         drawn = _draw(q, noise, *weights)
         return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
 
+    def kernel(self, weights: tuple[Array, ...]) -> NativeDraw | None:
+        """Make weights ready for rows in C; None where the reference serves."""
+        return _kernel(weights)
+
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −noise/σ at the p drawn from the noise: (n, d)."""
         before = relu_network(q, *weights[len(weights) // 2 :])

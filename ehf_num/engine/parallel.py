@@ -27,7 +27,7 @@ from ehf_num.engine.arguments import positive_integer
 # count half. `python -m tests.benchmarks.threads` times both ways.
 LEAST_KERNEL_WORK = 250_000.0
 
-LEAST_ROWS = 16  # n shares have n² times so many
+LEAST_ROWS = 32  # of a share where there are two; n shares have 2 n² times so many
 
 MOST_SHARES = 16
 
@@ -131,7 +131,8 @@ def share_count(rows: int, multiply_adds: float, itemsize: int) -> int:
     """
     work = rows * multiply_adds * itemsize / 8
     worth = math.isqrt(int(2 * work / LEAST_KERNEL_WORK))
-    return max(1, min(worth, math.isqrt(rows // LEAST_ROWS), MOST_SHARES))
+    filled = max(min(2, rows // LEAST_ROWS), math.isqrt(rows // (2 * LEAST_ROWS)))
+    return max(1, min(worth, filled, MOST_SHARES))
 
 
 def lengths(rows: int, count: int) -> list[int]:

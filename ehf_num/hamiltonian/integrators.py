@@ -129,6 +129,18 @@ class Leapfrog:
         Returns the states (n, 2d), and the vector fields of all Hamiltonians at the probes
         (m, 2d): (m, len(hamiltonians), 2d). None: no kernel takes such Hamiltonians.
         """
+        if probes is None:
+            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
+        plan = self.plan(hamiltonians, len(q), len(probes), dt=dt)
+        if plan is None:
+            return None
+        chain, weights = plan
+        return chain(q, p, probes, *weights)
+
+    def plan(
+        self, hamiltonians: Sequence[Any], rows: int, probes: int, *, dt: float
+    ) -> tuple[Chain, list[Any]] | None:
+        """Decide on the chain in C for so many rows, and put its weights in a row; None: none."""
         features = chained(hamiltonians)
         if features is None:
             return None
@@ -138,11 +150,9 @@ class Leapfrog:
         chain = Chain(self.steps, dt, len(hamiltonians), self.reversible is True, features)
         if not chain.applies(weights):
             return None
-        if probes is None:
-            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
-        if self.reversible == "auto" and chain.kept_bytes(weights, len(q), len(probes)) > MOST_KEPT:
+        if self.reversible == "auto" and chain.kept_bytes(weights, rows, probes) > MOST_KEPT:
             chain = replace(chain, rebuild=True)
-        return chain(q, p, probes, *weights)
+        return chain, weights
 
 
 def chained(

@@ -106,8 +106,8 @@ class Bound:
             terms, bars = self._doubly_reparametrized(objective, arrays, batch, rates)
         else:
             inputs = batch.x, batch.noise, batch.base_states
-            vjp, terms = make_vjp(lambda boxes: objective.terms(boxes, *inputs), arrays)
-            bars = vjp(np.concatenate([np.full(1, -1, rates.dtype), rates]))
+            terms, pull_back = objective.differentiated(arrays, *inputs)
+            bars = pull_back(np.concatenate([np.full(1, -1, rates.dtype), rates]))
         np.concatenate([bar.ravel() for bar in bars], out=out)
         return terms
 

@@ -11,6 +11,7 @@ encoder that could lower it would learn to propose momenta where {g, H} happens 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +97,14 @@ class Constraint:
         """
         parts = 2 if self.split else 1
         return mean_squared_brackets(fields, self.gradients(states), parts, self.normalized)
+
+    def squares_and_pullback(
+        self, fields: Array, states: Array
+    ) -> tuple[Array, Callable[[Array], Array]]:
+        """Evaluate `mean_squares` off the tape, and return what turns cotangents back."""
+        options = fields, self.gradients(states), 2 if self.split else 1, self.normalized
+        squares: Array = mean_squared_brackets(*options)
+        return squares, _mean_squared_brackets_vjp(squares, *options)
 
 
 def brackets_with(gradients: Any, fields: Any) -> Any:

@@ -10,7 +10,7 @@ multipliers and the history need are the same vector's entries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,14 @@ import numpy as np
 from autograd.extend import defvjp, primitive
 
 from ehf_num.densities.base import NumericBase
-from ehf_num.densities.encoder import Encoder
+from ehf_num.densities.encoder import Encoder, GaussianEncoder
 from ehf_num.densities.learned_base import LearnedBase
-from ehf_num.engine.tape import constant
+from ehf_num.engine.native import NativeChain, NativeDraw
+from ehf_num.engine.tape import constant, make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.hamiltonian import vector_field
-from ehf_num.hamiltonian.integrators import Integrator
+from ehf_num.hamiltonian.integrators import Integrator, Leapfrog
 from ehf_num.hamiltonian.parameters import Layout
 from ehf_num.training.constraint import Constraint, brackets_with
 from ehf_sym import NumpyFormula
@@ -100,6 +101,42 @@ class Objective:
         log_joint, squares = self.joint_and_squares(arrays, x, p, base_states)
         return anp.concatenate([_mean_difference(log_joint, log_h), *squares])
 
+    def differentiated(
+        self, arrays: Sequence[Array], x: Array, noise: Array, base_states: Array | None = None
+    ) -> tuple[Array, Callable[[Array], list[Array]]]:
+        """Evaluate `terms`, and return what turns their cotangent into those of the weights."""
+        pieces = self._in_c(arrays, x, noise, base_states)
+        if pieces is not None:
+            return pieces.terms, pieces.pull_back
+        vjp, terms = make_vjp(lambda boxes: self.terms(boxes, x, noise, base_states), arrays)
+        return terms, vjp
+
+    def _in_c(
+        self, arrays: Sequence[Array], x: Array, noise: Array, base_states: Array | None
+    ) -> _TermsInC | None:
+        """Evaluate the terms by kernels in C from end to end, where all pieces allow that."""
+        encoder, constraint = self.encoder, self.constraint
+        if (
+            type(encoder) is not GaussianEncoder
+            or not isinstance(self.integrator, Leapfrog)
+            or not isinstance(self.base, NumericBase)
+            or (constraint is not None and constraint.states != "base")
+        ):
+            return None
+        draw = encoder.kernel(tuple(self.layout.encoder_weights(arrays)))
+        probes = _no_states(x) if base_states is None else base_states
+        hamiltonians = self.layout.hamiltonian_weights(arrays)[::-1]
+        dt = -self.integrator.step_size
+        plan = self.integrator.plan(hamiltonians, len(x), len(probes), dt=dt)
+        if draw is None or plan is None:
+            return None
+        chain, weights = plan
+        kernel = chain.kernel(tuple(weights))
+        if kernel is None:
+            return None
+        penalty = None if base_states is None else constraint
+        return _TermsInC(draw, kernel, self.base, penalty, len(hamiltonians), x, noise, probes)
+
     def joint_and_squares(
         self, arrays: Sequence[Any], x: Array, p: Any, base_states: Array | None
     ) -> tuple[Any, list[Any]]:
@@ -140,6 +177,55 @@ defvjp(
     lambda _answer, a, b: _shared(1, b),
     lambda _answer, a, b: _shared(-1, b),
 )
+
+
+class _TermsInC:
+    """`Objective.terms` in its commonest form, one kernel in C after the other and back.
+
+    At small batches a node on the tape takes as long as a kernel; here there is none.
+    """
+
+    def __init__(
+        self,
+        draw: NativeDraw,
+        chain: NativeChain,
+        base: NumericBase,
+        penalty: Constraint | None,
+        hamiltonians: int,
+        x: Array,
+        noise: Array,
+        probes: Array,
+    ) -> None:
+        self._draw, self._chain, self._hamiltonians = draw, chain, hamiltonians
+        self._squares: Callable[[Array], Array] | None = None
+        drawn = draw.forward(x, noise, keep=True)
+        self._out = out = chain.forward(x, drawn[:, :-1], probes, keep=True)
+        values = base.value_and_gradient(out[: len(x)])
+        self._slopes = values[:, 1:]
+        self.terms = np.mean(values[:, 0] - drawn[:, -1], keepdims=True)
+        if penalty is not None:
+            fields = out[len(x) :].reshape(len(probes), hamiltonians, -1)
+            squares, self._squares = penalty.squares_and_pullback(fields, probes)
+            self.terms = np.concatenate([self.terms, squares])
+
+    def pull_back(self, bar: Array) -> list[Array]:
+        """Turn the cotangent of the terms into those of the weights."""
+        count = len(self._slopes)
+        share = bar[0] / self._out.dtype.type(count)
+        bars = np.empty_like(self._out)
+        np.multiply(self._slopes, share, out=bars[:count])
+        if self._squares is None:
+            bars[count:] = 0
+        else:
+            bars[count:] = self._squares(bar[1:]).reshape(-1, bars.shape[1])
+        (_, p_bar, _), chain_bars = self._chain.pull_back(bars)
+        drawn_bar = np.empty((count, p_bar.shape[1] + 1), p_bar.dtype)
+        drawn_bar[:, :-1], drawn_bar[:, -1] = p_bar, -share
+        _, encoder_bars = self._draw.pull_back(drawn_bar)
+        size = len(chain_bars) // self._hamiltonians  # the last Hamiltonian's come first
+        starts = range(len(chain_bars) - size, -1, -size)
+        ordered = [bar for start in starts for bar in chain_bars[start : start + size]]
+        return ordered + encoder_bars
 
 
 def _no_states(q: Any) -> Array:

@@ -32,10 +32,18 @@ def test_shares_cover_every_row_once(rows, count):
 def test_number_of_shares_follows_rows_and_work(monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1000)
     count = parallel.share_count
-    assert [count(100, work, 8) for work in (0, 19, 20, 45, 1e9)] == [1, 1, 2, 3, 10]
+    assert [count(100, work, 8) for work in (0, 19, 20, 45, 1e9)] == [1, 1, 2, 3, 7]
     assert [count(100, work, 4) for work in (39, 40)] == [1, 2]
-    monkeypatch.setattr(parallel, "LEAST_ROWS", 16)
-    assert [count(rows, 1e9, 8) for rows in (0, 1, 63, 64, 144, 10**6)] == [1, 1, 1, 2, 3, 16]
+    monkeypatch.setattr(parallel, "LEAST_ROWS", 32)
+    assert [count(rows, 1e9, 8) for rows in (0, 1, 63, 64, 256, 1024, 10**6)] == [
+        1,
+        1,
+        1,
+        2,
+        2,
+        4,
+        16,
+    ]
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, True, "2"])
