@@ -1,23 +1,32 @@
-"""A limit on time that long computations ask about themselves, one for all questions.
+"""A limit on time that long computations ask about themselves; SymPy is ended where it does not.
 
-A bounded amount of work for calls that may not end, counted in function calls, not seconds.
+One clock for all questions: limits nest, and the nearest counts. What asks nobody, such as SymPy's
+integration, runs under `interrupted`: a thread watches the clock, and raises in the thread that
+works. Profilers, debuggers and coverage are at liberty to watch as well.
 """
 
 from __future__ import annotations
 
-import gc
-import sys
+import ctypes
+import os
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from inspect import CO_GENERATOR
 from math import inf
 from numbers import Real
-from time import monotonic
-from types import FrameType
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
+import mpmath
+
 from ehf_sym.errors import ArgumentError, UndecidedError
+
+Result = TypeVar("Result")
+_TICK = 0.02  # seconds
+_AGAIN = 5  # ticks, until what a finalizer swallowed is raised once more
+_TURNS = 10_000
+_IDLE = 50  # ticks, until a watchman with nothing to watch goes home
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=inf)
 
@@ -59,12 +68,16 @@ def check_time() -> None:
         raise OutOfTimeError("the time limit has passed")
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Ask about the time at every call within, also in code that does not ask itself.
+def interrupted(work: Callable[[], Result]) -> Result:
+    """Do work that does not ask about the time, and end it when the time has passed.
 
-    It slows Python code down to a third: for calls that may last long. Where somebody else
-    profiles the thread, nothing is asked.
+    Single calls that take long inside C code are not interrupted. Without a `time_limit`, nor where
+    Python has no way to raise in another thread, the work goes on to its end.
+
+    Parameters
+    ----------
+    work : callable
+        Without arguments; what it leaves behind must stand being interrupted anywhere.
 
     Raises
     ------
@@ -73,28 +86,58 @@ def interruptible() -> Iterator[None]:
 
     Examples
     --------
-    >>> with time_limit(0.05), interruptible():
-    ...     while True:
-    ...         size = abs(-1)
+    >>> with time_limit(0.05):
+    ...     interrupted(lambda: [abs(-n) for n in range(10**10)])
     Traceback (most recent call last):
         ...
     ehf_sym.clock.OutOfTimeError: the time limit has passed
     """
-    if _deadline.get() == inf or sys.getprofile() is not None:
-        yield
-        return
-
-    def ask(frame: FrameType, event: str, argument: Any) -> None:
-        if monotonic() > deadline:
-            sys.setprofile(None)
-            raise OutOfTimeError("the time limit has passed")
-
     deadline = _deadline.get()
-    sys.setprofile(ask)
+    if deadline == inf:
+        return work()
+    check_time()
+    task, precision = _Task(deadline), mpmath.mp.prec
+    # Between two raises there is time to get from anywhere in here to the end of `release`.
     try:
-        yield
-    finally:
-        sys.setprofile(None)
+        try:
+            _watchman.watch(task)
+            return work()
+        finally:
+            _watchman.release(task)
+    except _InterruptError:
+        _watchman.release(task)
+        mpmath.mp.prec = precision  # its contexts may not have come to restore it
+        raise OutOfTimeError("the time limit has passed") from None
+
+
+def attempted(work: Callable[[], Result], seconds: float) -> Result | None:
+    """Return what ``work()`` returns, or None once so many seconds have passed.
+
+    Parameters
+    ----------
+    work : callable
+        As for `interrupted`.
+    seconds : float
+        From now on.
+
+    Raises
+    ------
+    OutOfTimeError
+        An outer `time_limit` has passed as well.
+
+    Examples
+    --------
+    >>> attempted(lambda: sum(range(10)), seconds=60)
+    45
+    >>> attempted(lambda: [abs(-n) for n in range(10**10)], seconds=0.05) is None
+    True
+    """
+    try:
+        with time_limit(seconds):
+            return interrupted(work)
+    except OutOfTimeError:
+        check_time()
+        return None
 
 
 DEFAULT_SECONDS = 15.0
@@ -158,79 +201,69 @@ def positive_seconds(time_limit: Any) -> float:
     return seconds
 
 
-Result = TypeVar("Result")
-_GRACE = 10_000  # calls beyond the budget, made where what is raised would be lost
+class _InterruptError(BaseException):
+    """The time has passed; no handler of ordinary errors on the way may catch this."""
 
 
-class _SpentError(BaseException):
-    """The budget is spent; no handler of ordinary errors on the way may catch this."""
+class _Task:
+    """Work of one thread, and when it has to end."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline, self.thread = deadline, threading.get_ident()
+        self.wait, self.warned = 0, False  # ticks until the next time; whether there was a first
 
 
-def within_budget(work: Callable[[], Result], calls: int) -> Result | None:
-    """Return what ``work()`` returns, or None once it has made too many function calls.
+class _Watchman:
+    """A thread, while there is something to watch, that raises in threads whose time has passed."""
 
-    Counting calls gives the same answer on every machine, in every thread. Single calls that take
-    long inside C code are not interrupted.
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.tasks: set[_Task] = set()
+        self.on_duty = False
 
-    Parameters
-    ----------
-    work : callable
-        Without arguments; what it leaves behind must stand being interrupted anywhere.
-    calls : int
-        How many calls and returns of functions it may make.
+    def watch(self, task: _Task) -> None:
+        with self.lock:
+            self.tasks.add(task)
+            if self.on_duty:
+                return
+            self.on_duty = True
+        threading.Thread(target=self._rounds, name="ehf_sym clock", daemon=True).start()
 
-    Examples
-    --------
-    >>> within_budget(lambda: sum(range(10)), calls=100)
-    45
-    >>> within_budget(lambda: [abs(-n) for n in range(10**9)], calls=100) is None
-    True
-    """
-    left = calls
-    outer = sys.getprofile()
-    if outer is not None and not getattr(outer, "counts_calls", False):
-        return work()  # somebody's profiler is at work: it is not ours to replace
+    def release(self, task: _Task) -> None:
+        """Forget a task; nothing is raised for it afterwards."""
+        with self.lock:
+            self.tasks.discard(task)
+        if task.warned:
+            # What is on its way comes at the next turns of a loop, here. To withdraw it instead
+            # leaves CPython 3.11 looking for it for ever.
+            with suppress(_InterruptError):
+                for _ in range(_TURNS):
+                    pass
 
-    def count(frame: Any, event: Any, argument: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0 and not _must_wait(frame, left):
-            raise _SpentError(count)
-        if outer is not None:
-            outer(frame, event, argument)
-
-    count.counts_calls = True  # type: ignore[attr-defined]
-    sys.setprofile(count)
-    try:
-        return work()
-    except _SpentError as spent:
-        if spent.args[0] is not count:  # an enclosing budget's
-            raise
-        return None
-    finally:
-        sys.setprofile(outer)
+    def _rounds(self) -> None:
+        idle = 0
+        while True:
+            sleep(_TICK)
+            with self.lock:
+                idle = 0 if self.tasks else idle + 1
+                if idle > _IDLE:
+                    self.on_duty = False
+                    return
+                now = monotonic()
+                for task in self.tasks:
+                    task.wait -= 1
+                    if now > task.deadline and task.wait <= 0:
+                        task.wait, task.warned = _AGAIN, True
+                        _raise_in(task.thread, _InterruptError)
 
 
-def _must_wait(frame: FrameType, left: int) -> bool:
-    """Whether what is raised here would come after the work, or be lost and the work go on.
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Raise in a thread at its next step."""
+    if hasattr(ctypes, "pythonapi"):
+        identity = ctypes.c_ulong(thread)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(error))
 
-    Lost is what is raised in a generator that is left behind, in finalizers, and in callbacks of
-    weak references and of the garbage collector, which other libraries hang there.
-    """
-    if frame.f_code is within_budget.__code__:
-        return True
-    if left < -_GRACE:
-        return False
-    if frame.f_code.co_flags & CO_GENERATOR:
-        return True
-    callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
-    each: FrameType | None = frame
-    while each is not None and each.f_code is not within_budget.__code__:
-        if (
-            each.f_code.co_name == "__del__"
-            or each.f_globals.get("__name__") in ("weakref", "_weakrefset")
-            or each.f_code in callbacks
-        ):
-            return True
-        each = each.f_back
-    return False
+
+_watchman = _Watchman()
+if hasattr(os, "register_at_fork"):  # a child has no watchman; its lock may be another thread's
+    os.register_at_fork(after_in_child=_watchman.__init__)  # type: ignore[misc]

@@ -107,7 +107,7 @@ def _forms(g: sp.Expr, chart: Chart) -> Iterator[tuple[sp.Expr, dict[sp.Symbol, 
         factored = sp.factor(g)
         yield _split(factored, chart)
         coefficient, factors = sp.factor_list(g, *coordinates)
-    except BasePolynomialError:
+    except (BasePolynomialError, TypeError):  # SymPy compares exponents, symbolic ones too
         return
     if not all(isinstance(m, int) for _, m in factors):
         return

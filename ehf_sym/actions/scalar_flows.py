@@ -25,9 +25,9 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.actions.closed_flow import Chart, ClosedFlow, ratio_to_start, regular_while
 from ehf_sym.actions.linear_flows import finite_dimensional_flow
-from ehf_sym.clock import within_budget
+from ehf_sym.clock import attempted
 
-_INTEGRATION_CALLS = 400_000
+_INTEGRATION_SECONDS = 2.0
 _MAX_SIZE = 60
 _UNWANTED = (sp.Integral, sp.Piecewise, sp.I, sp.nan, sp.zoo, sp.oo)
 
@@ -83,7 +83,7 @@ def integral(f: sp.Expr, eps: sp.Symbol) -> Integral | None:
         return Integral(f * eps)
     if sp.count_ops(f) > _MAX_SIZE:
         return None
-    return within_budget(lambda: _integrated(f, eps), _INTEGRATION_CALLS)
+    return attempted(lambda: _integrated(f, eps), _INTEGRATION_SECONDS)
 
 
 def _integrated(f: sp.Expr, eps: sp.Symbol) -> Integral | None:

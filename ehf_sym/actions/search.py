@@ -18,6 +18,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
+from ehf_sym import clock
 from ehf_sym.actions.action import FiniteAction
 from ehf_sym.actions.closed_flow import (
     Chart,
@@ -30,13 +31,13 @@ from ehf_sym.actions.flow_proof import Checks, all_zero, prove_flow
 from ehf_sym.actions.linear_flows import affine_flow, finite_dimensional_flow, involutive_flow
 from ehf_sym.actions.matrix_exponential import NoClosedFormError, UnknownSignError
 from ehf_sym.actions.scalar_flows import point_flows, triangular_flow
-from ehf_sym.clock import within_budget
+from ehf_sym.clock import OutOfTimeError, attempted, check_time
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.verdict import ZeroVerdict
 from ehf_sym.lie.algebra import Algebra
 
-_CALLS = 3_000_000
+_SECONDS = 10.0  # for one rule
 
 AFFINE = "exponential of a matrix"
 INVOLUTION = "function of quadratic forms in involution"
@@ -81,6 +82,8 @@ def closed_flow(g: sp.Expr, chart: Chart) -> ProvedFlow | None:
     >>> found.flow.image, found.methods
     ({q1: q1*exp(eps), p1: p1*exp(-eps)}, ('exponential of a matrix',))
     """
+    if any(part.has(*chart.coordinates) for part in g.atoms(sp.Piecewise, sp.Integral)):
+        return None
     found = []
     # A constant moves nothing, in one part.
     for part, piece in list(_separated(g, chart)) or [(g, chart)]:
@@ -170,7 +173,7 @@ def _attempted(
                 return None
             raise
 
-    return within_budget(attempt, _CALLS)
+    return attempted(attempt, _SECONDS)
 
 
 def is_period(flow: ClosedFlow, period: sp.Expr, eps: sp.Symbol) -> ZeroVerdict:
@@ -252,7 +255,7 @@ def _zeros(expression: sp.Expr) -> Iterator[tuple[sp.Symbol, sp.Expr]]:
                 break
 
 
-def finite_action(symmetry: Algebra, k: Any) -> FiniteAction:
+def finite_action(symmetry: Algebra, k: Any, time_limit: float = 60.0) -> FiniteAction:
     """Find exp(ε{·, g_k}); the work of `LieAlgebra.action`.
 
     Parameters
@@ -261,11 +264,13 @@ def finite_action(symmetry: Algebra, k: Any) -> FiniteAction:
         The generators.
     k : int
         Which one, from 0.
+    time_limit : float, optional
+        Seconds after which no closed form counts as found.
 
     Raises
     ------
     ArgumentError
-        If ``k`` is not the index of a generator.
+        If ``k`` is not the index of a generator, or ``time_limit`` is not positive.
 
     Examples
     --------
@@ -283,7 +288,14 @@ def finite_action(symmetry: Algebra, k: Any) -> FiniteAction:
         raise ArgumentError(
             f"k is {k!r}; it should be an index from 0 to {len(generators) - 1}, of a generator"
         )
-    return replace(_found_action(symmetry.space, generators[k]), label=symmetry.labels[k])
+    space, g = symmetry.space, generators[k]
+    try:
+        with clock.time_limit(clock.positive_seconds(time_limit)):
+            found = _found_action(space, g)
+    except OutOfTimeError:
+        check_time()
+        found = _without_closed_form(space, g)
+    return replace(found, label=symmetry.labels[k])
 
 
 @lru_cache(maxsize=64)
@@ -292,11 +304,12 @@ def _found_action(space: PhaseSpace, generator: sp.Expr) -> FiniteAction:
     chart = Chart(space.q, space.p, _group_parameter(space))
     cases = flow_cases(generator, chart)
     found = [case.found for case in cases if case.found is not None]
+    check_time()  # what ran out of time is not kept
     if len(found) < len(cases) or not found:
-        return FiniteAction(space, generator, "g", chart.eps, None, (), {}, (), None)
+        return _without_closed_form(space, generator)
     domain = dict.fromkeys(_wherever(c, case) for case in cases for c in _positive(case))
     methods = dict.fromkeys(method for case in found for method in case.methods)
-    return FiniteAction(
+    action = FiniteAction(
         space=space,
         generator=generator,
         label="g",
@@ -307,6 +320,12 @@ def _found_action(space: PhaseSpace, generator: sp.Expr) -> FiniteAction:
         methods=tuple(methods),
         period=_period(cases, chart.eps),
     )
+    check_time()
+    return action
+
+
+def _without_closed_form(space: PhaseSpace, generator: sp.Expr) -> FiniteAction:
+    return FiniteAction(space, generator, "g", _group_parameter(space), None, (), {}, (), None)
 
 
 def _group_parameter(space: PhaseSpace) -> sp.Symbol:

@@ -220,7 +220,7 @@ class Angles:
     def _multiple(self, kernel: Kernel, n: int) -> Rotation:
         """Cosine and sine of n u/N from t = tan(u/(2N)): ((1 + it)^2 / (1 + t^2))^n."""
         if kernel.kind == "pole":
-            return self._field.constant((-1) ** n), {}
+            return self._field.constant((-1) ** abs(n)), {}
         ring, times = self._field.ring, self._field.times
         t = ring.gens[kernel.index]
         unit_cosine, unit_sine = 1 - t**2, 2 * t if n > 0 else -2 * t

@@ -12,7 +12,6 @@ everything cancels term by term never meet a common denominator.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -23,7 +22,7 @@ from sympy import QQ
 from sympy.polys.orderings import lex
 from sympy.polys.rings import PolyRing
 
-from ehf_sym.clock import check_time, interruptible
+from ehf_sym.clock import check_time, interrupted
 
 Poly = Any  # sympy.polys.rings.PolyElement
 
@@ -96,8 +95,8 @@ def factor(poly: Poly) -> tuple[Any, tuple[tuple[Poly, int], ...]]:
     for monomial, coefficient in rest.items():
         compact[tuple(monomial[i] for i in used)] = coefficient
     bits = max(int(c.numerator).bit_length() for c in compact.values())
-    with interruptible() if len(compact) * degree * bits > _QUICK_FACTORS else nullcontext():
-        pieces = compact.factor_list()[1]
+    quick = len(compact) * degree * bits <= _QUICK_FACTORS
+    pieces = (compact.factor_list() if quick else interrupted(compact.factor_list))[1]
     for piece, multiplicity in pieces:
         whole = ring.zero
         for monomial, coefficient in piece.items():

@@ -21,7 +21,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
-from ehf_sym.clock import interruptible
+from ehf_sym.clock import interrupted
 from ehf_sym.enclosures.enclosure import enclose
 from ehf_sym.enclosures.intervals import EvaluationError, interval
 from ehf_sym.normal_forms.kernels import Element, Field, Poly, factor, used_generators
@@ -136,8 +136,7 @@ def integer_relation(numbers: Sequence[mpmath.mpf]) -> list[int] | None:
     with mpmath.workprec(_DIGITS_BITS - 40):
         if len(numbers) < 2 or any(abs(x) < mpmath.mpf(2) ** -100 for x in numbers):
             return None
-        with interruptible():
-            found = mpmath.pslq(list(numbers), maxcoeff=1000, maxsteps=_PSLQ_STEPS)
+        found = interrupted(lambda: mpmath.pslq(list(numbers), maxcoeff=1000, maxsteps=_PSLQ_STEPS))
     return found if found and found[0] else None
 
 

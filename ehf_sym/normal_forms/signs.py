@@ -17,7 +17,7 @@ from typing import Any
 
 import sympy as sp
 
-from ehf_sym.clock import interruptible
+from ehf_sym.clock import interrupted
 from ehf_sym.enclosures.root_bounds import algebraic_sign
 from ehf_sym.normal_forms.inequalities import Inequality, contradict
 from ehf_sym.normal_forms.kernels import (
@@ -135,9 +135,7 @@ class KernelSigns:
             return sign_between(univariate, self.bounds[index])
         low = 0 if index in self.positive | self.nonnegative else None
         high = 0 if index in self.negative | self.nonpositive else None
-        with interruptible():
-            roots = univariate.count_roots(low, high)
-        if roots:
+        if interrupted(lambda: univariate.count_roots(low, high)):
             return None
         return Sign(1 if univariate.eval(0) > 0 else -1, strict=True)
 
@@ -146,9 +144,7 @@ def sign_between(poly: sp.Poly, bounds: Bounds) -> Sign | None:
     """Sign of a univariate polynomial that has no root in an open interval."""
     low, high = bounds
     at_ends = sum(end is not None and poly.eval(end) == 0 for end in bounds)
-    with interruptible():
-        roots = poly.count_roots(low, high)
-    if roots > at_ends:
+    if interrupted(lambda: poly.count_roots(low, high)) > at_ends:
         return None
     return Sign(1 if poly.eval(inner_point(bounds)) > 0 else -1, strict=True)
 

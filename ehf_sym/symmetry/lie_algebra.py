@@ -243,13 +243,15 @@ class LieAlgebra(Algebra):
         with answered_within(time_limit, "for which parameters the density is invariant"):
             return find_conditions(self, base)
 
-    def action(self, k: int) -> FiniteAction:
+    def action(self, k: int, *, time_limit: float = 60.0) -> FiniteAction:
         """Find the finite transformation exp(ε{·, g_k}), in closed form where there is one.
 
         Parameters
         ----------
         k : int
             Which generator, from 0.
+        time_limit : float, optional
+            Seconds after which the answer is that no closed form was found.
 
         Returns
         -------
@@ -259,7 +261,7 @@ class LieAlgebra(Algebra):
         Raises
         ------
         ArgumentError
-            If ``k`` is not the index of a generator.
+            If ``k`` is not the index of a generator, or ``time_limit`` is not positive.
 
         Examples
         --------
@@ -275,7 +277,7 @@ class LieAlgebra(Algebra):
           Φ_0 = id: proved: equal formulas
           ...
         """
-        return finite_action(self, k)
+        return finite_action(self, k, time_limit)
 
 
 def checked_algebra(value: Any, name: str = "symmetry") -> LieAlgebra:

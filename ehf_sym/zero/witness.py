@@ -25,7 +25,7 @@ from sympy import QQ
 from sympy.core.relational import Relational
 from sympy.polys.polyerrors import BasePolynomialError
 
-from ehf_sym.clock import check_time, interruptible
+from ehf_sym.clock import check_time, interrupted
 from ehf_sym.enclosures.enclosure import (
     UndefinedError,
     UnknownFunctionError,
@@ -147,8 +147,8 @@ def _roots(poly: sp.Poly) -> list[sp.Rational]:
     """Rational numbers next to the real roots, or equal to them."""
     if poly.degree() == 1:
         return [-poly.coeff_monomial(1) / poly.LC()]
-    with interruptible():
-        return [end for interval, _ in poly.intervals(eps=_WIDTH) for end in interval]
+    isolated = interrupted(lambda: poly.intervals(eps=_WIDTH))
+    return [end for interval, _ in isolated for end in interval]
 
 
 def _between(roots: Sequence[sp.Rational]) -> Iterator[sp.Rational]:

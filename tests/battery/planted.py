@@ -350,9 +350,13 @@ FAULTS = [
     _fault("dead units of μ alone", "ehf_num/model/diagnostics.py",
            "max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))",
            "dead_units(x, *weights[:half])", "num/test_diagnostics"),
-    # budgets of work
-    _fault("a budget spent in a finalizer is lost", "ehf_sym/clock.py",
-           'each.f_code.co_name == "__del__"', "False", "sym/test_scalar_flow"),
-    _fault("a budget spent after the work is raised", "ehf_sym/clock.py",
-           "if frame.f_code is within_budget.__code__:", "if False:", "sym/test_scalar_flow"),
+    # limits on time
+    _fault("an interrupt that a finalizer swallowed is the last", "ehf_sym/clock.py",
+           "task.wait, task.warned = _AGAIN, True", "task.wait, task.warned = 10**9, True",
+           "sym/test_clock"),
+    _fault("an interrupt is raised after the work", "ehf_sym/clock.py",
+           "range(_TURNS)", "range(0)", "sym/test_clock"),
+    _fault("a limit ends an outer one's work with its own", "ehf_sym/clock.py",
+           "    except OutOfTimeError:\n        check_time()\n", "    except OutOfTimeError:\n",
+           "sym/test_clock"),
 ]  # fmt: skip

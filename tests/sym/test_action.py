@@ -2,12 +2,13 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 
 import mpmath
 import numpy as np
 import pytest
-import scipy.linalg
+import scipy
 import sympy as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -448,3 +449,64 @@ def test_report_in_all_forms():
     assert set(data["checks"]) == set(action.checks)
     assert action.to_latex().startswith("\\[")
     assert "C" in action.to_html()
+
+
+JUMPS_AND_KINKS = [
+    sp.Piecewise((q1, q1 > 0), (0, True)),
+    sp.Piecewise((p1**2, p1 > 0), (0, True)) + q1**2,
+    p1 * sp.Piecewise((q1, sp.Abs(q1) < 1), (q1**2, True)),
+    p1 * sp.Abs(q1),
+    p1 * sp.sign(q1) + p1**2,
+    sp.Max(p1, q1),
+    sp.Heaviside(q1) * p1,
+    sp.Abs(q1 * p2 - q2 * p1),
+]
+
+
+@pytest.mark.parametrize("generator", JUMPS_AND_KINKS, ids=str)
+def test_generators_with_cases_are_answered(generator):
+    action = action_of(generator, es.PhaseSpace(2))
+    assert action.status in ("proved", "undecided", "numerical")
+    assert str(action)
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        lambda a, b: sp.sqrt(sp.pi) * q1 * p1 + sp.erf(1) * q2 * p2,
+        lambda a, b: sp.Abs(a) * (p1**2 + q1**2) / 2,
+        lambda a, b: (p1**2 + sp.Piecewise((1, a > 0), (2, True)) * q1**2) / 2,
+        lambda a, b: sp.Max(a, 1) * p1**2 + sp.sign(a) * q1 * p2,
+        lambda a, b: b**q1 * p1,
+        lambda a, b: (q1 * p1) ** a,
+    ],
+)
+def test_constants_that_are_not_algebraic(generator):
+    """Against SciPy's integration of ṡ = {s, g} at a = −0.7, b = 1.3."""
+    a, b = sp.Symbol("a", real=True), sp.Symbol("b", positive=True)
+    space = es.PhaseSpace(2, parameters=[a, b])
+    g = generator(a, b)
+    action = action_of(g, space)
+    values = {x: v for x, v in {a: -0.7, b: 1.3}.items() if x in g.free_symbols}
+    if action.proved:
+        field = sp.lambdify(space.coordinates, list(space.vector_field(g).subs(values)), "numpy")
+        start = np.array([0.4, 0.3, 0.5, 0.2])
+        end = scipy.integrate.solve_ivp(
+            lambda _, s: np.array(field(*s), float), (0, 0.8), start, rtol=1e-10, atol=1e-12
+        ).y[:, -1]
+        np.testing.assert_allclose(action.to_numpy(values)(start, 0.8), end, rtol=1e-7, atol=1e-8)
+    else:
+        assert action.status == "numerical"
+
+
+def test_a_limit_on_time_is_kept_and_its_answer_is_not():
+    symmetry = es.LieAlgebra(SPACE, [p1 * q1**3 * (1 + q1**2) + p2 * q2 * p3])
+    start = time.monotonic()
+    assert symmetry.action(0, time_limit=1e-3).status == "numerical"
+    assert time.monotonic() - start < 5
+    turn = es.LieAlgebra(SPACE, [q1 * p2 - q2 * p1 + sp.Rational(1, 7) * p3])
+    assert turn.action(0, time_limit=1e-6).status == "numerical"
+    assert turn.action(0).proved
+    for wrong in (0, -1, "1", None, True):
+        with pytest.raises(es.ArgumentError, match="time_limit"):
+            turn.action(0, time_limit=wrong)
