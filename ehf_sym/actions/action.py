@@ -21,7 +21,7 @@ from ehf_sym.formulas.verdict import verdict_data
 _NUMERICAL = "no closed form found: numerical, by `enclose` (a bound) or ehf_num (an estimate)"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FiniteAction(Reported):
     """The one-parameter group Φ_ε = exp(ε{·, g}): ṡ = {s, g}, run for the time ε.
 

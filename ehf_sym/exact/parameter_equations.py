@@ -25,6 +25,7 @@ from sympy import (
 
 from ehf_sym.errors import UndecidedError
 from ehf_sym.formulas.phase_space import contradicted
+from ehf_sym.formulas.report import formula_text
 from ehf_sym.zero.zero_test import is_zero
 
 # Cases beyond these are not told apart.
@@ -218,7 +219,7 @@ def _terms_of_one_sign(poly: Poly) -> list[Expr]:
 
 def _simplicity(f: Expr) -> tuple[int, int, str]:
     """Order in which equations are solved: few terms first."""
-    return (len(Add.make_args(f)), f.count_ops(), str(f))
+    return (len(Add.make_args(f)), f.count_ops(), formula_text(f))
 
 
 def without_contained(cases: Sequence[Case]) -> list[Case]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from html import escape
 from typing import Any
 
-from sympy import Expr, latex
+from sympy import Expr, Integer, Rational
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
 
 from ehf_sym.errors import FormulaError
 from ehf_sym.formulas.formula import format_formula
@@ -82,7 +85,7 @@ class Document:
         rows = [
             r"\quad " * line.level
             + rf"\text{{{_latex_prose(line.prose)}}}"
-            + ("" if line.formula is None else f" {latex(line.formula)}")
+            + ("" if line.formula is None else f" {_Latex().doprint(line.formula)}")
             for line in self.lines
         ]
         return "\\[\\begin{array}{l}\n" + " \\\\\n".join(rows) + "\n\\end{array}\\]"
@@ -128,11 +131,63 @@ class Reported(ABC):
     def __str__(self) -> str:
         return self.to_text()
 
+    def __repr__(self) -> str:
+        shown = (f for f in fields(self) if f.repr)  # type: ignore[arg-type]  # a dataclass
+        parts = (f"{f.name}={_representation(getattr(self, f.name))}" for f in shown)
+        return f"{type(self).__name__}({', '.join(parts)})"
+
     def _repr_latex_(self) -> str:
         return self.to_latex()
 
     def _repr_html_(self) -> str:
         return self.to_html()
+
+
+def formula_text(formula: Any) -> str:
+    """Text of a formula, in SymPy's spelling, whatever the length of its numbers.
+
+    Examples
+    --------
+    >>> len(formula_text(Integer(10) ** 5000))
+    5001
+    """
+    return str(_Text().doprint(formula))
+
+
+def _representation(value: Any) -> str:
+    """Represent a value, unless the length of its numbers prevents it."""
+    try:
+        return repr(value)
+    except ValueError:
+        return formula_text(value) if isinstance(value, Expr) else f"<{type(value).__name__}>"
+
+
+def _digits(number: int) -> str:
+    """Decimal digits: Python's own conversion of integers stops at 4,300."""
+    return format(Decimal(int(number)), "f")
+
+
+class _Text(StrPrinter):  # type: ignore[misc]
+    """SymPy's printer, but for long numbers."""
+
+    def _print_Integer(self, expr: Integer) -> str:  # noqa: N802 - SymPy's name
+        return _digits(expr.p)
+
+    def _print_Rational(self, expr: Rational) -> str:  # noqa: N802 - SymPy's name
+        return f"{_digits(expr.p)}/{_digits(expr.q)}"
+
+
+class _Latex(LatexPrinter):  # type: ignore[misc]
+    """SymPy's printer, but for long numbers."""
+
+    def _print_Integer(self, expr: Integer) -> str:  # noqa: N802 - SymPy's name
+        return _digits(expr.p)
+
+    def _print_Rational(self, expr: Rational) -> str:  # noqa: N802 - SymPy's name
+        if expr.q == 1:
+            return _digits(expr.p)
+        sign = "- " if expr.p < 0 else ""
+        return rf"{sign}\frac{{{_digits(abs(expr.p))}}}{{{_digits(expr.q)}}}"
 
 
 def formula_data(formula: Expr) -> str:
@@ -146,8 +201,8 @@ def formula_data(formula: Expr) -> str:
     """
     try:
         return format_formula(formula)
-    except FormulaError:
-        return str(formula)
+    except (FormulaError, ValueError):
+        return formula_text(formula)
 
 
 def space_data(space: PhaseSpace) -> dict[str, Any]:
@@ -163,8 +218,8 @@ def space_data(space: PhaseSpace) -> dict[str, Any]:
 
 def _cut(formula: Expr) -> str:
     """Text of a formula, cut where it is too long."""
-    text = str(formula)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+    whole = formula_text(formula)
+    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}... ({len(whole)} characters)"
 
 
 def _latex_prose(prose: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn
 
 import sympy as sp
 
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text
 
 _SHOWN_KERNELS = 12
 
@@ -112,7 +112,7 @@ class Witness(Mapping[sp.Symbol, sp.Rational]):
         return "{" + ", ".join(f"{symbol}: {number}" for symbol, number in self._items) + "}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ZeroVerdict(Reported):
     """The answer of `is_zero`: as text, LaTeX, HTML (in notebooks) and JSON.
 
@@ -171,7 +171,7 @@ class ZeroVerdict(Reported):
         if self.refuted:
             at = f" at {self._point}" if self.witness else ""
             return f"refuted: the value{at} is {_short(self.value)} ({self.method})"
-        rest = "" if self.residual is None else f"; what remains is {self.residual}"
+        rest = "" if self.residual is None else f"; what remains is {formula_text(self.residual)}"
         return f"{self.status}: {self.method}{rest}"
 
     @property

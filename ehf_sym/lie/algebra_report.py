@@ -14,7 +14,7 @@ from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, answered_within
 from ehf_sym.errors import ClosureError, FormulaError, UndecidedError
 from ehf_sym.exact.functions import relations
 from ehf_sym.exact.linear import Subspace
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
 from ehf_sym.lie import ideals
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.lie.casimirs import casimir_count
@@ -26,7 +26,7 @@ from ehf_sym.lie.structure import LieStructure
 _MAX_SHOWN = 24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AlgebraReport(Reported):
     """Summary of a Lie algebra of functions.
 
@@ -119,7 +119,7 @@ class AlgebraReport(Reported):
         return {
             "space": space_data(self.symmetry.space),
             "generators": [formula_data(f) for f in self.symmetry.generators],
-            "left_out": {label: str(value) for label, value in self._dependent()},
+            "left_out": {label: formula_text(value) for label, value in self._dependent()},
             "closed": self.closed is not None,
         }
 
@@ -136,7 +136,7 @@ class AlgebraReport(Reported):
             "dimensions": {name: part.dim for name, part in _parts(g).items()},
             "ideals": [formulas for _, formulas in _summands(self.closed)],
             "structure_constants": [
-                [i, j, k, str(g.field.to_sympy(c))]
+                [i, j, k, formula_text(g.field.to_sympy(c))]
                 for (i, j), row in g.table.items()
                 for k, c in row.items()
             ],
@@ -222,4 +222,4 @@ def _in_labels(closed: Algebra, part: Subspace) -> list[str]:
     """Basis of a subspace in the generators' labels."""
     names = [Symbol(label) for label in closed.labels]
     convert = closed.structure.field.to_sympy
-    return [str(Add(*(convert(c) * names[k] for k, c in v.items()))) for v in part.basis]
+    return [formula_text(Add(*(convert(c) * names[k] for k, c in v.items()))) for v in part.basis]

@@ -21,6 +21,7 @@ from ehf_sym.exact.constants import moved, narrowed
 from ehf_sym.exact.functions import Polynomials, functions
 from ehf_sym.exact.linear import Vector
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.report import formula_text
 from ehf_sym.lie.structure import LieStructure
 
 _ORDERS = 40
@@ -255,7 +256,7 @@ class _Closing:
     def _refuse(self, basis: Sequence[Any], pair: Pair, bracket: Any, depth: int) -> NoReturn:
         """Say what leaves the span, and what is known of the growth."""
         name, formula = self._bracket_name(pair), self._functions.formula(bracket)
-        shown = str(formula)
+        shown = formula_text(formula)
         shown = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
         text = f"{name} = {shown} is no combination of the {len(basis)} functions at depth {depth}"
         if depth or self._max_dim > len(basis):

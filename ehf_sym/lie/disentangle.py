@@ -167,7 +167,7 @@ class Factor:
     own: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Disentanglement(Reported):
     """Direct factors of a symmetry, and whether they act on independent subspaces.
 

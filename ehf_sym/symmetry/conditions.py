@@ -15,7 +15,7 @@ from ehf_sym.exact.identities import identities
 from ehf_sym.exact.parameter_equations import Case
 from ehf_sym.exact.parameter_functions import inhabited
 from ehf_sym.formulas.phase_space import Assignment, PhaseSpace
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance
 from ehf_sym.symmetry.jumps.crossings import jump_equations
@@ -59,7 +59,7 @@ class InvariantFamily:
         return not self.equations and (self.report is None or self.report.proved)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Conditions(Reported):
     """For which parameters {g, π} = 0; prints as text, LaTeX, HTML and JSON.
 
@@ -260,4 +260,7 @@ def _pivots(log_density: Expr, space: PhaseSpace) -> list[Expr] | None:
 
 def _values(values: Mapping[Symbol, Expr]) -> str:
     """Write out determined parameters."""
-    return ", ".join(f"{x} = {value}" for x, value in values.items()) or "all parameters are free"
+    return (
+        ", ".join(f"{x} = {formula_text(value)}" for x, value in values.items())
+        or "all parameters are free"
+    )

@@ -25,7 +25,7 @@ from ehf_sym.zero.zero_test import is_zero
 _PATIENCE = 6  # the degree after which no more invariants are looked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InvariantHamiltonian(Reported):
     """H = K(J(p)) + U(I(q)) with I and J the invariants of a symmetry.
 

@@ -15,7 +15,7 @@ from sympy import Add, And, Expr, Matrix, Ne, Piecewise, S, Symbol, factor_terms
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.formulas.phase_space import PhaseSpace
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
 from ehf_sym.formulas.verdict import Certificate, Witness, ZeroVerdict, verdict_data
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.jumps.crossings import bracket_off_walls, flow_keeps, transport
@@ -66,7 +66,7 @@ class GeneratorVerdict:
     crossing: Crossing | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InvarianceReport(Reported):
     """Verdicts on every generator of a symmetry; prints as text, LaTeX, HTML and JSON.
 
@@ -371,7 +371,7 @@ def _across_jumps(
 
 def _length(expr: Expr) -> int:
     """Length of a formula as a reader sees it."""
-    return len(str(expr))
+    return len(formula_text(expr))
 
 
 def _occurring(coordinates: tuple[Symbol, ...], g: Expr) -> tuple[Symbol, ...]:

@@ -22,7 +22,7 @@ from ehf_sym.exact.vector_fields import (
     restricted_fields,
     value_at,
 )
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.zero.zero_test import is_zero
@@ -30,7 +30,7 @@ from ehf_sym.zero.zero_test import is_zero
 Of = Literal["q", "p", "s"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Invariants(Reported):
     """All polynomials f to a degree with {f, g_k} = 0 for every generator g_k of a symmetry.
 
@@ -190,7 +190,7 @@ class Invariants(Reported):
             "max_independent": self.max_independent,
             "is_attained": self.is_attained,
             "for_all_functions": self.for_all_functions,
-            "relations": [str(relation) for relation in self.relations],
+            "relations": [formula_text(relation) for relation in self.relations],
             "dimensions": {str(k): len(products) for k, products in self._standard.items()},
         }
 
