@@ -21,6 +21,7 @@ from ehf_num.engine import arguments as checks
 from ehf_num.engine.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, is_zero
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.jumps.walls import walls_of
 from ehf_sym.symmetry.rotation_group import RotationGroup, rotation_group
 
 Mover = Callable[[Array, np.random.Generator], Array]
@@ -87,10 +88,11 @@ def orbit_sampler(symmetry: LieAlgebra) -> OrbitSampler:
         )
     space = symmetry.space
     for label, g in zip(symmetry.labels, symmetry.generators, strict=True):
-        if not all(is_zero(g.diff(a, b)).proved for a in space.p for b in space.p):
+        linear = all(is_zero(g.diff(a, b)).proved for a in space.p for b in space.p)
+        if walls_of(g) or not linear:
             raise ArgumentError(
-                f"symmetry has {label} = {g}, which is not proved to be linear in p: its elements "
-                "move q by what p is, and points have none"
+                f"symmetry has {label} = {g}, which is not proved to be linear in p, without "
+                "jumps: its elements move q by what p is, and points have none"
             )
     if _commute(symmetry):
         divergences = (
