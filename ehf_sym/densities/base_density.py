@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sympy import Add, Expr, Mul, Pow, Symbol, exp, expand_log, latex, log
+from sympy import Add, Expr, Mul, Piecewise, Pow, Symbol, exp, expand_log, latex, log
 
 from ehf_sym.densities.factorization import find_factors
 from ehf_sym.densities.gaussian import Gaussian, find_gaussian, log_integral
@@ -239,6 +239,8 @@ class BaseDensity:
 
 def _exact_log(density: Expr) -> Expr:
     """Logarithm of a positive formula with products, real powers and exponentials written out."""
+    if isinstance(density, Piecewise) and not any(v.is_nonpositive for v, _ in density.args):
+        return Piecewise(*((_exact_log(value), condition) for value, condition in density.args))
     logs, rest = [], []
     for factor in Mul.make_args(density):
         base, power = factor.as_base_exp()

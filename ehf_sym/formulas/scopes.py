@@ -45,8 +45,6 @@ _ENTIRE = (
     sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.sech, sp.atan, sp.asinh, sp.erf, sp.erfc,
 )  # fmt: skip
 _JUMPING = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Heaviside)
-DIFFERENTIABLE = (*_SMOOTH, *_JUMPING, sp.Piecewise, sp.atan2)
-"""Functions that SymPy differentiates to formulas, at least where they are smooth."""
 _RANGES = (sp.Sum, sp.Product, sp.Integral)
 _VARIABLE = sp.Dummy("x")
 # What SymPy raises where a part does not fit its place any more, and we where it has no value.

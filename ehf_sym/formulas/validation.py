@@ -14,7 +14,7 @@ from sympy.core.function import AppliedUndef
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.reader import RESERVED
-from ehf_sym.formulas.scopes import DIFFERENTIABLE, scopes, settled
+from ehf_sym.formulas.scopes import scopes, settled
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COORDINATE = re.compile(r"[qp][0-9]+")
@@ -64,7 +64,6 @@ def validate_formula(
     evaluated = rebuild(formula)
     if evaluated != formula:
         _refuse_non_real(evaluated, name)
-    _refuse_without_slope(evaluated, (*q, *p, *parameters), name)
     return evaluated
 
 
@@ -238,19 +237,6 @@ def _refuse_non_real(formula: Expr, name: str) -> None:
     for part in formula.atoms(Pow, Function):
         if part.is_real is False:
             raise FormulaError(f"{name} contains {part}, which is not real; it should be real")
-
-
-def _refuse_without_slope(formula: Expr, variables: tuple[Symbol, ...], name: str) -> None:
-    """Refuse functions, such as floor, whose derivative SymPy does not write as a formula."""
-    for part in formula.atoms(Function):
-        if isinstance(part, DIFFERENTIABLE):
-            continue
-        for x in variables:
-            if part.has(x) and next(scopes(part.diff(x)), None) is not None:
-                raise FormulaError(
-                    f"{name} contains {part}, whose derivative by {x} is no formula here; "
-                    "it should be made of functions with known derivatives"
-                )
 
 
 def refuse_infinite(formula: Expr, name: str) -> None:

@@ -98,6 +98,21 @@ def test_a_density_is_one_on_the_domain_that_was_typed():
     assert base.log_density.xreplace({q1: -q1}).xreplace(at) is sp.nan
 
 
+@pytest.mark.parametrize(
+    ("generator", "text", "status"),
+    [
+        (p1, "exp(log(q1) - log(q1) - p1^2)", "refuted"),  # leaves q1 > 0
+        (p1, "exp(log(q1) - log(q1) - p1^2) + Piecewise((1, q1 > 2), (0, True))", "refuted"),
+        (q1 * p1, "exp(-q1^2*p1^2 - exp(log(q1*p1)))", "proved"),  # stays in q1 p1 > 0
+    ],
+)
+def test_a_flow_that_leaves_the_domain_keeps_no_density(generator, text, status):
+    base = es.BaseDensity.from_density(SPACE, es.parse(text, SPACE))
+    assert es.LieAlgebra(SPACE, [generator]).check(base).status == status
+    inside = es.BaseDensity(SPACE, log_density=sp.log(es.parse(text, SPACE)))
+    assert es.LieAlgebra(SPACE, [generator]).check(inside).status == status
+
+
 # Trees of operations, written as text and evaluated by hand.
 LEAVES = {"q1": lambda x: x, "2": lambda x: 2.0, "(q1 - 1)": lambda x: x - 1}
 ONE = {

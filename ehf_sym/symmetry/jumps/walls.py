@@ -328,11 +328,12 @@ def _unkinked(f: sp.Expr, depth: int = 0) -> sp.Expr:
         return f
     if depth > _MAX_DEPTH:
         raise _TooManyCasesError
-    *others, (last, _) = [
+    *others, (last, holds) = [
         (_unkinked(f.xreplace({kink: value}), depth + 1), sp.And(*map(_plain, holds)))
         for value, holds in _alternatives(kink)
     ]
-    return sp.Piecewise(*others, (last, True))
+    partial = isinstance(kink, sp.Piecewise) and kink.args[-1].cond != sp.true
+    return sp.Piecewise(*others, (last, holds if partial else True))
 
 
 def _plain(condition: Boolean, depth: int = 0) -> Boolean:
