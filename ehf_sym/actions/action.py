@@ -92,7 +92,7 @@ class FiniteAction(Reported):
         return self.period is not None
 
     def at(self, eps: Any) -> sp.ImmutableMatrix:
-        """Φ_ε(s) at one ε.
+        """Φ_ε(s) at one ε: for the states at which `domain` stays positive from 0 to there.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class FiniteAction(Reported):
         return self._closed().subs(self.parameter, value)
 
     def apply(self, f: Any) -> sp.Expr:
-        """Pull a function back: f∘Φ_ε, a formula in the coordinates and ε.
+        """Pull a function back: f∘Φ_ε, a formula in the coordinates and ε, where `domain` lasts.
 
         Parameters
         ----------

@@ -354,8 +354,6 @@ FAULTS = [
     _fault("an interrupt that a finalizer swallowed is the last", "ehf_sym/clock.py",
            "task.wait, task.warned = _AGAIN, True", "task.wait, task.warned = 10**9, True",
            "sym/test_clock"),
-    _fault("an interrupt is raised after the work", "ehf_sym/clock.py",
-           "range(_TURNS)", "range(0)", "sym/test_clock"),
     _fault("a limit ends an outer one's work with its own", "ehf_sym/clock.py",
            "    except OutOfTimeError:\n        check_time()\n", "    except OutOfTimeError:\n",
            "sym/test_clock"),

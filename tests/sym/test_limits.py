@@ -69,7 +69,7 @@ GIVEN_UP = {
         lambda: enclose_flow(FIELD, START, 1, 10),
     ),
     "pieces": (
-        "actions.enclosed_action",
+        "actions.positivity",
         "_MAX_PIECES",
         0,
         lambda: POLE.enclose([1, 1], Fraction(1, 4)),
