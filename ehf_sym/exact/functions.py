@@ -20,7 +20,7 @@ from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.rings import PolyRing
 
-from ehf_sym.clock import check_time
+from ehf_sym.clock import check_time, interrupted
 from ehf_sym.enclosures import intervals
 from ehf_sym.enclosures.enclosure import EvaluationError, Value, enclose, excludes_zero
 from ehf_sym.errors import ArgumentError, UndecidedError
@@ -96,11 +96,14 @@ def certified_rref(matrix: DomainMatrix) -> tuple[DomainMatrix, tuple[int, ...]]
     >>> certified_rref(matrix)[1]
     (0,)
     """
-    echelon, pivots = matrix.rref()
+    if matrix.domain.is_QQ:
+        return matrix.rref()  # type: ignore[no-any-return]
+    echelon, pivots = interrupted(matrix.rref)
     if pivots and _has_numbers(matrix.domain):
         minor = matrix.extract(range(matrix.shape[0]), pivots)
-        rows = minor.transpose().rref()[1]
-        certify_nonzero(matrix.domain, minor.extract(rows, range(len(pivots))).det())
+        rows = interrupted(minor.transpose().rref)[1]
+        square = minor.extract(rows, range(len(pivots)))
+        certify_nonzero(matrix.domain, interrupted(square.det))
     return echelon, tuple(pivots)
 
 

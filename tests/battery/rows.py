@@ -23,6 +23,7 @@ _MODULES = (
     "long_run",
     "machine_made",
     "maps",
+    "questions",
     "saved_files",
     "symbolic",
     "updates",
