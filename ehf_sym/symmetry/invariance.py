@@ -274,7 +274,7 @@ def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
 
     Examples
     --------
-    >>> from  import StandardNormal
+    >>> from ehf_sym import StandardNormal
     >>> from ehf_sym.formulas.phase_space import PhaseSpace
     >>> space = PhaseSpace(1)
     >>> translation = Algebra(space, [space.p[0]])

@@ -158,6 +158,7 @@ KEPT = {
     "pole beside": (atan(1 / Q2), SHIFT),
     "flat side": (exp(-1 / Q1**2) - exp(-1 / Abs(Q1) ** 2), SHIFT),
     "center elsewhere": (Piecewise((0, (Q1 - 1) ** 2 + Q2**2 > 0), (1, True)), SHIFT),
+    "logarithms of one size": (log(Abs(Q1**2 - 1)) - log((Q1**2 - 1) ** 2) / 2, SHIFT),
     "half line that is kept": (log(Q1) + log(P1), Q1 * P1),
 }
 

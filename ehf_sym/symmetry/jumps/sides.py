@@ -208,8 +208,13 @@ def _on_side(f: Any, known: dict[sp.Expr, int]) -> Any:
     if isinstance(f, sp.Abs) and _order(f.args[0], known):
         return f.args[0] * _sign(f.args[0], known)
     if isinstance(f, sp.log) and (order := _order(f.args[0], known)):
-        (b,) = known if len(known) == 1 else (None,)
-        return f if b is None else order * _LOGARITHM + sp.log(sp.Abs(f.args[0] / b**order))
+        if len(known) > 1:
+            return f
+        (b,) = known
+        rest = sp.Mul(f.args[0], b**-order)
+        if rest.is_rational_function():
+            rest = sp.cancel(rest)
+        return order * _LOGARITHM + sp.log(sp.Abs(rest))
     if f.func in _SATURATING and _order(f.args[0], known) < 0:
         limit = _SATURATING[f.func] * _sign(f.args[0], known)
         return limit - sp.atan(1 / f.args[0]) if isinstance(f, sp.atan) else limit
