@@ -116,9 +116,12 @@ def _on_line(
     cuts = [poly for part in others if (poly := _polynomial(part, fixed, x)) is not None]
     roots = sorted({end for poly in (*conditions, *cuts) for end in _roots(poly)})
     on_curves = [root for root in roots if any(poly.eval(root) == 0 for poly in cuts)]
-    yield from (
-        {**fixed, x: root} for root in on_curves if all(p.eval(root) >= 0 for p in conditions)
-    )
+    signed = {s for s in fixed if s.is_extended_nonnegative or s.is_extended_nonpositive}
+    mirrored = {s: number if s in signed else -number for s, number in fixed.items()}
+    for root in on_curves:
+        if all(poly.eval(root) >= 0 for poly in conditions):
+            yield {**fixed, x: root}
+            yield {**mirrored, x: root}
     most = -1
     for number in _between(roots):
         satisfied = sum(bool(poly.eval(number) >= 0) for poly in conditions)
