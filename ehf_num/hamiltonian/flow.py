@@ -8,8 +8,9 @@ from typing import Any
 
 import autograd.numpy as anp
 
-from ehf_num.hamiltonian.hamiltonian import Separable, vector_field
-from ehf_num.hamiltonian.integrators import Integrator, Leapfrog
+from ehf_num.hamiltonian.hamiltonian import vector_field
+from ehf_num.hamiltonian.integrators import Leapfrog
+from ehf_num.hamiltonian.protocols import Integrator, Separable
 
 
 @dataclass(frozen=True, eq=False)

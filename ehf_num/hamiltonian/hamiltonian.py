@@ -1,30 +1,15 @@
-"""Separable Hamiltonians H(q, p) = K(p) + U(q), and what an integrator needs of one."""
+"""Hamiltonians with their weights in place: K(p) + U(q) of networks, and any other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import autograd.numpy as anp
 
 from ehf_num.engine.engine import energy_gradient
 from ehf_num.engine.networks import Weights, energy
-
-
-class Separable(Protocol):
-    """A Hamiltonian that leapfrog can integrate: states are (n, d), energies (n,)."""
-
-    def kinetic(self, p: Any) -> Any:
-        """Evaluate K(p)."""
-
-    def potential(self, q: Any) -> Any:
-        """Evaluate U(q)."""
-
-    def grad_kinetic(self, p: Any) -> Any:
-        """Evaluate ∂K/∂p, the velocity."""
-
-    def grad_potential(self, q: Any) -> Any:
-        """Evaluate ∂U/∂q, minus the force."""
+from ehf_num.hamiltonian.protocols import Motion, Separable
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +46,12 @@ class NetworkHamiltonian:
         return energy_gradient(q, *self.potential_weights)
 
 
-def vector_field(hamiltonian: Separable, states: Any) -> Any:
-    """Evaluate X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, 2d)."""
+def vector_field(hamiltonian: Separable | Motion, states: Any) -> Any:
+    """Evaluate X_H = (∂H/∂p, −∂H/∂q): states (n, 2d) to (n, 2d)."""
     dim = states.shape[1] // 2
-    velocity = hamiltonian.grad_kinetic(states[:, dim:])
-    return anp.concatenate([velocity, -hamiltonian.grad_potential(states[:, :dim])], axis=1)
+    q, p = states[:, :dim], states[:, dim:]
+    if isinstance(hamiltonian, Motion):
+        velocity, force = hamiltonian.vector_field(q, p)
+    else:
+        velocity, force = hamiltonian.grad_kinetic(p), -hamiltonian.grad_potential(q)
+    return anp.concatenate([velocity, force], axis=1)

@@ -1,48 +1,27 @@
 """Discrete Hamiltonian flows and their inverses.
 
-An integrator is a frozen dataclass with `order` (global error ∝ step_size**order), `symplectic`
-(then also volume-preserving), `forward` and `inverse`. Densities need a symplectic one: the
-formula p(s') = π(s) holds where the map preserves volume.
+Each is a frozen dataclass that keeps to `protocols.Integrator`. Densities need a symplectic one:
+the formula p(s') = π(s) holds where the map preserves volume.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ehf_num.engine.arguments import one_of, positive_integer, positive_number
 from ehf_num.engine.networks import kept_numbers
 from ehf_num.engine.quadratic import Quadratics
-from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, Separable
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
 from ehf_num.hamiltonian.leapfrog_map import Chain, Rebuilt, kicks_and_drifts
+from ehf_num.hamiltonian.protocols import Separable
 from ehf_sym.errors import EHFError
 
 MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
-
-
-class Integrator(Protocol):
-    """A map (q, p) → (q', p') that approximates the flow of H for a fixed time."""
-
-    order: ClassVar[int]
-    symplectic: ClassVar[bool]
-
-    @property
-    def steps(self) -> int:
-        """Number of steps."""
-
-    @property
-    def step_size(self) -> float:
-        """Time of one step, dt."""
-
-    def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
-        """Flow for time steps·dt."""
-
-    def inverse(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
-        """Undo `forward`."""
 
 
 class InversionError(EHFError, ArithmeticError):

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, Separable
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features
+from ehf_num.hamiltonian.protocols import Separable
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from ehf_num.engine.tape import constant, make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.hamiltonian import vector_field
-from ehf_num.hamiltonian.integrators import Integrator, Leapfrog
+from ehf_num.hamiltonian.integrators import Leapfrog
 from ehf_num.hamiltonian.parameters import Layout
+from ehf_num.hamiltonian.protocols import Integrator
 from ehf_num.training.constraint import Constraint, brackets_with
 from ehf_sym import NumpyFormula
 

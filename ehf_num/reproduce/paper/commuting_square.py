@@ -11,7 +11,8 @@ import sympy as sp
 
 import ehf_sym as es
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.integrators import Euler, Integrator, Leapfrog
+from ehf_num.hamiltonian.integrators import Euler, Leapfrog
+from ehf_num.hamiltonian.protocols import Integrator
 
 Map = Callable[[Array, float], Array]
 """States (n, 2d) and the time, ε or dt, to states (n, 2d)."""

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.hamiltonian import Separable
+from ehf_num.hamiltonian.protocols import Separable
 from ehf_num.plotting.arguments import Extent, grid
 
 NEAR = 0.3
