@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib import import_module
 from itertools import accumulate, pairwise
 from types import ModuleType
 from typing import Any
@@ -25,12 +26,13 @@ from ehf_num.engine.reversal import report_reversal
 from ehf_num.engine.workspace import Array, Workspace
 
 try:
-    from ehf_num import _native as _compiled
+    _compiled: ModuleType | None = import_module("ehf_num._native")
+except ModuleNotFoundError:
+    _compiled, _MISSING = None, "not compiled when the package was installed"
 except ImportError as error:
-    _compiled = None  # type: ignore[assignment]
-    _MISSING = f"not compiled when the package was installed, or not loaded ({error})"
+    _compiled, _MISSING = None, f"compiled, but they do not load: {error}"
 
-kernels: ModuleType | None = _compiled
+kernels = _compiled
 
 
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}

@@ -3,6 +3,7 @@
     python -m tests.benchmarks.training_step                          # d = 2, batch 256, float64
     python -m tests.benchmarks.training_step --dim 6 --batch 64 1024 --dtype float32
     python -m tests.benchmarks.training_step --all --write            # the table of the docs
+    python -m tests.benchmarks.training_step --all --company --write  # with one core taken
 
 A step is loss, gradient and Adam: ELBO with the Gaussian encoder, hidden (128, 128), two leapfrog
 steps, SO(2) penalty. Loss, gradient and three steps of Adam are compared before anything is timed.
@@ -16,10 +17,12 @@ import argparse
 import gc
 import importlib
 import itertools
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,6 +201,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, nargs="+", default=[256], help="default: 256")
     parser.add_argument("--dtype", nargs="+", choices=DTYPES, default=["float64"])
     parser.add_argument("--all", action="store_true", help="d, batch and dtype of the docs' table")
+    parser.add_argument(
+        "--company", action="store_true", help="while another process keeps one core busy; d = 2, 6"
+    )
     parser.add_argument("--rounds", type=int, default=8, help="default: 8")
     parser.add_argument("--samples", type=int, default=6, help="a round (default: 6)")
     parser.add_argument(
@@ -211,9 +217,24 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.all:
         options.dim, options.batch, options.dtype = DIMS, BATCHES, DTYPES
+        if options.company:
+            options.dim = (2, 6)
     if any(dim < 2 or dim % 2 for dim in options.dim):
         parser.error("--dim has to be even: SO(2) turns planes")
     return options
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    """Keep one core busy in a process of its own, which the others have to share with it."""
+    code = "import os\nif hasattr(os, 'sched_setaffinity'):\n"
+    code += "    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})\nwhile True: pass"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main() -> None:
@@ -226,16 +247,21 @@ def main() -> None:
         *floor.entries(),
     ]
     cells: dict[Problem, Cell] = {}
-    for dim, batch, dtype in itertools.product(options.dim, options.batch, options.dtype):
-        problem = Problem(dim, batch, dtype, options.seed)
-        cells[problem] = run_cell(problem, entries, options.rounds, options.samples)
-        medians = ", ".join(f"{name} {_time(row)}" for name, row in cells[problem].items())
-        print(f"d = {dim}, batch {batch}, {dtype}: {medians}", file=sys.stderr, flush=True)
+    with _busy() if options.company else nullcontext():
+        for dim, batch, dtype in itertools.product(options.dim, options.batch, options.dtype):
+            problem = Problem(dim, batch, dtype, options.seed)
+            cells[problem] = run_cell(problem, entries, options.rounds, options.samples)
+            medians = ", ".join(f"{name} {_time(row)}" for name, row in cells[problem].items())
+            print(f"d = {dim}, batch {batch}, {dtype}: {medians}", file=sys.stderr, flush=True)
     about = f"{common.machine(*notes)}; {options.rounds} rounds of {options.samples} samples"
     command = "python -m tests.benchmarks.training_step"
     if options.all:
         command += " --all"
-    common.show("training_step", report(cells, about, command), write=options.write)
+    section = "training_step"
+    if options.company:
+        command, section = f"{command} --company", "training_step in company"
+        about += "; one other process busy on one core"
+    common.show(section, report(cells, about, command), write=options.write)
 
 
 if __name__ == "__main__":

@@ -140,7 +140,14 @@ def test_growth_is_that_of_the_resident_memory():
 
 def test_every_script_has_a_section_on_the_page():
     page = common.PAGE.read_text(encoding="utf-8")
-    for section in ("training_step", "startup", "inference", "memory", "scaling"):
+    for section in (
+        "training_step",
+        "training_step in company",
+        "startup",
+        "inference",
+        "memory",
+        "scaling",
+    ):
         assert f"x\n<!-- end: {section} -->" in common.replace_section(page, section, "x")
 
 

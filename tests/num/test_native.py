@@ -18,7 +18,7 @@ from ehf_num.densities.encoder import GaussianEncoder
 from ehf_num.engine import native, parallel, workspace
 from ehf_num.engine.adam import Adam, AdamSettings
 from ehf_num.engine.engine import energy_gradient, relu_network
-from ehf_num.engine.networks import init_energy, init_relu
+from ehf_num.engine.networks import init_energy, init_relu, relu_network_reference
 from ehf_num.hamiltonian.leapfrog_map import Chain
 
 kernels = pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
@@ -83,13 +83,38 @@ def test_energy_gradient(dtype, widths, rows):
     assert_same(energy_gradient, drawn([(rows, widths[0])], dtype) + weights)
 
 
+def pulled_back(function, arguments, cotangent):
+    vjp, value = make_vjp(lambda arrays: function(*arrays))(tuple(arguments))
+    return [value, *vjp(cotangent)]
+
+
 @pytest.mark.parametrize("rows", [0, 1, 47, 200])
 @pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_relu_network(dtype, widths, rows):
+    """Within n u times the same with absolute values, n the operations on the longest way.
+
+    Where a unit is so near to 0 that rounding decides whether it is on, the row does not count.
+    """
     for outputs in (3, 64):  # 64: whole vectors on every machine
         weights = disturbed(init_relu((*widths, outputs), np.random.default_rng(1), dtype))
-        assert_same(relu_network, drawn([(rows, widths[0])], dtype) + weights)
+        x, cotangent = drawn([(rows, widths[0]), (rows, outputs)], dtype)
+        operations = 2 * (sum(widths) + outputs + 2 * len(weights)) + rows
+        loose = operations * np.finfo(dtype).eps / 2 * (1 if dtype == "float32" else 2)
+        wide = [array.astype("float64") for array in (x, *weights)]
+        units, sizes = wide[0], np.abs(wide[0])
+        for matrix, bias in zip(wide[1:-2:2], wide[2:-2:2], strict=True):
+            z, sizes = units @ matrix + bias, sizes @ np.abs(matrix) + np.abs(bias)
+            cotangent[(np.abs(z) <= loose * sizes).any(axis=1)] = 0
+            units = np.maximum(z, 0)
+        ours = pulled_back(relu_network, [x, *weights], cotangent)
+        exact = pulled_back(relu_network_reference, wide, cotangent.astype("float64"))
+        absolute = pulled_back(
+            relu_network_reference, map(np.abs, wide), np.abs(cotangent).astype("float64")
+        )
+        for one, other, size in zip(ours, exact, absolute, strict=True):
+            assert one.dtype == dtype
+            assert (np.abs(one - other) <= loose * size).all()
 
 
 @pytest.mark.parametrize("threads", [1, 3])
