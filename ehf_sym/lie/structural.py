@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from sympy import Add, Expr, ImmutableMatrix, ImmutableSparseNDimArray, Mul, Poly
 
-from ehf_sym.clock import DEFAULT_SECONDS, answered_within
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted
 from ehf_sym.exact.linear import Subspace
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.lie import ideals
@@ -110,7 +110,7 @@ class Structural(ABC):
         """Names over the reals, proved, with the reasons; a description where there is no name."""
         g = self.structure
         with answered_within(DEFAULT_SECONDS, "what the algebra is called"):
-            return identify(g)
+            return interrupted(lambda: identify(g))
 
     @property
     def name(self) -> str:
