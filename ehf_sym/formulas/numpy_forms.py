@@ -18,25 +18,42 @@ import scipy
 import sympy as sp
 from numpy.typing import NDArray
 from sympy import (
+    Abs,
     Add,
-    DiracDelta,
     Expr,
     Function,
     Heaviside,
     Integer,
+    Max,
+    Min,
     Mul,
+    Piecewise,
     Pow,
+    Rational,
     S,
     Symbol,
+    acosh,
+    acot,
+    asinh,
+    atan,
+    atan2,
+    atanh,
     cosh,
+    coth,
+    csch,
     erf,
     erfc,
     exp,
     expand_log,
     expand_mul,
     log,
+    sech,
     sign,
+    sinh,
+    tanh,
 )
+from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import BooleanAtom
 from sympy.printing.numpy import NumPyPrinter
 
 from ehf_sym.errors import ArgumentError, FormulaError
@@ -92,6 +109,28 @@ class LogErfcSlope(Function):  # type: ignore[misc]
         return -slope * (2 * self.args[0] + slope)
 
 
+class Chained(Function):  # type: ignore[misc]
+    """Product w·v that is 0 where w is, be v infinite or undefined there.
+
+    What a chain rule multiplies: sqrt(Max(0, u)) has the slope 0·∞ where u < 0, and is constant.
+    """
+
+    nargs = 2
+    is_real = True
+
+
+class Hypot(Function):  # type: ignore[misc]
+    """Length √(u² + v²), whose squares do not overflow."""
+
+    nargs = 2
+    is_real = True
+    is_nonnegative = True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Return u/√(u² + v²), or v for u."""
+        return self.args[argindex - 1] / self
+
+
 def stabilize(expr: Expr) -> Expr:
     """Write logs and reciprocals of positive sums of exponentials with `SoftPlus` and `Sigmoid`.
 
@@ -119,6 +158,15 @@ def stabilize(expr: Expr) -> Expr:
     """
     if not expr.args:
         return expr
+    if isinstance(expr, Piecewise):
+        cases = ((stabilize(value), condition) for value, condition in expr.args)
+        return Piecewise(*cases, evaluate=False)
+    if isinstance(expr, Mul):
+        steps = [f for f in expr.args if _is_step(f)]
+        if steps and len(steps) < len(expr.args):
+            rest = Mul(*(f for f in expr.args if f not in steps))
+            return Chained(stabilize(Mul(*steps)), stabilize(rest))
+        expr = _with_quotients(expr)
     inner = expr.func(*(stabilize(arg) for arg in expr.args))
     if isinstance(inner, log):
         # Splits off positive factors and powers, then treats what remains under each log.
@@ -133,9 +181,133 @@ def stabilize(expr: Expr) -> Expr:
 
 
 def differentiate(expr: Expr, symbol: Symbol) -> Expr:
-    """Differentiate almost everywhere: steps become (1 + sign)/2, their own derivative vanishes."""
-    derivative = expr.diff(symbol).replace(DiracDelta, lambda *_: S.Zero)
-    return stabilize(derivative.replace(Heaviside, lambda u, *_: (1 + sign(u)) / 2))
+    """Differentiate almost everywhere; at kinks a mean of the slopes on the two sides.
+
+    Examples
+    --------
+    >>> x = Symbol("x", real=True)
+    >>> differentiate(Abs(x), x)
+    sign(x)
+    """
+    slopes: dict[Expr, Expr] = {symbol: S.One}
+
+    def slope(part: Expr) -> Expr:
+        if part not in slopes:
+            known = symbol in part.free_symbols
+            slopes[part] = _slope(part, slope) if known else S.Zero
+        return slopes[part]
+
+    return stabilize(slope(expr))
+
+
+def _slope(expr: Expr, slope: Callable[[Expr], Expr]) -> Expr:
+    """Differentiate one node, given the slopes of its parts."""
+    args = expr.args
+    if isinstance(expr, Add):
+        return Add(*map(slope, args))
+    if isinstance(expr, Mul):
+        return Add(*(
+            _times(Mul(*args[:k], *args[k + 1 :]), slope(f), guarded=_may_be_steep(f))
+            for k, f in enumerate(args) if slope(f) != 0
+        ))  # fmt: skip
+    if isinstance(expr, Pow):
+        return _slope_of_power(*args, slope)
+    if isinstance(expr, Piecewise):
+        return Piecewise(*((slope(value), condition) for value, condition in args), evaluate=False)
+    if isinstance(expr, Chained):
+        first, second = args
+        return _times(slope(first), second, guarded=True) + _times(
+            first, slope(second), guarded=True
+        )
+    if isinstance(expr, Max | Min):
+        return _slope_of_extremum(expr, slope)
+    if isinstance(expr, sign | Heaviside):
+        return S.Zero
+    if isinstance(expr, Abs):
+        return _times(sign(args[0]), slope(args[0]), guarded=_may_be_steep(args[0]))
+    outer = _SLOPES.get(expr.func)
+    factors = outer(*args) if outer else [expr.fdiff(k + 1) for k in range(len(args))]
+    return Add(*(
+        _times(slope(u), factor, guarded=isinstance(expr, _STEEP))
+        for u, factor in zip(args, factors, strict=True) if slope(u) != 0
+    ))  # fmt: skip
+
+
+def _slope_of_power(base: Expr, power: Expr, slope: Callable[[Expr], Expr]) -> Expr:
+    """Differentiate base**power, which is steep where the base is 0 and the power below 1."""
+    by_base = _times(slope(base), power * base ** (power - 1), guarded=_is_steep(power))
+    if slope(power) == 0:
+        return by_base
+    return by_base + _times(
+        slope(power), _times(base**power, log(base), guarded=True), guarded=True
+    )
+
+
+def _slope_of_extremum(expr: Expr, slope: Callable[[Expr], Expr]) -> Expr:
+    """Weigh the slopes of the arguments by 1 and 0, by halves where two are equal."""
+    side = 1 if isinstance(expr, Max) else -1
+    *others, last = sorted(expr.args, key=sp.default_sort_key)
+    result, extremum = slope(last), last
+    for u in reversed(others):
+        ahead = (1 + sign(side * (u - extremum))) / 2
+        result = _times(ahead, slope(u), guarded=True) + _times(1 - ahead, result, guarded=True)
+        extremum = expr.func(u, extremum)
+    return result
+
+
+def _times(weight: Expr, value: Expr, *, guarded: bool) -> Expr:
+    """Multiply; where the weight can vanish and the value be infinite, 0 wins."""
+    if weight == 0 or value == 0:
+        return S.Zero
+    plain = not guarded or not weight.free_symbols or not value.free_symbols
+    return weight * value if plain else Chained(weight, value)
+
+
+# Functions that are finite where their slope is not.
+_STEEP = (sp.asin, sp.acos, sp.acosh, sp.asec, sp.acsc, sp.asech)
+
+
+def _is_steep(power: Expr) -> bool:
+    """Whether u**power can have an infinite slope at u = 0, where it is 0."""
+    return not power.is_Rational or bool(0 < power < 1)
+
+
+def _may_be_steep(expr: Expr) -> bool:
+    """Whether a slope within may be infinite though the value is finite."""
+    if expr.has(*_STEEP, Max, Min, Piecewise, Chained):
+        return True
+    return any(_is_steep(power.exp) for power in expr.atoms(Pow) if power.base.free_symbols)
+
+
+# What SymPy's own derivatives square, or subtract from one another.
+_SLOPES: dict[Any, Callable[..., Sequence[Expr]]] = {
+    tanh: lambda u: [sech(u) ** 2],
+    coth: lambda u: [-(csch(u) ** 2)],
+    asinh: lambda u: [sech(asinh(u), evaluate=False)],
+    acosh: lambda u: [csch(acosh(u), evaluate=False)],
+    atan: lambda u: [sech(asinh(u), evaluate=False) ** 2],
+    acot: lambda u: [-(sech(asinh(u), evaluate=False) ** 2)],
+    atanh: lambda u: [1 / ((1 - u) * (1 + u))],
+    sp.asin: lambda u: [((1 - u) * (1 + u)) ** Rational(-1, 2)],
+    sp.acos: lambda u: [-(((1 - u) * (1 + u)) ** Rational(-1, 2))],
+    atan2: lambda u, v: [v / Hypot(u, v) ** 2, -u / Hypot(u, v) ** 2],
+}
+
+
+def _is_step(factor: Expr) -> bool:
+    """Whether a factor is made of step functions and constants alone."""
+    return (
+        bool(factor.has(Heaviside)) and not factor.replace(Heaviside, lambda *_: S.One).free_symbols
+    )
+
+
+def _with_quotients(product: Expr) -> Expr:
+    """Write sinh and cosh of one argument, one divided by the other, with tanh: no ∞/∞."""
+    powers = product.as_powers_dict()
+    for base, power in powers.items():
+        if isinstance(base, sinh) and power * powers.get(cosh(*base.args), 0) < 0:
+            product = product.subs(base, tanh(*base.args) * cosh(*base.args))
+    return product
 
 
 def _step(u: Expr, middle: Expr) -> Expr:
@@ -163,7 +335,12 @@ def _with_tails(expr: Expr) -> Expr:
     side = _TAILS.get((constant, factor, function.func))
     if side is not None:
         return content * exp(LogErfc(side * function.args[0]))
-    if isinstance(expr, Add | Mul | Pow):
+    if isinstance(expr, sinh | sech | csch):
+        u = expr.args[0]
+        return {sinh: tanh(u) * cosh(u), sech: 1 / cosh(u), csch: 1 / (tanh(u) * cosh(u))}[
+            expr.func
+        ]
+    if isinstance(expr, Add | Mul | Pow | Abs):
         return expr.func(*(_with_tails(part) for part in expr.args))
     return expr
 
@@ -229,8 +406,11 @@ _PRINTABLE = (
     sp.Add, sp.Mul, sp.Pow, sp.Number, sp.NumberSymbol, sp.Symbol,
     sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.atan2,
     sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.acosh, sp.atanh,
+    sp.sec, sp.csc, sp.cot, sp.sech, sp.csch, sp.coth,
+    sp.asec, sp.acsc, sp.acot, sp.asech, sp.acsch, sp.acoth,
     sp.Abs, sp.sign, sp.Max, sp.Min, sp.Heaviside, sp.erf, sp.erfc, SoftPlus, Sigmoid,
-    LogErfc, LogErfcSlope,
+    LogErfc, LogErfcSlope, Chained, Hypot,
+    sp.Piecewise, ExprCondPair, sp.Rel, sp.And, sp.Or, sp.Not, BooleanAtom,
 )  # fmt: skip
 
 
@@ -279,8 +459,9 @@ class NumpyFormula:
         columns = np.ascontiguousarray(points.T if points.ndim == 2 else np.moveaxis(points, -1, 0))
         batch = points.shape[:-1]
         values = np.empty((*batch, len(self.expressions)), dtype=points.dtype)
-        for k, value in enumerate(self._compiled(*columns)):
-            values[..., k] = value
+        with np.errstate(all="ignore"):  # of branches that are not taken, too
+            for k, value in enumerate(self._compiled(*columns)):
+                values[..., k] = value
         return values.reshape(batch + self.shape)
 
     @cached_property
@@ -302,14 +483,6 @@ class NumpyFormula:
         columns = [sp.Symbol(f"x{i:04d}", real=True) for i in range(len(self.variables))]
         renaming = dict(zip(self.variables, columns, strict=True))
         entries = [_fold_constants(e.xreplace(renaming)) for e in self._stable]
-        functions = {
-            "SoftPlus": _softplus,
-            "Sigmoid": _sigmoid,
-            "LogErfc": _log_erfc,
-            "LogErfcSlope": _log_erfc_slope,
-            "erf": scipy.special.erf,
-            "erfc": scipy.special.erfc,
-        }
         # NumPy's namespace as it is: asked for by name, SymPy imports all of it, f2py included,
         # which takes longer than a hundred steps of training.
         printer = NumPyPrinter(
@@ -317,11 +490,11 @@ class NumpyFormula:
                 "fully_qualified_modules": False,
                 "inline": True,
                 "allow_unknown_functions": True,
-                "user_functions": {name: name for name in functions},
+                "user_functions": {name: name for name in _FUNCTIONS},
             }
         )
         compiled: Callable[..., Sequence[Any]] = sp.lambdify(
-            columns, entries, modules=[functions, vars(np)], printer=printer, cse=True
+            columns, entries, modules=[_FUNCTIONS, vars(np)], printer=printer, cse=True
         )
         return compiled
 
@@ -410,10 +583,13 @@ def _refuse_unprintable(expression: sp.Expr, variables: tuple[sp.Symbol, ...]) -
 
 def _fold_constants(expr: sp.Expr) -> sp.Expr:
     """Turn constant parts into Python floats: np.log(2) would be a float64 that promotes."""
+    if isinstance(expr, BooleanAtom) or (not expr.args and expr.free_symbols):
+        return expr
     if not expr.free_symbols:
         return _constant(expr)
-    if not expr.args:
-        return expr
+    if isinstance(expr, Piecewise):
+        cases = ((_fold_constants(value), _fold_constants(when)) for value, when in expr.args)
+        return Piecewise(*cases, evaluate=False)
     if isinstance(expr, sp.Pow) and expr.exp.is_Rational:
         return sp.Pow(_fold_constants(expr.base), expr.exp)
     if isinstance(expr, sp.Add | sp.Mul):
@@ -469,3 +645,45 @@ def _log_erfc(u: Any) -> Any:
 def _log_erfc_slope(u: Any) -> Any:
     """Differentiate ln erfc(u), dtype kept."""
     return -2 / math.sqrt(math.pi) / scipy.special.erfcx(u)
+
+
+def _chained(weight: Any, value: Any) -> Any:
+    """Product that is 0 where the weight is, dtype kept."""
+    return np.where(weight == 0, 0, weight * value)
+
+
+def _sech(u: Any) -> Any:
+    """Hyperbolic secant, dtype kept."""
+    decay = np.exp(-np.abs(u))
+    return 2 * decay / (1 + decay * decay)
+
+
+def _csch(u: Any) -> Any:
+    """Hyperbolic cosecant, dtype kept."""
+    size = np.abs(u)
+    return np.copysign(-2 * np.exp(-size) / np.expm1(-2 * size), u)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "SoftPlus": _softplus,
+    "Sigmoid": _sigmoid,
+    "LogErfc": _log_erfc,
+    "LogErfcSlope": _log_erfc_slope,
+    "erf": scipy.special.erf,
+    "erfc": scipy.special.erfc,
+    "Chained": _chained,
+    "Hypot": np.hypot,
+    "sec": lambda u: 1 / np.cos(u),
+    "csc": lambda u: 1 / np.sin(u),
+    "cot": lambda u: np.cos(u) / np.sin(u),
+    "sech": _sech,
+    "csch": _csch,
+    "coth": lambda u: 1 / np.tanh(u),
+    "asec": lambda u: np.arccos(1 / u),
+    "acsc": lambda u: np.arcsin(1 / u),
+    "acot": lambda u: np.arctan(1 / u),
+    "asech": lambda u: np.arccosh(1 / u),
+    "acsch": lambda u: np.arcsinh(1 / u),
+    "acoth": lambda u: np.arctanh(1 / u),
+}
+"""What NumPy has no function for, or none that neither overflows nor turns zeros into NaN."""

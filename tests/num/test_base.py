@@ -3,6 +3,7 @@
 import math
 from functools import partial
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -228,7 +229,6 @@ EXTREME = {
     "nearly so": (SPACE, sum(-(x**2) for x in SPACE.coordinates)
                   + 2 * (1 - sp.Rational(1, 10**13)) * SPACE.q[0] * SPACE.p[1]),
     "mean beyond its width": (PLANE, -(Q - 10**30) ** 2 - P**2),
-    "wide": (PLANE, -sp.Abs(Q) / 10**6 - P**2),
     "far": (PLANE, -((Q - 10**6) ** 4) - P**2),
 }  # fmt: skip
 
@@ -238,6 +238,54 @@ def test_a_base_that_floats_do_not_hold_is_refused(case):
     space, formula = EXTREME[case]
     with pytest.raises(es.ArgumentError, match=r"^base .*(choose units|give base_sampler)"):
         numeric_base(es.BaseDensity(space, log_density=formula))
+
+
+HEAVY = {
+    "Cauchy": (-sp.log(1 + Q**2), stats.cauchy),
+    "narrow Cauchy": (-sp.log(1 + 10**8 * Q**2), stats.cauchy(scale=1e-4)),
+    "Student's t": (-2 * sp.log(1 + Q**2 / 3), stats.t(3)),
+    "power": (-sp.Rational(3, 2) * sp.log(1 + sp.Abs(Q - 2)), None),
+    "wide": (-sp.Abs(Q) / 10**6, stats.laplace(scale=1e6)),
+    "step": (-(Q**2) / 2 - sp.Piecewise((1, 3 * Q < 1), (0, True)), None),
+    "box": (sp.Piecewise((2, sp.Abs(Q) < 1), (0, True)) - sp.Max(0, Q**2 - 4), None),
+    "secant": (sp.log(sp.sech(Q)), stats.hypsecant),
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_heavy_tails_and_steps_are_normalized_and_drawn(name):
+    log_factor, law = HEAVY[name]
+    base = numeric_base(es.BaseDensity(PLANE, log_density=log_factor - P**2 / 2))
+    draws = base.sample(20_000, np.random.default_rng(1))[:, 0]
+    if law is None:
+        values = sp.lambdify(Q, sp.exp(log_factor), "mpmath")
+        places = [-mpmath.inf, -3, -2, -1, mpmath.mpf(1) / 3, 1, 2, 3, mpmath.inf]
+        masses = [mpmath.quad(values, places[k : k + 2]) for k in range(len(places) - 1)]
+        mass = float(sum(masses))
+        inside = float(sum(masses[3:5])) / mass
+        share = np.mean((draws > -1) & (draws < 1))
+        assert share == pytest.approx(inside, abs=5 * np.sqrt(inside / len(draws)))
+    else:
+        mass = float(np.exp(float(log_factor.subs(Q, 0)))) / law.pdf(0)
+        assert stats.kstest(draws, law.cdf).pvalue > 1e-3
+    assert base.log_normalizer == pytest.approx(np.log(mass * np.sqrt(2 * np.pi)), abs=1e-8)
+
+
+@pytest.mark.parametrize("power", [sp.Rational(1, 2), sp.Rational(51, 100), sp.Rational(1, 10)])
+def test_tails_too_heavy_for_the_table_are_refused(power):
+    with pytest.raises(es.ArgumentError, match="cannot be normalized"):
+        numeric_base(es.BaseDensity(PLANE, log_density=-power * sp.log(1 + Q**2) - P**2))
+
+
+def test_a_model_is_fitted_with_what_the_grammar_has():
+    """Its base has cases, a step, a secant, and Cauchy's law for the momenta."""
+    base = es.BaseDensity(
+        PLANE,
+        log_density=sp.log(sp.sech(Q)) + sp.Piecewise((0, Q < 0), (1, True)) - sp.log(1 + P**2),
+    )
+    flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(4,), rng=0)
+    flow.fit(np.random.default_rng(0).normal(size=(64, 1)), iterations=3, progress=False)
+    assert np.isfinite(flow.sample(9, rng=0)).all()
 
 
 def test_a_base_that_single_precision_does_not_hold_is_refused():
