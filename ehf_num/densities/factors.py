@@ -56,7 +56,7 @@ class Factor:
             self.cdf(draws) - uniform, slope, out=np.zeros_like(draws), where=slope > 1e-6
         )
         refined: Array = draws - step
-        return np.sinh(refined) if self.is_stretched else refined
+        return np.asarray(np.sinh(refined)) if self.is_stretched else refined
 
 
 def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
@@ -83,9 +83,11 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
 
     def stretched(t: npt.ArrayLike) -> Array:
         with np.errstate(over="ignore"):
-            return log_pdf(np.sinh(t)) + np.logaddexp(t, np.negative(t)) - np.log(2)
+            values: Array = log_pdf(np.sinh(t)) + np.logaddexp(t, np.negative(t)) - np.log(2)
+        return values
 
-    density, support = log_pdf, _support(log_pdf, _SEARCH_GRID)
+    density: Callable[[npt.ArrayLike], Array] = log_pdf
+    support = _support(density, _SEARCH_GRID)
     if support is None:
         density, support = stretched, _support(stretched, _STRETCHED_GRID, _FALLEN)
     if support is None:

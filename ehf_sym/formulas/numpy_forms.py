@@ -211,7 +211,7 @@ def _slope(expr: Expr, slope: Callable[[Expr], Expr]) -> Expr:
             for k, f in enumerate(args) if slope(f) != 0
         ))  # fmt: skip
     if isinstance(expr, Pow):
-        return _slope_of_power(*args, slope)
+        return _slope_of_power(args[0], args[1], slope)
     if isinstance(expr, Piecewise):
         return Piecewise(*((slope(value), condition) for value, condition in args), evaluate=False)
     if isinstance(expr, Chained):
