@@ -7,6 +7,7 @@ upper tail (Vehtari et al., arXiv:1507.02646).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -23,23 +24,53 @@ _EQUAL = 1e4  # times the precision: log weights no farther apart are equal to r
 _DEEPEST = -700.0  # nats below the largest weight: e**-700 is the least that a double holds
 
 
-def weights_in_blocks(
-    objective: Objective,
-    arrays: Sequence[Array],
-    x: Array,
-    n_samples: int,
-    rng: np.random.Generator,
-) -> Iterator[tuple[slice, Array]]:
-    """Yield which points come next, and their log weights (m, n_samples), nats.
+class PointNoise:
+    """Noise for points, from a stream of its own for each, keyed by its coordinates.
 
-    Noise is drawn point by point: which points share a block does not matter.
+    What is estimated at a point depends on neither its row nor the other rows, errors of different
+    points are independent, and equal points get equal noise. Streams that all points share would
+    do the first as well, but then their errors would not average out.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Gives the secret of the keys: another call, other noise.
+
+    Examples
+    --------
+    >>> noise = PointNoise(np.random.default_rng(0))
+    >>> x = np.array([[0.0, 1.0], [2.0, 3.0]])
+    >>> first, second = noise.draw(x, 5)
+    >>> bool((noise.draw(x[1:], 5) == second).all()), bool((first == second).any())
+    (True, False)
     """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._secret = rng.bytes(32)
+
+    def stream(self, point: Array) -> np.random.Generator:
+        """Return a generator that begins anew for the same point (d,)."""
+        text = (point.astype(np.float64) + 0.0).tobytes()  # -0.0 is 0.0
+        key = hashlib.blake2b(text, key=self._secret, digest_size=16).digest()
+        return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+
+    def draw(self, x: Array, n_samples: int) -> Array:
+        """Draw the first standard normals of each point's stream: (n, d) to (n, n_samples, d)."""
+        noise = np.empty((len(x), n_samples, x.shape[1]), x.dtype)
+        for point, rows in zip(x, noise, strict=True):
+            rows[:] = self.stream(point).standard_normal(rows.shape)
+        return noise
+
+
+def weights_in_blocks(
+    objective: Objective, arrays: Sequence[Array], x: Array, n_samples: int, noise: PointNoise
+) -> Iterator[tuple[slice, Array]]:
+    """Yield which points come next, and their log weights (m, n_samples), nats."""
     rows = max(1, inference.ROWS_PER_BLOCK // n_samples)
     for start in range(0, len(x), rows):
         block = slice(start, min(start + rows, len(x)))
-        shape = (block.stop - start, n_samples, x.shape[1])
-        noise = rng.standard_normal(shape).astype(x.dtype, copy=False)
-        yield block, log_weights(objective, arrays, x[block], noise)
+        drawn = noise.draw(x[block], n_samples)
+        yield block, log_weights(objective, arrays, x[block], drawn)
 
 
 def log_weights(objective: Objective, arrays: Sequence[Array], x: Array, noise: Array) -> Array:
@@ -69,11 +100,13 @@ def importance_estimate(
     values, errors, pareto_k = np.empty(n), np.empty(n), np.empty(n)
     draws = np.full(n, n_samples)
     limit = np.inf if wanted is None else wanted
-    for block, first in weights_in_blocks(objective, arrays, x, n_samples, rng):
+    noise = PointNoise(rng)
+    for block, first in weights_in_blocks(objective, arrays, x, n_samples, noise):
         for k, row in enumerate(first, start=block.start):
             weights = row
             if log_mean(row)[1] > limit:
-                own = rng.spawn(1)[0]  # what other points need does not matter to this one
+                own = noise.stream(x[k])
+                own.standard_normal((n_samples, x.shape[1]))  # those of the first weights
                 weights = _doubled(objective, arrays, x[k], row, own, limit, max_samples)
             values[k], errors[k] = log_mean(weights)
             pareto_k[k], draws[k] = pareto_shape(weights), len(weights)

@@ -1,7 +1,7 @@
 """Many points at once: blocks of rows whose activations stay in cache, in bounded memory.
 
-Random numbers are drawn in the order of the points, so that what a seed gives does not depend on
-where blocks end; a user's own base sampler is asked for one block at a time.
+Samples are drawn in their order, so that what a seed gives does not depend on where blocks end; a
+user's own base sampler is asked for one block at a time.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 
 from ehf_num.engine.workspace import Array
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning, log_means
-from ehf_num.inference.importance import importance_estimate, weights_in_blocks
+from ehf_num.inference.importance import PointNoise, importance_estimate, weights_in_blocks
 from ehf_num.inference.quadrature import quadrature_estimate
 from ehf_num.training.objective import Objective
 from ehf_sym.errors import ArgumentError
@@ -57,7 +57,8 @@ def _over_draws(
 ) -> Array:
     """Reduce the (n, n_samples) log weights over draws."""
     result = np.empty(len(x), x.dtype)
-    for block, log_weights in weights_in_blocks(objective, arrays, x, n_samples, rng):
+    noise = PointNoise(rng)
+    for block, log_weights in weights_in_blocks(objective, arrays, x, n_samples, noise):
         result[block] = reduce(log_weights)
     return result
 

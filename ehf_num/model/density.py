@@ -138,6 +138,9 @@ class FlowDensity:
     ) -> Array:
         """Estimate the ELBO (eq. 1) of each point, a lower bound of ln p(x): (n, d) to (n,), nats.
 
+        What comes out at a point does not depend on the other rows: each point has momenta of its
+        own, keyed by its coordinates and `rng`. So have `log_prob` and `likelihood`.
+
         Parameters
         ----------
         x : array_like (n, d)

@@ -669,8 +669,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Sigmoid": _sigmoid,
     "LogErfc": _log_erfc,
     "LogErfcSlope": _log_erfc_slope,
-    "erf": scipy.special.erf,
-    "erfc": scipy.special.erfc,
+    "erf": lambda u: scipy.special.erf(u),  # loaded where it is called
+    "erfc": lambda u: scipy.special.erfc(u),
     "Chained": _chained,
     "Hypot": np.hypot,
     "sec": lambda u: 1 / np.cos(u),

@@ -7,8 +7,10 @@ import tracemalloc
 import numpy as np
 import pytest
 from models import CASES, draw, make
+from scipy import stats
 
 from ehf_num.inference import inference
+from ehf_num.inference.importance import PointNoise
 
 
 @pytest.fixture(params=[1, 7, 1000])
@@ -42,12 +44,48 @@ def test_blocks_change_no_estimate(method, rows_per_block, monkeypatch):
     np.testing.assert_allclose(cut, getattr(flow, method)(x, n_samples=3, rng=1), rtol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["elbo", "log_prob"])
-def test_a_point_has_the_same_estimate_whatever_follows_it(method):
-    flow = make("so2")
+ESTIMATES = {
+    "elbo": lambda flow, x: flow.elbo(x, n_samples=3, rng=1),
+    "log_prob": lambda flow, x: flow.log_prob(x, n_samples=3, rng=1),
+    "values": lambda flow, x: flow.likelihood(x, n_samples=30, rng=1).values,
+    "errors": lambda flow, x: flow.likelihood(x, n_samples=30, rng=1).standard_errors,
+    "doubled": lambda flow, x: (
+        flow.likelihood(x, n_samples=30, standard_error=0.1, max_samples=200, rng=1).values
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::ehf_num.LikelihoodWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ESTIMATES)
+def test_a_point_has_the_same_estimate_in_any_row_of_any_batch(name, dtype, monkeypatch):
+    flow = make("so2", dtype=dtype)
     x, _ = draw(flow)
-    whole = getattr(flow, method)(x, n_samples=3, rng=1)
-    np.testing.assert_allclose(getattr(flow, method)(x[:5], n_samples=3, rng=1), whole[:5])
+    estimate, tolerance = ESTIMATES[name], 1e-12 if dtype == "float64" else 1e-3
+    whole = estimate(flow, x)
+    order = np.random.default_rng(2).permutation(len(x))
+    for rows in (order, order[:5], order[-1:], [3, 3, 0, 3]):
+        np.testing.assert_allclose(estimate(flow, x[rows]), whole[rows], rtol=tolerance)
+    monkeypatch.setattr(inference, "ROWS_PER_BLOCK", 7)
+    np.testing.assert_allclose(estimate(flow, x), whole, rtol=tolerance)
+
+
+def test_the_noise_of_points_is_normal_independent_and_new_at_each_call():
+    x = np.random.default_rng(0).normal(size=(4_000, 2))
+    rng = np.random.default_rng(1)
+    first, second = (PointNoise(rng).draw(x, 2)[:, :, 0] for _ in range(2))
+    columns = np.concatenate([first, second], axis=1)
+    assert stats.kstest(columns.ravel(), stats.norm.cdf).pvalue > 1e-3
+    bound = 5 / np.sqrt(len(x))
+    assert np.abs(np.corrcoef(columns.T) - np.eye(4)).max() < bound
+    assert abs(np.corrcoef(first[:-1, 0], first[1:, 0])[0, 1]) < bound
+    # An error of the mean that falls with the number of points: common noise would leave it.
+    assert abs(first.mean()) < 5 / np.sqrt(first.size)
+
+
+def test_zeros_of_both_signs_are_one_point():
+    flow = make("so2")
+    assert flow.elbo([[0.0, -0.0]]) == flow.elbo([[-0.0, 0.0]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
