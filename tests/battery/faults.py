@@ -59,7 +59,7 @@ def _compile(folder: Path) -> None:
     compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
     options = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-pthread"]
     options += ["-shared", "-fPIC"]
-    source = folder / "ehf_num" / "kernels" / "module.c"
+    source = folder / "ehf_num" / "engine" / "kernels" / "module.c"
     include = f"-I{sysconfig.get_path('include')}"
     done = subprocess.run(
         [*compiler, *options, include, str(source), "-o", str(library)],
