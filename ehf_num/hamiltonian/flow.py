@@ -49,6 +49,15 @@ class HamiltonianFlow:
             q, p = self.integrator.inverse(hamiltonian, q, p)
         return q, p
 
+    def positions(self, q: Any, p: Any) -> Any:
+        """Push base states forward, and return where they are without their momenta: (n, d)."""
+        *first, last = self.hamiltonians
+        for hamiltonian in first:
+            q, p = self.integrator.forward(hamiltonian, q, p)
+        if isinstance(self.integrator, Leapfrog):
+            return self.integrator.positions(last, q, p)
+        return self.integrator.forward(last, q, p)[0]
+
     def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Pull data states back, and evaluate every Hamiltonian's vector field elsewhere.
 

@@ -17,7 +17,7 @@ from ehf_num.engine.networks import kept_numbers
 from ehf_num.engine.quadratic import Quadratics
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
-from ehf_num.hamiltonian.leapfrog_map import Chain, Rebuilt, kicks_and_drifts
+from ehf_num.hamiltonian.leapfrog_map import Chain, Rebuilt, kicks_and_drifts, schedule
 from ehf_num.hamiltonian.protocols import Separable
 from ehf_sym.errors import EHFError
 
@@ -74,6 +74,12 @@ class Leapfrog:
         """Undo `forward`, exactly up to rounding."""
         return self._flow(hamiltonian, q, p, -self.step_size)
 
+    def positions(self, hamiltonian: Separable, q: Any, p: Any) -> Any:
+        """Flow, and return q alone: the last half kick moves p, and is left out."""
+        velocity, slope = hamiltonian.grad_kinetic, hamiltonian.grad_potential
+        parts = schedule(self.steps, self.step_size)[:-1]
+        return kicks_and_drifts(parts, velocity, slope, q, p)[0]
+
     def _flow(self, hamiltonian: Separable, q: Any, p: Any, dt: float) -> tuple[Any, Any]:
         in_c = self.chain([hamiltonian], q, p, dt=dt)
         if in_c is not None:
@@ -82,7 +88,7 @@ class Leapfrog:
         if self._rebuilds(hamiltonian, len(q)):
             return Rebuilt(self.steps, dt, hamiltonian)(q, p)
         velocity, slope = hamiltonian.grad_kinetic, hamiltonian.grad_potential
-        return kicks_and_drifts(self.steps, dt, velocity, slope, q, p)
+        return kicks_and_drifts(schedule(self.steps, dt), velocity, slope, q, p)
 
     def _rebuilds(self, hamiltonian: Separable, rows: int) -> bool:
         """Whether the reference takes this map back from its end."""

@@ -13,7 +13,7 @@ differ from the true one, which `reversal.ReversalWatch` reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -126,15 +126,14 @@ class Chain:
 
 
 def kicks_and_drifts(
-    steps: int,
-    dt: float,
+    parts: Iterable[tuple[bool, float]],
     velocity: Callable[[Any], Any],
     slope: Callable[[Any], Any],
     q: Any,
     p: Any,
 ) -> tuple[Any, Any]:
     """Do leapfrog's parts one after the other: ∂K/∂p and ∂U/∂q are given."""
-    for is_kick, factor in schedule(steps, dt):
+    for is_kick, factor in parts:
         if is_kick:
             p = p + factor * slope(q)
         else:
@@ -188,7 +187,7 @@ class Rebuilt:
 
     def _flow(self, q: Any, p: Any, *weights: Any) -> tuple[Any, Any]:
         velocity, slope = partial(self._velocity, weights), partial(self._slope, weights)
-        return kicks_and_drifts(self.steps, self.dt, velocity, slope, q, p)
+        return kicks_and_drifts(schedule(self.steps, self.dt), velocity, slope, q, p)
 
     def joined(self, q: Any, p: Any, *weights: Any) -> Any:
         """Map to states (n, 2d)."""

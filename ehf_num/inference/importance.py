@@ -8,7 +8,7 @@ upper tail (Vehtari et al., arXiv:1507.02646).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ehf_num.engine.parallel import one_blas_thread
 from ehf_num.engine.workspace import Array
 from ehf_num.inference import inference
 from ehf_num.inference.estimate import LikelihoodEstimate
-from ehf_num.training.objective import Objective
+from ehf_num.training.objective import BoundModel
 
 _TAIL = 0.2  # the library fits the tail of a fifth of the draws, or of fewer,
 FEWEST_FOR_K = 25  # and of five at least
@@ -63,27 +63,26 @@ class PointNoise:
 
 
 def weights_in_blocks(
-    objective: Objective, arrays: Sequence[Array], x: Array, n_samples: int, noise: PointNoise
+    model: BoundModel, x: Array, n_samples: int, noise: PointNoise
 ) -> Iterator[tuple[slice, Array]]:
     """Yield which points come next, and their log weights (m, n_samples), nats."""
     rows = max(1, inference.ROWS_PER_BLOCK // n_samples)
     for start in range(0, len(x), rows):
         block = slice(start, min(start + rows, len(x)))
         drawn = noise.draw(x[block], n_samples)
-        yield block, log_weights(objective, arrays, x[block], drawn)
+        yield block, log_weights(model, x[block], drawn)
 
 
-def log_weights(objective: Objective, arrays: Sequence[Array], x: Array, noise: Array) -> Array:
+def log_weights(model: BoundModel, x: Array, noise: Array) -> Array:
     """Evaluate ln p(x, p) − ln h(p|x): x (m, d) and noise (m, S, d) to (m, S), nats."""
     count, draws, dim = noise.shape
     with one_blas_thread():
-        flat = objective.log_weights(arrays, np.repeat(x, draws, axis=0), noise.reshape(-1, dim))
+        flat = model.log_weights(np.repeat(x, draws, axis=0), noise.reshape(-1, dim))
     return np.asarray(flat).reshape(count, draws)
 
 
 def importance_estimate(
-    objective: Objective,
-    arrays: Sequence[Array],
+    model: BoundModel,
     x: Array,
     n_samples: int,
     rng: np.random.Generator,
@@ -101,21 +100,20 @@ def importance_estimate(
     draws = np.full(n, n_samples)
     limit = np.inf if wanted is None else wanted
     noise = PointNoise(rng)
-    for block, first in weights_in_blocks(objective, arrays, x, n_samples, noise):
+    for block, first in weights_in_blocks(model, x, n_samples, noise):
         for k, row in enumerate(first, start=block.start):
             weights = row
             if log_mean(row)[1] > limit:
                 own = noise.stream(x[k])
                 own.standard_normal((n_samples, x.shape[1]))  # those of the first weights
-                weights = _doubled(objective, arrays, x[k], row, own, limit, max_samples)
+                weights = _doubled(model, x[k], row, own, limit, max_samples)
             values[k], errors[k] = log_mean(weights)
             pareto_k[k], draws[k] = pareto_shape(weights), len(weights)
     return LikelihoodEstimate(values, errors, pareto_k, draws, "importance")
 
 
 def _doubled(
-    objective: Objective,
-    arrays: Sequence[Array],
+    model: BoundModel,
     point: Array,
     weights: Array,
     rng: np.random.Generator,
@@ -129,7 +127,7 @@ def _doubled(
         while left:
             count = min(left, inference.ROWS_PER_BLOCK)
             noise = rng.standard_normal((1, count, len(point))).astype(point.dtype, copy=False)
-            parts.append(log_weights(objective, arrays, point[np.newaxis], noise)[0])
+            parts.append(log_weights(model, point[np.newaxis], noise)[0])
             left -= count
         weights = np.concatenate(parts)
     return weights

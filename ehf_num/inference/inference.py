@@ -12,9 +12,7 @@ import numpy as np
 
 from ehf_num.engine.parallel import one_blas_thread
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.integrators import Leapfrog
-from ehf_num.hamiltonian.leapfrog_map import schedule
-from ehf_num.training.objective import Objective
+from ehf_num.training.objective import BoundModel
 
 ROWS_PER_BLOCK = 8192
 
@@ -53,33 +51,11 @@ def in_blocks(function: Callable[..., Sequence[Array]], *arrays: Array) -> list[
     return results
 
 
-def draw_positions(
-    objective: Objective, weights: Sequence[Array], n: int, rng: np.random.Generator
-) -> Array:
-    """Draw base states, push them through the flow and drop the momenta: (n, d).
-
-    The last half kick moves momenta alone, and is left out.
-    """
-    base, dtype = objective.base_at(weights), weights[0].dtype
-    result: Array = np.empty((n, objective.base.dim), dtype)
+def draw_positions(model: BoundModel, n: int, rng: np.random.Generator) -> Array:
+    """Draw points from a model, block by block: (n, d)."""
+    result: Array = np.empty((n, model.base.dim), model.weights[0].dtype)
     with one_blas_thread():
         for start in range(0, n, ROWS_PER_BLOCK):
             rows = result[start : start + ROWS_PER_BLOCK]
-            states = base.sample(len(rows), rng, dtype)
-            rows[:] = _positions(objective, weights, *np.split(states, 2, axis=1))
+            rows[:] = model.sample(len(rows), rng)
     return result
-
-
-def _positions(objective: Objective, weights: Sequence[Array], q: Array, p: Array) -> Array:
-    flow, integrator = objective.flow(weights), objective.integrator
-    if not isinstance(integrator, Leapfrog):
-        return np.asarray(flow.forward(q, p)[0])
-    *first, last = flow.hamiltonians
-    for hamiltonian in first:
-        q, p = integrator.forward(hamiltonian, q, p)
-    for is_kick, factor in schedule(integrator.steps, integrator.step_size)[:-1]:
-        if is_kick:
-            p = p + factor * last.grad_potential(q)
-        else:
-            q = q + factor * last.grad_kinetic(p)
-    return q

@@ -8,7 +8,7 @@ few dimensions. All work in blocks, so memory does not grow with the number of p
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ehf_num.engine.workspace import Array
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning, log_means
 from ehf_num.inference.importance import PointNoise, importance_estimate, weights_in_blocks
 from ehf_num.inference.quadrature import quadrature_estimate
-from ehf_num.training.objective import Objective
+from ehf_num.training.objective import BoundModel
 from ehf_sym.errors import ArgumentError
 
 DRAWS = 1024
@@ -24,32 +24,27 @@ _QUADRATURE_ERROR = 1e-3  # nats
 
 
 def elbo(
-    objective: Objective,
-    arrays: Sequence[Array],
+    model: BoundModel,
     x: Array,
     n_samples: int,
     rng: np.random.Generator,
 ) -> Array:
     """Average ln p(x, p) − ln h(p|x) over n_samples draws: x (n, d) to (n,), nats."""
-    return _over_draws(
-        objective, arrays, x, n_samples, rng, lambda log_weights: log_weights.mean(axis=1)
-    )
+    return _over_draws(model, x, n_samples, rng, lambda log_weights: log_weights.mean(axis=1))
 
 
 def importance_log_prob(
-    objective: Objective,
-    arrays: Sequence[Array],
+    model: BoundModel,
     x: Array,
     n_samples: int,
     rng: np.random.Generator,
 ) -> Array:
     """Estimate ln p(x) by n_samples weighted draws: x (n, d) to (n,), nats, low in expectation."""
-    return _over_draws(objective, arrays, x, n_samples, rng, log_means)
+    return _over_draws(model, x, n_samples, rng, log_means)
 
 
 def _over_draws(
-    objective: Objective,
-    arrays: Sequence[Array],
+    model: BoundModel,
     x: Array,
     n_samples: int,
     rng: np.random.Generator,
@@ -58,14 +53,13 @@ def _over_draws(
     """Reduce the (n, n_samples) log weights over draws."""
     result = np.empty(len(x), x.dtype)
     noise = PointNoise(rng)
-    for block, log_weights in weights_in_blocks(objective, arrays, x, n_samples, noise):
+    for block, log_weights in weights_in_blocks(model, x, n_samples, noise):
         result[block] = reduce(log_weights)
     return result
 
 
 def likelihood_estimate(
-    objective: Objective,
-    arrays: Sequence[Array],
+    model: BoundModel,
     x: Array,
     *,
     method: str,
@@ -90,9 +84,7 @@ def likelihood_estimate(
                 "standard_error="
             )
         standard_error = standard_error or _QUADRATURE_ERROR
-        estimate = quadrature_estimate(
-            objective, arrays, x, error=standard_error, max_samples=max_samples
-        )
+        estimate = quadrature_estimate(model, x, error=standard_error, max_samples=max_samples)
     else:
         n_samples = n_samples or DRAWS
         if standard_error is not None and n_samples > max_samples:
@@ -100,7 +92,7 @@ def likelihood_estimate(
                 f"max_samples was {max_samples}; it should be at least n_samples, {n_samples}"
             )
         estimate = importance_estimate(
-            objective, arrays, x, n_samples, rng, wanted=standard_error, max_samples=max_samples
+            model, x, n_samples, rng, wanted=standard_error, max_samples=max_samples
         )
     _say_aloud(estimate, standard_error, max_samples)
     return estimate

@@ -9,7 +9,7 @@ encoder only says where to begin to look: nothing else of it enters.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from ehf_num.engine.workspace import Array
 from ehf_num.inference import inference
 from ehf_num.inference.estimate import LikelihoodEstimate, log_means
-from ehf_num.training.objective import Objective
+from ehf_num.training.objective import BoundModel
 from ehf_sym.errors import ArgumentError
 
 LARGEST_DIM = 2
@@ -54,8 +54,7 @@ class _Boxes:
 
 
 def quadrature_estimate(
-    objective: Objective,
-    arrays: Sequence[Array],
+    model: BoundModel,
     x: Array,
     *,
     error: float,
@@ -65,8 +64,8 @@ def quadrature_estimate(
 
     Parameters
     ----------
-    objective, arrays
-        The model.
+    model : BoundModel
+        Whose density.
     x : ndarray, shape (n, d)
         Points, d at most 2.
     error : float
@@ -87,7 +86,7 @@ def quadrature_estimate(
 
     def integrand(points: Array, momenta: Array) -> Array:
         def rows(q: Array, p: Array) -> tuple[Array]:
-            return (objective.joint_log_prob(arrays, q, p),)
+            return (model.joint_log_prob(q, p),)
 
         with np.errstate(all="ignore"):
             values = inference.in_blocks(rows, points, momenta.astype(x.dtype))[0]
@@ -98,7 +97,7 @@ def quadrature_estimate(
     parts = []
     for start in range(0, len(x), block):
         points = x[start : start + block]
-        boxes = _enclosing(objective, arrays, points)
+        boxes = _enclosing(model, points)
         boxes, values, used = _fitted(integrand, points, boxes, depth)
         parts.append(_refined(integrand, points, boxes, values, used, error, max_samples))
     values, errors, draws = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -106,14 +105,13 @@ def quadrature_estimate(
     return LikelihoodEstimate(values, errors, np.full(len(x), np.nan), draws, "quadrature")
 
 
-def _enclosing(objective: Objective, arrays: Sequence[Array], x: Array) -> _Boxes:
+def _enclosing(model: BoundModel, x: Array) -> _Boxes:
     """Box in the momenta that the encoder makes of a lattice of noise."""
     dim = x.shape[1]
     axis = np.linspace(-_SPREAD, _SPREAD, _NODES)
     noise = np.stack(np.meshgrid(*[axis] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
     tiled = np.tile(noise, (len(x), 1)).astype(x.dtype)
-    weights = objective.layout.encoder_weights(arrays)
-    momenta, _ = objective.encoder.draw(weights, np.repeat(x, len(noise), axis=0), tiled)
+    momenta, _ = model.draw(np.repeat(x, len(noise), axis=0), tiled)
     momenta = np.asarray(momenta, np.float64).reshape(len(x), len(noise), dim)
     corner = momenta.min(axis=1)
     return _Boxes(corner, momenta.max(axis=1) - corner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from ehf_num.inference import likelihood
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.inference.inference import draw_positions, in_blocks
 from ehf_num.model.settings import FlowSettings
-from ehf_num.training.objective import Objective
+from ehf_num.training.objective import BoundModel, Objective
 from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian, LieAlgebra
 
 
@@ -99,12 +98,17 @@ class FlowDensity:
     @property
     def flow(self) -> HamiltonianFlow:
         """The flow with its present weights."""
-        return self._objective.flow(self.weights)
+        return self.bound.flow
+
+    @property
+    def bound(self) -> BoundModel:
+        """The parts with the present weights in place."""
+        return self._objective.at(self.weights)
 
     def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
         """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
         n = checks.positive_integer(n, "n")
-        return draw_positions(self._objective, self.weights, n, checks.generator(rng))
+        return draw_positions(self.bound, n, checks.generator(rng))
 
     def forward(self, q: Any, p: Any) -> tuple[Array, Array]:
         """Push base states to data states: (n, d) twice to (n, d) twice."""
@@ -118,7 +122,7 @@ class FlowDensity:
 
     def joint_log_prob(self, q: Any, p: Any) -> Array:
         """Evaluate ln p(q, p) = ln π(inverse(q, p)), exactly: (n, d) twice to (n,), nats."""
-        log_prob = partial(self._objective.joint_log_prob, self.weights)
+        log_prob = self.bound.joint_log_prob
         return in_blocks(lambda q, p: (log_prob(q, p),), *self._states(q, p))[0]
 
     def brackets(self, q: Any, p: Any) -> Array:
@@ -127,8 +131,7 @@ class FlowDensity:
         In a chain, each entry is that of the H_j for which it is largest in absolute value: every
         one of them has to commute with g_k.
         """
-        brackets = partial(self._objective.brackets, self.weights)
-        values = np.stack(in_blocks(brackets, *self._states(q, p)))
+        values = np.stack(in_blocks(self.bound.brackets, *self._states(q, p)))
         largest = np.argmax(np.abs(values), axis=0)[np.newaxis]
         result: Array = np.take_along_axis(values, largest, axis=0)[0]
         return result
@@ -150,7 +153,7 @@ class FlowDensity:
         rng : int or numpy.random.Generator
             Draws them; the default repeats itself.
         """
-        return likelihood.elbo(self._objective, self.weights, *self._draws(x, n_samples, rng))
+        return likelihood.elbo(self.bound, *self._draws(x, n_samples, rng))
 
     def log_prob(
         self, x: Any, *, n_samples: int = 128, rng: int | np.random.Generator | None = 0
@@ -170,7 +173,7 @@ class FlowDensity:
             Draws them; the default repeats itself.
         """
         arguments = self._draws(x, n_samples, rng)
-        return likelihood.importance_log_prob(self._objective, self.weights, *arguments)
+        return likelihood.importance_log_prob(self.bound, *arguments)
 
     score_samples = log_prob
 
@@ -240,8 +243,7 @@ class FlowDensity:
         if standard_error is not None:
             checks.positive_number(standard_error, "standard_error")
         return likelihood.likelihood_estimate(
-            self._objective,
-            self.weights,
+            self.bound,
             checks.points(x, "x", self.dim, self.settings.dtype),
             method=method,
             n_samples=n_samples,

@@ -100,11 +100,9 @@ def diagnose(
     dtype = flow.settings.dtype
     x = checks.points(x, "x", flow.dim, dtype)[:_POINTS]
     random = checks.generator(rng)
-    base_states = flow.objective.base_at(flow.weights).sample(_POINTS, random, dtype)
+    base_states = flow.bound.base.sample(_POINTS, random, dtype)
     noise = random.standard_normal(x.shape).astype(dtype)
-    p, _ = flow.objective.encoder.draw(
-        flow.objective.layout.encoder_weights(flow.weights), x, noise
-    )
+    p, _ = flow.bound.draw(x, noise)
     sample = Sample(base_states, np.concatenate([x, p], axis=1), x, noise)
     remarks: list[str] = []
     found = (
@@ -161,9 +159,8 @@ def _bracket_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
 
 def _encoder_checks(flow: FlowDensity, x: Array) -> Iterator[Check]:
     """Look for units that noise has killed: what is zero everywhere has no gradient either."""
-    objective = flow.objective
-    if isinstance(objective.encoder, GaussianEncoder):
-        weights = objective.layout.encoder_weights(flow.weights)
+    if isinstance(flow.objective.encoder, GaussianEncoder):
+        weights = flow.bound.encoder_weights
         half = len(weights) // 2
         dead = max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))
         yield Check("dead units of h(p|q)", dead, _DEAD_LIMIT)

@@ -60,7 +60,7 @@ def group_checks(
     """Move states and points by exp(ε{·, g}) of each generator; remarks are added to."""
     x = sample.x[:_POINTS]
     noise = rng.standard_normal((len(x), n_samples, flow.dim)).astype(x.dtype)
-    weights = log_weights(flow.objective, flow.weights, x, noise)
+    weights = log_weights(flow.bound, x, noise)
     yield from _reliability(weights)
     if flow.symmetry is None or flow.report is None:
         return
@@ -77,8 +77,8 @@ def group_checks(
             remarks.append(f"g{k} is not proved to preserve volumes of q: p(Rq) is not p(q)")
         else:
             moved, moved_noise = _moved(flow, move, sample.x, sample.noise)
-            before = flow.objective.log_weights(flow.weights, sample.x, sample.noise)
-            after = flow.objective.log_weights(flow.weights, moved, moved_noise)
+            before = flow.bound.log_weights(sample.x, sample.noise)
+            after = flow.bound.log_weights(moved, moved_noise)
             gap = float(abs(np.mean(after - before, dtype=np.float64)))
             yield Check(f"ELBO gap of moved data, g{k}", gap, _ELBO_GAP_LIMIT, "nats")
             yield _density_check(flow, move, x, noise, weights, k)
@@ -181,9 +181,7 @@ def _density_check(
     draws, dim = noise.shape[1:]
     repeated = np.repeat(x, draws, axis=0)
     moved, moved_noise = _moved(flow, move, repeated, noise.reshape(-1, dim))
-    after = log_weights(
-        flow.objective, flow.weights, moved[::draws], moved_noise.reshape(noise.shape)
-    )
+    after = log_weights(flow.bound, moved[::draws], moved_noise.reshape(noise.shape))
     estimates = np.array(
         [(*log_mean(a), *log_mean(b)) for a, b in zip(weights, after, strict=True)]
     )

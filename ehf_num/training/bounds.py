@@ -29,7 +29,7 @@ from ehf_num.engine import arguments as checks
 from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.training.minibatches import Minibatch
-from ehf_num.training.objective import Objective
+from ehf_num.training.objective import BoundModel
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,16 @@ class Bound:
         """Repeat points, (n, d) to (n · draws, d): those of one point stand together."""
         return x if self.draws == 1 else np.repeat(x, self.draws, axis=0)
 
-    def mean(self, objective: Objective, arrays: Sequence[Array], x: Array, noise: Array) -> float:
+    def mean(self, model: BoundModel, x: Array, noise: Array) -> float:
         """Estimate the bound's mean over repeated points and noise, nats."""
-        log_weights = objective.log_weights(arrays, x, noise)
+        log_weights = model.log_weights(x, noise)
         if self.objective == "importance":
             log_weights = log_mean_exp(log_weights.reshape(-1, self.draws))
         return float(np.mean(log_weights, dtype=np.float64))
 
     def step(
         self,
-        objective: Objective,
-        arrays: Sequence[Array],
+        model: BoundModel,
         batch: Minibatch,
         multipliers: Array,
         out: Array,
@@ -84,10 +83,8 @@ class Bound:
 
         Parameters
         ----------
-        objective : Objective
-            The fixed parts.
-        arrays : sequence of ndarray
-            The weights.
+        model : BoundModel
+            With the present weights.
         batch : Minibatch
             Repeated points, noise and base states.
         multipliers : ndarray, shape (C,)
@@ -103,27 +100,28 @@ class Bound:
         """
         rates = multipliers.astype(batch.x.dtype, copy=False)
         if self.objective == "importance":
-            terms, bars = self._doubly_reparametrized(objective, arrays, batch, rates)
+            terms, bars = self._doubly_reparametrized(model, batch, rates)
         else:
             inputs = batch.x, batch.noise, batch.base_states
-            terms, pull_back = objective.differentiated(arrays, *inputs)
+            terms, pull_back = model.differentiated(*inputs)
             bars = pull_back(np.concatenate([np.full(1, -1, rates.dtype), rates]))
         np.concatenate([bar.ravel() for bar in bars], out=out)
         return terms
 
     def _doubly_reparametrized(
-        self, objective: Objective, arrays: Sequence[Array], batch: Minibatch, rates: Array
+        self, model: BoundModel, batch: Minibatch, rates: Array
     ) -> tuple[Array, list[Array]]:
         """Use two tapes: what goes back from the flow to the draws is weighed once more."""
         x, noise, base_states = batch.x, batch.noise, batch.base_states
-        encoder, layout, count = objective.encoder, objective.layout, len(x)
+        objective, arrays, count = model.objective, model.weights, len(x)
 
         def drawn(boxes: Sequence[Any]) -> Any:
-            p, log_h = encoder.draw(layout.encoder_weights(boxes), x, noise)
+            p, log_h = objective.at(boxes).draw(x, noise)
             return anp.concatenate([p, anp.reshape(log_h, (-1, 1))], axis=1)
 
         def joint(boxes: Sequence[Any]) -> Any:
-            log_joint, squares = objective.joint_and_squares(boxes[:-1], x, boxes[-1], base_states)
+            flow = objective.at(boxes[:-1])
+            log_joint, squares = flow.joint_and_squares(x, boxes[-1], base_states)
             return anp.concatenate([log_joint, *squares])
 
         pull_to_encoder, draws = make_vjp(drawn, arrays)
@@ -134,7 +132,7 @@ class Bound:
         # v over the number of points: each row's share in the gradient of the mean
         shares = np.exp(log_weights - log_means[:, np.newaxis]).ravel() / count
         *flow_bars, p_bars = pull_to_flow(np.concatenate([-shares, rates]))
-        score = encoder_score(encoder, layout.encoder_weights(arrays), x, noise)
+        score = encoder_score(objective.encoder, model.encoder_weights, x, noise)
         p_bars = p_bars + shares[:, np.newaxis] * score
         again = shares[:, np.newaxis] * (count / self.draws)  # v
         encoder_bars = pull_to_encoder(

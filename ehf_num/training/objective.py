@@ -3,7 +3,7 @@
     ELBO(q) = E_{h(p|q)}[ln π(flow⁻¹(q, p)) − ln h(p|q)]                            (eq. 1)
     L = −mean ELBO + Σ_k λ_k (E_π[{g_k, H}²] − κ),   min over weights, max over λ ≥ 0
 
-`Objective.terms` puts the mean ELBO and the mean squares of `constraint` into one vector. The
+`BoundModel.terms` puts the mean ELBO and the mean squares of `constraint` into one vector. The
 gradient of L is then one backward pass with the cotangent (−1, λ_1, …), and the numbers that the
 multipliers and the history need are the same vector's entries.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import autograd.numpy as anp
@@ -25,7 +26,6 @@ from ehf_num.engine.native import NativeChain, NativeDraw
 from ehf_num.engine.tape import constant, make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
-from ehf_num.hamiltonian.hamiltonian import vector_field
 from ehf_num.hamiltonian.integrators import Leapfrog
 from ehf_num.hamiltonian.parameters import Layout
 from ehf_num.hamiltonian.protocols import Integrator
@@ -68,67 +68,114 @@ class Objective:
         """Return π with its parameters among the weights."""
         return self.base.at(self.layout.base_weights(arrays))
 
-    def joint_log_prob(self, arrays: Sequence[Any], q: Any, p: Any) -> Any:
-        """Evaluate ln p(q, p) = ln π(flow⁻¹(q, p)): (n, d) twice to (n,), nats."""
-        states, _ = self.flow(arrays).inverse_with_fields(q, p, _no_states(q))
-        return self.base_at(arrays).log_prob(states)
+    def at(self, arrays: Sequence[Any]) -> BoundModel:
+        """Put weights in place."""
+        return BoundModel(self, arrays)
 
-    def log_weights(self, arrays: Sequence[Any], x: Any, noise: Any) -> Any:
+    def gradients_at(self, states: Array) -> Array:
+        """Evaluate ∂g/∂s: states (n, 2d) to (n, K, 2d)."""
+        if self.gradients is None:
+            return np.empty((len(states), 0, states.shape[1]), states.dtype)
+        return self.gradients(states)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundModel:
+    """A model with its weights in place: arrays, or boxes on the tape.
+
+    Attributes
+    ----------
+    objective : Objective
+        The parts.
+    weights : sequence of ndarray
+        All of them, as `Layout` orders them.
+    """
+
+    objective: Objective
+    weights: Sequence[Any]
+
+    @cached_property
+    def flow(self) -> HamiltonianFlow:
+        """The flow of the chain."""
+        return self.objective.flow(self.weights)
+
+    @cached_property
+    def base(self) -> NumericBase:
+        """The base with its parameters."""
+        return self.objective.base_at(self.weights)
+
+    @property
+    def encoder_weights(self) -> Sequence[Any]:
+        """The encoder's arrays."""
+        return self.objective.layout.encoder_weights(self.weights)
+
+    def draw(self, x: Any, noise: Any) -> tuple[Any, Any]:
+        """Turn noise into momenta of points and ln h(p|x): (n, d) twice to (n, d) and (n,)."""
+        return self.objective.encoder.draw(self.encoder_weights, x, noise)
+
+    def joint_log_prob(self, q: Any, p: Any) -> Any:
+        """Evaluate ln p(q, p) = ln π(flow⁻¹(q, p)): (n, d) twice to (n,), nats."""
+        states, _ = self.flow.inverse_with_fields(q, p, _no_states(q))
+        return self.base.log_prob(states)
+
+    def log_weights(self, x: Any, noise: Any) -> Any:
         """Evaluate ln p(x, p) − ln h(p|x) at p ~ h: (n, d) twice to (n,), nats.
 
         Its mean over the noise is the ELBO (eq. 1), the log of the mean of its exponential ln p(x).
         """
-        p, log_h = self.encoder.draw(self.layout.encoder_weights(arrays), x, noise)
-        return self.joint_log_prob(arrays, x, p) - log_h
+        p, log_h = self.draw(x, noise)
+        return self.joint_log_prob(x, p) - log_h
 
-    def brackets(self, arrays: Sequence[Any], q: Array, p: Array) -> list[Any]:
+    def brackets(self, q: Array, p: Array) -> list[Any]:
         """Evaluate {g_k, H_j} for each H_j of the chain: (n, d) twice to (n, K) each."""
         states = np.concatenate([q, p], axis=1)
-        gradients = self._gradients_at(states)
-        return [
-            brackets_with(gradients, vector_field(hamiltonian, states))
-            for hamiltonian in self.layout.hamiltonian_weights(arrays)
-        ]
+        gradients = self.objective.gradients_at(states)
+        fields = self.flow.fields(states)
+        return [brackets_with(gradients, fields[:, j]) for j in range(fields.shape[1])]
 
-    def terms(
-        self, arrays: Sequence[Any], x: Array, noise: Array, base_states: Array | None = None
-    ) -> Any:
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
+        states = self.base.sample(n, rng, self.weights[0].dtype)
+        return np.asarray(self.flow.positions(*np.split(states, 2, axis=1)))
+
+    def terms(self, x: Array, noise: Array, base_states: Array | None = None) -> Any:
         """Evaluate (mean ELBO, mean squares that are penalized): shape (1 + C,).
 
         Without base states the squares are left out. In a chain, each mean is also over the
         Hamiltonians: every one of them has to commute with g.
         """
-        p, log_h = self.encoder.draw(self.layout.encoder_weights(arrays), x, noise)
-        log_joint, squares = self.joint_and_squares(arrays, x, p, base_states)
+        p, log_h = self.draw(x, noise)
+        log_joint, squares = self.joint_and_squares(x, p, base_states)
         return anp.concatenate([_mean_difference(log_joint, log_h), *squares])
 
     def differentiated(
-        self, arrays: Sequence[Array], x: Array, noise: Array, base_states: Array | None = None
+        self, x: Array, noise: Array, base_states: Array | None = None
     ) -> tuple[Array, Callable[[Array], list[Array]]]:
         """Evaluate `terms`, and return what turns their cotangent into those of the weights."""
-        pieces = self._in_c(arrays, x, noise, base_states)
+        pieces = self._in_c(x, noise, base_states)
         if pieces is not None:
             return pieces.terms, pieces.pull_back
-        vjp, terms = make_vjp(lambda boxes: self.terms(boxes, x, noise, base_states), arrays)
+        vjp, terms = make_vjp(
+            lambda boxes: self.objective.at(boxes).terms(x, noise, base_states), self.weights
+        )
         return terms, vjp
 
-    def _in_c(
-        self, arrays: Sequence[Array], x: Array, noise: Array, base_states: Array | None
-    ) -> _TermsInC | None:
+    def _in_c(self, x: Array, noise: Array, base_states: Array | None) -> _TermsInC | None:
         """Evaluate the terms by kernels in C from end to end, where all pieces allow that."""
-        encoder, constraint = self.encoder, self.constraint
+        parts = self.objective
+        encoder, constraint, integrator = parts.encoder, parts.constraint, parts.integrator
         if (
             type(encoder) is not GaussianEncoder
-            or not isinstance(self.integrator, Leapfrog)
-            or not isinstance(self.base, NumericBase)
+            or not isinstance(integrator, Leapfrog)
+            or not isinstance(parts.base, NumericBase)
             or (constraint is not None and constraint.states != "base")
         ):
             return None
-        draw = encoder.kernel(tuple(self.layout.encoder_weights(arrays)))
+        draw = encoder.kernel(tuple(self.encoder_weights))
         probes = _no_states(x) if base_states is None else base_states
-        hamiltonians = self.layout.hamiltonian_weights(arrays)[::-1]
-        dt = -self.integrator.step_size
-        plan = self.integrator.plan(hamiltonians, len(x), len(probes), dt=dt)
+        hamiltonians = self.flow.hamiltonians[::-1]
+        dt = -integrator.step_size
+        plan = integrator.plan(hamiltonians, len(x), len(probes), dt=dt)
         if draw is None or plan is None:
             return None
         chain, weights = plan
@@ -136,29 +183,24 @@ class Objective:
         if kernel is None:
             return None
         penalty = None if base_states is None else constraint
-        return _TermsInC(draw, kernel, self.base, penalty, len(hamiltonians), x, noise, probes)
+        return _TermsInC(draw, kernel, parts.base, penalty, len(hamiltonians), x, noise, probes)
 
     def joint_and_squares(
-        self, arrays: Sequence[Any], x: Array, p: Any, base_states: Array | None
+        self, x: Array, p: Any, base_states: Array | None
     ) -> tuple[Any, list[Any]]:
         """Evaluate ln p(x, p), (n,), and arrays of the mean squares that are penalized."""
-        flow, constraint = self.flow(arrays), self.constraint
+        constraint = self.objective.constraint
         if constraint is None or base_states is None:
-            return self.joint_log_prob(arrays, x, p), []
+            return self.joint_log_prob(x, p), []
         probes = base_states if constraint.on_base else _no_states(x)
-        states, fields = flow.inverse_with_fields(x, p, probes)
+        states, fields = self.flow.inverse_with_fields(x, p, probes)
         squares = []
         if constraint.on_base:
             squares.append(constraint.mean_squares(fields, probes))
         if constraint.on_data:
             ends = np.concatenate([np.concatenate([x, constant(p)], axis=1), constant(states)])
-            squares.append(constraint.mean_squares(flow.fields(ends), ends))
-        return self.base_at(arrays).log_prob(states), squares
-
-    def _gradients_at(self, states: Array) -> Array:
-        if self.gradients is None:
-            return np.empty((len(states), 0, states.shape[1]), states.dtype)
-        return self.gradients(states)
+            squares.append(constraint.mean_squares(self.flow.fields(ends), ends))
+        return self.base.log_prob(states), squares
 
 
 @primitive  # type: ignore[untyped-decorator]
@@ -181,7 +223,7 @@ defvjp(
 
 
 class _TermsInC:
-    """`Objective.terms` in its commonest form, one kernel in C after the other and back.
+    """`BoundModel.terms` in its commonest form, one kernel in C after the other and back.
 
     At small batches a node on the tape takes as long as a kernel; here there is none.
     """

@@ -23,7 +23,7 @@ from ehf_num.training.interrupts import Interrupts
 from ehf_num.training.learning_rate import factors_of
 from ehf_num.training.minibatches import Minibatch, TrainingData
 from ehf_num.training.multipliers import Multipliers
-from ehf_num.training.objective import Objective
+from ehf_num.training.objective import BoundModel, Objective
 from ehf_num.training.training_settings import Observer, TrainingSettings
 
 _LONGEST = 500  # characters of a reason
@@ -86,20 +86,22 @@ class _Run:
     def _normal(self, shape: tuple[int, ...]) -> Array:
         return self.rng.standard_normal(shape).astype(self.dtype, copy=False)
 
+    @property
+    def _model(self) -> BoundModel:
+        return self.objective.at(self.parameters.arrays)
+
     def step(self) -> bool:
         """Do one iteration; False where the loss or its gradient is not finite."""
         bound, constraint = self.settings.bound, self.objective.constraint
         x = bound.repeat(self.data.next_batch(self.rng))
         noise = self._normal(x.shape)
-        base_states = None
+        base_states, model = None, self._model
         if constraint is not None:
             count = self.settings.batch_size if constraint.on_base else 0
-            base = self.objective.base_at(self.parameters.arrays)
-            base_states = base.sample(count, self.rng, self.dtype)
+            base_states = model.base.sample(count, self.rng, self.dtype)
         self.batch = Minibatch(x, noise, base_states)
         terms = bound.step(
-            self.objective,
-            self.parameters.arrays,
+            model,
             self.batch,
             self.multipliers.values,
             self.gradient,
@@ -122,9 +124,7 @@ class _Run:
         self.window.clear()
         held_out = np.nan
         if self.held_out is not None:
-            held_out = self.settings.bound.mean(
-                self.objective, self.parameters.arrays, *self.held_out
-            )
+            held_out = self.settings.bound.mean(self._model, *self.held_out)
             if held_out > self.best[0]:
                 self.best = (held_out, len(self.rows), self.parameters.flat.copy())
         self.rows.append((self.iteration, means[0], means[1:], self.multipliers.values, held_out))
@@ -164,9 +164,7 @@ class _Run:
         if self.batch is None:
             return self._has_finite_weights()
         try:
-            log_weights = self.objective.log_weights(
-                self.parameters.arrays, self.batch.x, self.batch.noise
-            )
+            log_weights = self._model.log_weights(self.batch.x, self.batch.noise)
         except Exception:  # of the user's own encoder, which may be what ended the run
             return False
         return self._has_finite_weights() and bool(np.isfinite(log_weights).all())

@@ -24,14 +24,14 @@ BUDGET = 1e-4  # probability that a right model fails
 def _ranks(model: str, replicates: int, weighted: bool = True) -> np.ndarray:
     flow = linear(2, width=1.6)[0] if model == "linear" else make(model, hamiltonians=2)
     rng, ranks = np.random.default_rng(SEED), []
-    base = flow.objective.base_at(flow.weights).sample(replicates, rng)
+    base = flow.bound.base.sample(replicates, rng)
     q, p = flow.forward(*np.split(base, 2, axis=1))
     arrays = flow.weights
     own = flow.objective.layout.encoder_weights(arrays)
     for position, momentum in zip(q, p, strict=True):
         noise = rng.standard_normal((DRAWS, flow.dim))
         x = np.tile(position, (DRAWS, 1))
-        log_weights = np.asarray(flow.objective.log_weights(arrays, x, noise))
+        log_weights = np.asarray(flow.objective.at(arrays).log_weights(x, noise))
         proposed, _ = flow.objective.encoder.draw(own, x, noise)
         weights = np.exp(log_weights - log_weights.max()) if weighted else np.ones(DRAWS)
         chosen = rng.choice(DRAWS, KEPT, p=weights / weights.sum())

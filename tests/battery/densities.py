@@ -43,7 +43,7 @@ def _models() -> dict[str, Any]:
 def _stirred(name: str) -> en.EquivariantHamiltonianFlow:
     flow = _models()[name]()
     rng = np.random.default_rng(SEED)
-    own = len(flow.objective.layout.encoder_weights(flow.weights))
+    own = len(flow.bound.encoder_weights)
     for array in flow.weights[: len(flow.weights) - own]:
         array *= 1.3
         array += 0.1 * rng.standard_normal(array.shape)
@@ -62,7 +62,7 @@ def _lattice(samples: np.ndarray, nodes: int) -> tuple[np.ndarray, float]:
 
 def _joint(name: str) -> float:
     flow = _stirred(name)
-    base = flow.objective.base_at(flow.weights).sample(4000, np.random.default_rng(SEED))
+    base = flow.bound.base.sample(4000, np.random.default_rng(SEED))
     states = np.hstack(flow.forward(*np.split(base, 2, axis=1)))
     grid, cell = _lattice(states, 500)
     return float(np.exp(flow.joint_log_prob(grid[:, :1], grid[:, 1:])).sum() * cell)
@@ -86,10 +86,10 @@ def _check_marginal(name: str, nodes: int) -> None:
 def _caught() -> None:
     """A map that does not preserve volume, taken as one that does."""
     flow = _stirred("oscillator")
-    base = flow.objective.base_at(flow.weights).sample(4000, np.random.default_rng(SEED))
+    base = flow.bound.base.sample(4000, np.random.default_rng(SEED))
     grid, cell = _lattice(1.5 * base, 500)
     inverse = en.Euler(2, 0.5).inverse(flow.flow.hamiltonians[0], grid[:, :1], grid[:, 1:])
-    density = flow.objective.base_at(flow.weights).log_prob(np.hstack(inverse))
+    density = flow.bound.base.log_prob(np.hstack(inverse))
     mass = float(np.exp(density).sum() * cell)
     require(abs(mass - 1) > 3e-3, f"Euler's map has mass {mass}")
 

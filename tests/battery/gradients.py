@@ -130,7 +130,7 @@ def _objective(case: str, bound: Bound, theta_only: bool = False, **options: Any
     count = 0 if constraint is None else len(constraint.names)
     base = flow.objective.base_at(arrays).sample(6, rng) if count else None
     rates = 0.5 + rng.random(count)
-    own = len(flow.objective.layout.encoder_weights(flow.weights))
+    own = len(flow.bound.encoder_weights)
     split = len(arrays) - own if theta_only else len(arrays)
 
     def step(at: Arrays) -> tuple[Any, list[Any]]:
@@ -139,7 +139,7 @@ def _objective(case: str, bound: Bound, theta_only: bool = False, **options: Any
         whole = [*at, *(w.astype(dtype) for w in arrays[split:])]
         flat = np.empty(sum(w.size for w in whole), dtype)
         batch = Minibatch(x.astype(dtype), noise.astype(dtype), states)
-        terms = bound.step(flow.objective, whole, batch, rates, flat)
+        terms = bound.step(flow.objective.at(whole), batch, rates, flat)
         ends = np.cumsum([w.size for w in whole])[:-1]
         pieces = np.split(flat, ends)
         return terms, [g.reshape(w.shape) for g, w in zip(pieces, whole, strict=True)]

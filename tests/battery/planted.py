@@ -43,8 +43,8 @@ FAULTS = [
            "for hamiltonian in self.hamiltonians:", "num/test_integrators"),
     _fault("fields of a chain in the wrong order", "ehf_num/hamiltonian/flow.py",
            "fields[:, ::-1] if len(last_first) > 1 else fields", "fields", "num/test_integrators"),
-    _fault("half kick missing where samples are drawn", "ehf_num/inference/inference.py",
-           "integrator.step_size)[:-1]:", "integrator.step_size)[:-2]:", "num/test_inference",
+    _fault("half kick missing where samples are drawn", "ehf_num/hamiltonian/integrators.py",
+           "self.step_size)[:-1]", "self.step_size)[:-2]", "num/test_inference",
            "num/test_model"),
     _fault("sign of ∂U/∂q in X_H", "ehf_num/hamiltonian/hamiltonian.py",
            ", -hamiltonian.grad_potential(q)", ", hamiltonian.grad_potential(q)",
@@ -60,8 +60,8 @@ FAULTS = [
            "    z += bias\n", "", "num/test_energy_gradient", "num/test_exact"),
     # the bound
     _fault("ln h dropped", "ehf_num/training/objective.py",
-           "return self.joint_log_prob(arrays, x, p) - log_h",
-           "return self.joint_log_prob(arrays, x, p)", "num/test_objective"),
+           "return self.joint_log_prob(x, p) - log_h",
+           "return self.joint_log_prob(x, p)", "num/test_objective"),
     _fault("ln Z dropped", "ehf_num/densities/base.py",
            "return self._formula(state) - self.log_normalizer", "return self._formula(state)",
            "num/test_base"),
@@ -134,8 +134,8 @@ FAULTS = [
     _fault("a tie counts as better", "ehf_num/training/training.py",
            "if held_out > self.best[0]:", "if held_out >= self.best[0]:", "num/test_training"),
     _fault("new noise for the points held out at each record", "ehf_num/training/training.py",
-           "self.objective, self.parameters.arrays, *self.held_out",
-           "self.objective, self.parameters.arrays, self.held_out[0], "
+           "self._model, *self.held_out",
+           "self._model, self.held_out[0], "
            "self._normal(self.held_out[1].shape)",
            "num/test_training"),
     _fault("history keeps the last minibatch", "ehf_num/training/training.py",

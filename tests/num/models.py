@@ -60,7 +60,7 @@ def make(case, **options):
     if symmetry is None:
         options["enforce"] = "none"
     flow = en.EquivariantHamiltonianFlow(base, symmetry, **options)
-    for last in flow.objective.layout.encoder_weights(flow.weights)[::2]:
+    for last in flow.bound.encoder_weights[::2]:
         if not last.any():  # last layers start at zero: h = N(0, 1)
             last[:] = np.random.default_rng(1).standard_normal(last.shape) / np.sqrt(len(last))
     return flow
@@ -74,14 +74,14 @@ def step(flow, bound, x, noise, base_states=None, multipliers=()):
     """Terms and flat gradient of one step of training."""
     gradient = np.full_like(flow._parameters.flat, np.nan)
     batch, rates = Minibatch(x, noise, base_states), np.array(multipliers)
-    terms = bound.step(flow.objective, flow.weights, batch, rates, gradient)
+    terms = bound.step(flow.bound, batch, rates, gradient)
     return terms, gradient
 
 
 def check_gradient_of_the_elbo(flow, n=16):
     """Hold the gradient of the mean ELBO against central differences in three directions."""
     x, noise = draw(flow, n)
-    vjp, _ = make_vjp(lambda a: flow.objective.terms(a, x, noise), flow.weights)
+    vjp, _ = make_vjp(lambda a: flow.objective.at(a).terms(x, noise), flow.weights)
     gradient = np.concatenate([part.ravel() for part in vjp(np.ones(1))])
     flat, rng = flow._parameters.flat, np.random.default_rng(5)
     for _ in range(3):
@@ -89,7 +89,7 @@ def check_gradient_of_the_elbo(flow, n=16):
         start, values = flat.copy(), []
         for sign in (1, -1):
             flat[:] = start + sign * 1e-6 * direction
-            values.append(flow.objective.terms(flow.weights, x, noise)[0])
+            values.append(flow.bound.terms(x, noise)[0])
         flat[:] = start
         slope = (values[0] - values[1]) / 2e-6
         assert abs(slope - gradient @ direction) < 1e-5 * max(1, abs(slope))

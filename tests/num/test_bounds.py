@@ -29,10 +29,10 @@ def test_values_are_those_of_the_definition(objective, draws):
     flow, bound = make("so2", enforce="none"), Bound(objective, draws)
     x, noise = inputs(flow, bound, 5, np.random.default_rng(0))
     terms, _ = step(flow, bound, x, noise)
-    table = flow.objective.log_weights(flow.weights, x, noise).reshape(5, draws)
+    table = flow.bound.log_weights(x, noise).reshape(5, draws)
     expected = table if objective == "elbo" else logsumexp(table, axis=1, b=1 / draws)
     assert terms == pytest.approx(np.mean(expected), rel=1e-12)
-    assert bound.mean(flow.objective, flow.weights, x, noise) == pytest.approx(np.mean(expected))
+    assert bound.mean(flow.bound, x, noise) == pytest.approx(np.mean(expected))
 
 
 def test_more_draws_make_a_tighter_bound():
@@ -40,7 +40,7 @@ def test_more_draws_make_a_tighter_bound():
     for draws in (1, 4, 16):
         bound = Bound("importance", draws)
         noise = inputs(flow, bound, 2000, np.random.default_rng(1))
-        values.append(bound.mean(flow.objective, flow.weights, *noise))
+        values.append(bound.mean(flow.bound, *noise))
     assert values[0] < values[1] < values[2]
 
 
@@ -66,7 +66,7 @@ def test_the_gradient_has_the_expectation_of_the_bounds(case, encoder, options, 
     options = {"enforce": "none", "hidden": (6,)} | options
     flow, bound = make(case, encoder=encoder, **options), Bound("importance", draws)
     flat, rng = flow._parameters.flat, np.random.default_rng(4)
-    of_encoder = sum(w.size for w in flow.objective.layout.encoder_weights(flow.weights))
+    of_encoder = sum(w.size for w in flow.bound.encoder_weights)
     for part in (slice(0, -of_encoder), slice(-of_encoder, None)):  # θ, φ
         direction = np.zeros(flat.size)
         direction[part] = rng.standard_normal(direction[part].size)
@@ -76,7 +76,7 @@ def test_the_gradient_has_the_expectation_of_the_bounds(case, encoder, options, 
             values = []
             for sign in (1, -1):
                 flat[:] = start + sign * 1e-4 * direction
-                values.append(bound.mean(flow.objective, flow.weights, x, noise))
+                values.append(bound.mean(flow.bound, x, noise))
             flat[:] = start
             slope = (values[0] - values[1]) / 2e-4
             differences.append(-flat_gradient(flow, bound, x, noise) @ direction - slope)
@@ -88,7 +88,7 @@ def test_theta_has_the_plain_gradient_exactly():
     """Only the encoder's is reparametrized twice: θ against central differences, no statistics."""
     flow, bound = make("so2", enforce="none"), Bound("importance", 4)
     x, noise = inputs(flow, bound, 5, np.random.default_rng(0))
-    of_encoder = sum(w.size for w in flow.objective.layout.encoder_weights(flow.weights))
+    of_encoder = sum(w.size for w in flow.bound.encoder_weights)
     start = ParameterVector(flow.weights).flat
     direction = np.random.default_rng(1).standard_normal(start.size)
     direction[-of_encoder:] = 0
@@ -96,7 +96,7 @@ def test_theta_has_the_plain_gradient_exactly():
     def value(step):
         vector = ParameterVector(flow.weights)
         vector.flat[:] = start + step * direction
-        return bound.mean(flow.objective, vector.arrays, x, noise)
+        return bound.mean(flow.objective.at(vector.arrays), x, noise)
 
     slope = (value(1e-6) - value(-1e-6)) / 2e-6
     assert -flat_gradient(flow, bound, x, noise) @ direction == pytest.approx(slope, rel=1e-6)
@@ -117,7 +117,7 @@ def test_learned_base_parameters_have_the_plain_gradient_too():
         for change in (1e-6, -1e-6):
             moved = learned.copy()
             moved[k] += change
-            values.append(bound.mean(flow.objective, [*others, moved], x, noise))
+            values.append(bound.mean(flow.objective.at([*others, moved]), x, noise))
         assert -gradient[-2 + k] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-6)
 
 
@@ -152,7 +152,7 @@ def test_the_encoders_gradient_has_less_noise_than_the_plain_one():
     flow, bound = make("so2", enforce="none", hidden=(6,)), Bound("importance", 16)
     rng = np.random.default_rng(7)
     flat = flow._parameters.flat
-    of_encoder = sum(w.size for w in flow.objective.layout.encoder_weights(flow.weights))
+    of_encoder = sum(w.size for w in flow.bound.encoder_weights)
     direction = np.zeros(flat.size)
     direction[-of_encoder:] = rng.standard_normal(of_encoder)
     ours, plain = [], []
@@ -162,7 +162,7 @@ def test_the_encoders_gradient_has_less_noise_than_the_plain_one():
         start, values = flat.copy(), []
         for sign in (1, -1):
             flat[:] = start + sign * 1e-5 * direction
-            values.append(bound.mean(flow.objective, flow.weights, x, noise))
+            values.append(bound.mean(flow.bound, x, noise))
         flat[:] = start
         plain.append((values[0] - values[1]) / 2e-5)
     assert np.std(ours) < 0.7 * np.std(plain)
@@ -172,7 +172,7 @@ def test_no_noise_is_left_where_the_encoder_is_exact():
     """H = 0: the posterior of p is N(0, 1), which h starts as; then every log weight is ln p(x)."""
     space = es.PhaseSpace(2)
     flow = en.EquivariantHamiltonianFlow(es.StandardNormal(space), enforce="none", hidden=(6,))
-    encoder = flow.objective.layout.encoder_weights(flow.weights)
+    encoder = flow.bound.encoder_weights
     for array in flow.weights[: -len(encoder)]:
         array[:] = 0
     bound = Bound("importance", 1)
@@ -181,7 +181,7 @@ def test_no_noise_is_left_where_the_encoder_is_exact():
     np.testing.assert_allclose(flat_gradient(flow, bound, x, noise)[-sizes:], 0, atol=1e-13)
     plain = flat_gradient(flow, Bound("elbo"), x, noise)[-sizes:]
     assert np.abs(plain).max() > 0.1
-    value = bound.mean(flow.objective, flow.weights, x, noise)
+    value = bound.mean(flow.bound, x, noise)
     assert value == pytest.approx(stats.norm.logpdf(X).sum(), rel=1e-12)
 
 

@@ -93,16 +93,13 @@ def inputs(flow):
 def test_training_sees_base_and_data_states(case, hamiltonians):
     flow = make(case, constraint_on="both", hamiltonians=hamiltonians)
     x, noise, base_states = inputs(flow)
-    terms = flow.objective.terms(flow.weights, x, noise, base_states)
+    terms = flow.bound.terms(x, noise, base_states)
     places = np.split(base_states, 2, axis=1), data_states(flow, x, noise)
-    expected = [
-        np.mean(np.square(flow.objective.brackets(flow.weights, q, p)), axis=(0, 1))
-        for q, p in places
-    ]
+    expected = [np.mean(np.square(flow.bound.brackets(q, p)), axis=(0, 1)) for q, p in places]
     np.testing.assert_allclose(terms[1:], np.concatenate(expected), rtol=1e-12)
     assert len(terms) == 1 + len(flow.objective.constraint.names)
     only = make(case, constraint_on="data", hamiltonians=hamiltonians)
-    alone = only.objective.terms(flow.weights, x, noise, base_states[:0])
+    alone = only.objective.at(flow.weights).terms(x, noise, base_states[:0])
     np.testing.assert_allclose(alone[1:], expected[1], rtol=1e-12)
 
 
@@ -115,7 +112,7 @@ def test_data_states_are_constants_for_the_gradient(split, normalized):
     data = np.concatenate(list(data_states(flow, x, noise)), axis=1)
     names = flow.objective.constraint.names
     rates = np.linspace(0.5, 2, len(names))
-    vjp, _ = make_vjp(lambda a: flow.objective.terms(a, x, noise, base_states), flow.weights)
+    vjp, _ = make_vjp(lambda a: flow.objective.at(a).terms(x, noise, base_states), flow.weights)
     gradient = np.concatenate([bar.ravel() for bar in vjp(np.array([0.0, *rates]))])
 
     def penalty(flat):
@@ -133,7 +130,7 @@ def test_data_states_are_constants_for_the_gradient(split, normalized):
         direction = RNG.standard_normal(start.size) / np.sqrt(start.size)
         slope = (penalty(start + 1e-5 * direction) - penalty(start - 1e-5 * direction)) / 2e-5
         assert gradient @ direction == pytest.approx(slope, rel=1e-6)
-    of_encoder = sum(w.size for w in flow.objective.layout.encoder_weights(flow.weights))
+    of_encoder = sum(w.size for w in flow.bound.encoder_weights)
     assert (gradient[-of_encoder:] == 0).all()
 
 

@@ -48,7 +48,7 @@ def test_brackets_are_the_mean_squares_that_they_say():
     flow = make("so3")
     x = draw(flow, n=64)[0]
     value = en.diagnose(flow, x, rng=5)["mean {g2,H}², base states"].value
-    states = flow.objective.base_at(flow.weights).sample(512, np.random.default_rng(5))
+    states = flow.bound.base.sample(512, np.random.default_rng(5))
     expected = np.mean(flow.brackets(*np.split(states, 2, axis=1))[:, 1] ** 2)
     assert value == pytest.approx(expected, rel=1e-12)
 
@@ -73,7 +73,7 @@ def test_dead_units_are_counted():
     """Of each network, as many as have a bias below zero and no weights."""
     flow = make("so2")
     x = draw(flow, n=64)[0]
-    weights = flow.objective.layout.encoder_weights(flow.weights)
+    weights = flow.bound.encoder_weights
     hidden = (len(weights) // 2 - 2) // 2
     for network in (weights[: len(weights) // 2], weights[len(weights) // 2 :]):
         matrix, bias = network[2 * hidden - 2], network[2 * hidden - 1]
@@ -185,8 +185,8 @@ def test_ln_p_of_a_thousand_moved_points_is_the_same_within_its_error(encoder):
     turn = Rotation.from_euler("z", 0.7).as_matrix()[:2, :2].T
     noise, other = np.random.default_rng(0).standard_normal((2, 1000, 64, 2))
     moved_noise = noise @ turn if encoder == "coupling" else other
-    before = log_weights(flow.objective, flow.weights, x, noise)
-    after = log_weights(flow.objective, flow.weights, x @ turn, moved_noise)
+    before = log_weights(flow.bound, x, noise)
+    after = log_weights(flow.bound, x @ turn, moved_noise)
     pairs = np.array([(*log_mean(a), *log_mean(b)) for a, b in zip(before, after, strict=True)])
     difference, error = pairs[:, 2] - pairs[:, 0], np.hypot(pairs[:, 1], pairs[:, 3])
     if encoder == "coupling":
@@ -272,9 +272,9 @@ def test_a_turn_that_changes_volumes_promises_no_density():
 
 def test_heavy_tails_fail_their_checks():
     flow = make("so2")
-    for weight in flow.objective.layout.encoder_weights(flow.weights):
+    for weight in flow.bound.encoder_weights:
         weight[:] = 0
-    flow.objective.layout.encoder_weights(flow.weights)[-1][:] = -3  # σ = 0.08
+    flow.bound.encoder_weights[-1][:] = -3  # σ = 0.08
     diagnosis = flow.diagnose(draw(flow)[0])
     (share,) = (check for check in diagnosis.checks if "k̂" in check.name)
     assert not share.passed

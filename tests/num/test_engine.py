@@ -47,7 +47,7 @@ def stepped(flow, bound, arguments, in_c=True):
     """Terms and gradient by one engine."""
     native.set_native(in_c)
     gradient = np.full_like(flow._parameters.flat, np.nan)
-    return bound.step(flow.objective, flow.weights, *arguments, gradient), gradient
+    return bound.step(flow.bound, *arguments, gradient), gradient
 
 
 def assert_same_as_the_reference(flow, bound, **sizes):
@@ -169,7 +169,7 @@ def test_the_gradient_against_central_differences(each_engine):
         direction, values = rng.standard_normal(flat.size), []
         for sign in (1, -1):
             flat[:] = start + sign * 1e-6 * direction
-            terms = flow.objective.terms(flow.weights, x, noise, states)
+            terms = flow.bound.terms(x, noise, states)
             values.append(terms @ np.concatenate([[-1], rates]))
         flat[:] = start
         slope = (values[0] - values[1]) / 2e-6
@@ -190,7 +190,7 @@ def test_gradients_of_base_densities_against_differences(case):
 
 def test_a_learned_base_says_that_it_has_no_such_gradient():
     flow = en.EquivariantHamiltonianFlow(learned(), es.groups.so(2), hidden=(6,), rng=0)
-    base = flow.objective.base_at(flow.weights)
+    base = flow.bound.base
     with pytest.raises(es.EHFError, match="on the tape alone"):
         base.value_and_gradient(np.zeros((1, 4)))
 

@@ -22,7 +22,7 @@ def rows_per_block(request, monkeypatch):
 @pytest.mark.parametrize("case", CASES)
 def test_samples_are_base_draws_pushed_through_the_whole_flow(case, hamiltonians, rows_per_block):
     flow = make(case, hamiltonians=hamiltonians)
-    states = flow.objective.base_at(flow.weights).sample(20, np.random.default_rng(5))
+    states = flow.bound.base.sample(20, np.random.default_rng(5))
     pushed, _ = flow.flow.forward(*np.split(states, 2, axis=1))
     np.testing.assert_allclose(flow.sample(20, rng=5), pushed, rtol=1e-12, atol=1e-12)
 

@@ -21,7 +21,7 @@ def pieces(case, dtype="float64", hamiltonians=2, n=8):
     rng = np.random.default_rng(5)
     x = rng.standard_normal((n, flow.dim)).astype(dtype)
     noise = rng.standard_normal((n, flow.dim)).astype(dtype)
-    base_states = flow.objective.base_at(flow.weights).sample(n if flow.symmetry else 1, rng, dtype)
+    base_states = flow.bound.base.sample(n if flow.symmetry else 1, rng, dtype)
     if flow.symmetry is None:
         base_states = base_states[:0]
     return flow, x, noise, base_states
@@ -37,10 +37,10 @@ def test_gradient_of_the_lagrangian_against_central_differences(case):
     def loss(flat):
         vector = ParameterVector(flow.weights)
         vector.flat[:] = flat
-        return multipliers @ flow.objective.terms(vector.arrays, x, noise, base_states)
+        return multipliers @ flow.objective.at(vector.arrays).terms(x, noise, base_states)
 
     vjp, _ = make_vjp(
-        lambda arrays: flow.objective.terms(arrays, x, noise, base_states), flow.weights
+        lambda arrays: flow.objective.at(arrays).terms(x, noise, base_states), flow.weights
     )
     gradient = np.concatenate([part.ravel() for part in vjp(multipliers)])
     start = ParameterVector(flow.weights).flat
@@ -61,7 +61,7 @@ def test_bracket_is_that_of_the_formula(case):
     hamiltonian = flow.flow.hamiltonians[0]
     velocity, slope = hamiltonian.grad_kinetic(p), hamiltonian.grad_potential(q)
     space = flow.symmetry.space
-    ours = flow.objective.brackets(flow.weights, q, p)[0]
+    ours = flow.bound.brackets(q, p)[0]
     for row in range(4):
         linear = sum(float(v) * s for v, s in zip(velocity[row], space.p, strict=True))
         linear += sum(float(v) * s for v, s in zip(slope[row], space.q, strict=True))
@@ -74,10 +74,8 @@ def test_bracket_is_that_of_the_formula(case):
 def test_elbo_keeps_both_halves_of_the_base_density():
     """ln π has a q part and a p part: compare with scipy.stats on the pulled-back state."""
     flow, x, noise, _ = pieces("so2")
-    log_weights = flow.objective.log_weights(flow.weights, x, noise)
-    p, log_h = flow.objective.encoder.draw(
-        flow.objective.layout.encoder_weights(flow.weights), x, noise
-    )
+    log_weights = flow.bound.log_weights(x, noise)
+    p, log_h = flow.bound.draw(x, noise)
     q0, p0 = flow.inverse(x, p)
     log_base = stats.norm.logpdf(q0).sum(axis=1) + stats.norm.logpdf(p0).sum(axis=1)
     np.testing.assert_allclose(log_weights, log_base - log_h, rtol=1e-12)
@@ -87,7 +85,7 @@ def test_encoder_density_is_normal():
     """ln h(p|q) against scipy.stats.norm with the μ and σ that the networks give."""
     flow, x, noise, _ = pieces("so3")
     encoder = flow.objective.encoder
-    weights = flow.objective.layout.encoder_weights(flow.weights)
+    weights = flow.bound.encoder_weights
     mean, _ = encoder.draw(weights, x, np.zeros_like(x))
     shifted, _ = encoder.draw(weights, x, np.ones_like(x))
     p, log_h = encoder.draw(weights, x, noise)
@@ -108,11 +106,11 @@ def test_encoder_starts_as_the_standard_normal():
 @pytest.mark.parametrize("case", CASES)
 def test_terms_are_means_of_their_parts(case):
     flow, x, noise, base_states = pieces(case)
-    terms = flow.objective.terms(flow.weights, x, noise, base_states)
-    elbo = np.mean(flow.objective.log_weights(flow.weights, x, noise))
+    terms = flow.bound.terms(x, noise, base_states)
+    elbo = np.mean(flow.bound.log_weights(x, noise))
     assert terms[0] == pytest.approx(elbo, rel=1e-13)
     if flow.symmetry is not None:
-        brackets = flow.objective.brackets(flow.weights, *np.split(base_states, 2, axis=1))
+        brackets = flow.bound.brackets(*np.split(base_states, 2, axis=1))
         np.testing.assert_allclose(terms[1:], np.mean(np.square(brackets), axis=(0, 1)), rtol=1e-12)
 
 
@@ -147,7 +145,7 @@ def test_nothing_is_upcast_from_float32(case, monkeypatch):
     monkeypatch.setattr(Workspace, "empty", watched_empty)
     monkeypatch.setattr(VJPNode, "__init__", watch)
     vjp, terms = make_vjp(
-        lambda arrays: flow.objective.terms(arrays, x, noise, base_states), flow.weights
+        lambda arrays: flow.objective.at(arrays).terms(x, noise, base_states), flow.weights
     )
     vjp(np.ones(len(terms), np.float32))
     assert len(found) > 20

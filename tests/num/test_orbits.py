@@ -232,13 +232,13 @@ def test_training_sees_moved_points_and_validation_stays():
     x = np.tile([30.0, 0.0], (200, 1))
     step, mean = Bound.step, Bound.mean
 
-    def watch_step(bound, objective, arrays, batch, *rest):
+    def watch_step(bound, model, batch, *rest):
         trained.append(batch.x.copy())
-        return step(bound, objective, arrays, batch, *rest)
+        return step(bound, model, batch, *rest)
 
-    def watch_mean(bound, objective, arrays, points, noise):
+    def watch_mean(bound, model, points, noise):
         held_out.append(points.copy())
-        return mean(bound, objective, arrays, points, noise)
+        return mean(bound, model, points, noise)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Bound, "step", watch_step)

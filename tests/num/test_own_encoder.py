@@ -48,7 +48,7 @@ def test_it_trains_and_its_weights_move(enforce, dtype):
     flow = model(Linear(2), enforce=enforce, dtype=dtype)
     flow.fit(X, iterations=5, progress=False)
     assert flow.log_prob(X).dtype == dtype
-    assert all(array.any() for array in flow.objective.layout.encoder_weights(flow.weights))
+    assert all(array.any() for array in flow.bound.encoder_weights)
     assert not flow.encoder_is_equivariant
 
 

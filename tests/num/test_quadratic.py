@@ -219,7 +219,7 @@ def test_models_train_and_sample_alike_in_c_and_on_the_tape(dtype, encoder):
     results = []
     for in_c in (True, False):
         native.set_native(in_c)
-        vjp, terms = make_vjp(lambda a: flow.objective.terms(a, x, noise), flow.weights)
+        vjp, terms = make_vjp(lambda a: flow.objective.at(a).terms(x, noise), flow.weights)
         results.append(
             [terms, *vjp(np.ones(1, dtype)), flow.sample(40, rng=1), flow.log_prob(x, rng=2)]
         )

@@ -94,7 +94,7 @@ def test_brackets_are_those_of_base_states_and_of_pulled_back_data(ran):
     rng.standard_normal((4_096, 4))
     q = en.rings().sample(30, rng=20_190_913).astype(np.float32)
     noise = rng.standard_normal((30, 2)).astype(np.float32)
-    weights = flow.objective.layout.encoder_weights(flow.weights)
+    weights = flow.bound.encoder_weights
     p = flow.objective.encoder.draw(weights, q, noise)[0]
     start = flow.inverse(q, p)
     np.testing.assert_allclose(flow.forward(*start)[0], q, atol=1e-4)

@@ -159,7 +159,7 @@ def positions(flow: EquivariantHamiltonianFlow, n: int, seed: int) -> Array:
 
     Between two of them q moves on a straight line: a drift has one momentum.
     """
-    base = flow.objective.base_at(flow.weights)
+    base = flow.bound.base
     states = base.sample(n, np.random.default_rng(seed), flow.settings.dtype)
     q, p = np.split(states, 2, axis=1)
     hamiltonian = flow.flow.hamiltonians[0]

@@ -174,11 +174,10 @@ def _mean_squared_brackets(
 ) -> dict[str, float]:
     """Average {g, H}² over base states, and over the states that data are pulled back to."""
     rng = np.random.default_rng(seed)
-    base = flow.objective.base_at(flow.weights).sample(4_096, rng)
+    base = flow.bound.base.sample(4_096, rng)
     dtype = flow.settings.dtype
     q = x.astype(dtype)
-    p, _ = flow.objective.encoder.draw(
-        flow.objective.layout.encoder_weights(flow.weights),
+    p, _ = flow.bound.draw(
         q,
         rng.standard_normal(q.shape).astype(dtype),
     )

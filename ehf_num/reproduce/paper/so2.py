@@ -103,9 +103,7 @@ def train_one(data: str, enforce: str, seed: int, settings: Settings) -> Outcome
         validation=test[:500],
         progress=settings.progress,
     )
-    q, p = np.split(
-        flow.objective.base_at(flow.weights).sample(4096, np.random.default_rng(seed)), 2, axis=1
-    )
+    q, p = np.split(flow.bound.base.sample(4096, np.random.default_rng(seed)), 2, axis=1)
     return Outcome(
         data=f"{settings.points} points" if data == "finite" else "endless",
         enforce=enforce,
