@@ -15,6 +15,8 @@ from ehf_num.densities.monotone import MonotoneEncoder
 from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.training.bounds import Bound
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 X = np.array([[0.7, -1.1]])
 
 

@@ -12,6 +12,8 @@ from scipy import stats
 from ehf_num.inference import inference
 from ehf_num.inference.importance import PointNoise
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 @pytest.fixture(params=[1, 7, 1000])
 def rows_per_block(request, monkeypatch):
