@@ -34,7 +34,7 @@ from ehf_num.files.atomic import atomic_write, check_target
 from ehf_num.files.result import DISTRIBUTION, versions
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.model.diagnosis import Diagnosis
-from ehf_num.plotting.checks import plot_diagnosis
+from ehf_num.plotting.diagnosis import plot_diagnosis
 from ehf_num.reproduce.command import add_experiments
 from ehf_num.training.interrupts import Interrupts, interrupts
 from ehf_sym.errors import ArgumentError, EHFError

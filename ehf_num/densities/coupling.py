@@ -13,7 +13,6 @@ what it was at first counts as one more odd component.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -25,11 +24,11 @@ from autograd.extend import defvjp, defvjp_argnums, primitive
 
 from ehf_num.densities.momentum_frames import MomentumFrame
 from ehf_num.engine.engine import relu_network
+from ehf_num.engine.log_space import standard_normal_log_prob
 from ehf_num.engine.networks import Weights, init_relu
 from ehf_num.engine.tape import make_vjp, part
 from ehf_num.engine.workspace import Array
 
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _LARGEST_LOG_SCALE = 3.0  # of one layer: exp does not run away
 _TINY = 1e-12  # under a root: its slope at zero is infinite
 
@@ -89,7 +88,7 @@ class CouplingEncoder:
         features, directions = self.frame.at(q)
         parts = _Parts(noise, directions)
         halves = list(parts.halves)
-        log_h = -0.5 * anp.sum(noise**2, axis=1) - self.dim * _HALF_LOG_2PI
+        log_h = standard_normal_log_prob(noise)
         for layer, network in zip(self._layers(), self._networks(weights), strict=True):
             outputs = relu_network(layer.seen(features, halves, parts), *network)
             moved = _coupled(outputs, halves[layer.parity], layer.scaled)

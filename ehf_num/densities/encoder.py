@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import autograd.numpy as anp
 import numpy as np
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.engine import InC, relu_network
+from ehf_num.engine.log_space import HALF_LOG_2PI
 from ehf_num.engine.native import NativeDraw, takes
 from ehf_num.engine.networks import Weights, init_relu, relu_network_reference, softplus
 from ehf_num.engine.tape import part
 from ehf_num.engine.workspace import Array
 
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _SOFTPLUS_SHIFT = math.log(math.e - 1)  # softplus(shift) = 1: σ starts near one
 
 
@@ -70,8 +70,8 @@ class GaussianEncoder:
     hidden: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dim", checks.positive_integer(self.dim, "dim"))
-        object.__setattr__(self, "hidden", checks.layer_widths(self.hidden, "hidden"))
+        object.__setattr__(self, "dim", arguments.positive_integer(self.dim, "dim"))
+        object.__setattr__(self, "hidden", arguments.layer_widths(self.hidden, "hidden"))
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the weights of μ, then of σ, with last layers zero: h starts as N(0, 1).
@@ -102,7 +102,7 @@ class GaussianEncoder:
 
 def _log_density(log_scale: Any, noise: Any) -> Any:
     """Evaluate ln N(μ + σ noise; μ, σ²)."""
-    return -(log_scale + 0.5 * noise * noise).sum(axis=1) - noise.shape[1] * _HALF_LOG_2PI
+    return -(log_scale + 0.5 * noise * noise).sum(axis=1) - noise.shape[1] * HALF_LOG_2PI
 
 
 def _reference(q: Any, noise: Any, *weights: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ehf_num.densities.encoder import Encoder
 from ehf_num.densities.encoder_probe import EncoderProbe
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
 from ehf_num.files.html import html_table
 from ehf_sym import LieAlgebra
@@ -106,7 +106,7 @@ def check_encoder(
     gradient by the weights: ok
     every weight has a gradient: ok
     """
-    probe = EncoderProbe(encoder, checks.positive_integer(dim, "dim"), checks.generator(rng))
+    probe = EncoderProbe(encoder, arguments.positive_integer(dim, "dim"), arguments.generator(rng))
     looks: list[tuple[str, Callable[[], str | None], bool]] = [
         ("weights from init", probe.weights_fault, True),
         ("shapes from draw", probe.shapes_fault, True),

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from ehf_num.densities.encoder_score import encoder_score
+from ehf_num.engine.log_space import HALF_LOG_2PI, standard_normal_log_prob
 from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
 
@@ -115,17 +116,16 @@ class EncoderProbe:
         sign, log_det = np.linalg.slogdet(self._jacobians(weights))
         if len(set(sign)) > 1:
             return "det ∂p/∂noise has both signs: draw is not one to one, so ln h is no density"
-        normal = -0.5 * np.sum(self.noise**2, axis=1)
-        constant = -0.5 * self.dim * math.log(2 * math.pi)
-        expected = normal - log_det + constant
+        normal = standard_normal_log_prob(self.noise)
+        expected = normal - log_det
         if _agree(log_h, expected):
             return None
         worst = int(np.argmax(np.abs(log_h - expected)))
         hints = (
-            (normal - log_det, "the constant −½ d ln 2π is missing"),
-            (normal + log_det + constant, "ln |det ∂p/∂noise| has the wrong sign"),
-            (normal + constant, "ln |det ∂p/∂noise| is missing"),
-            (log_det - normal - constant, "its sign is wrong"),
+            (expected + self.dim * HALF_LOG_2PI, "the constant −½ d ln 2π is missing"),
+            (normal + log_det, "ln |det ∂p/∂noise| has the wrong sign"),
+            (normal, "ln |det ∂p/∂noise| is missing"),
+            (-expected, "its sign is wrong"),
         )
         hint = next((f": {text}" for values, text in hints if _agree(log_h, values)), "")
         return (
@@ -152,11 +152,11 @@ class EncoderProbe:
         noise = np.stack(np.meshgrid(*[side] * self.dim), axis=-1).reshape(-1, self.dim)
         q = np.broadcast_to(self.q[0], noise.shape).copy()
         p, log_h = self.encoder.draw(weights, q, noise)
-        log_normal = _log_normal(noise)
+        log_normal = standard_normal_log_prob(noise)
         probability = np.exp(log_normal) / np.exp(log_normal).sum()
         center = probability @ p
         width = 0.5 * np.sqrt(probability @ (p - center) ** 2)
-        log_phi = _log_normal((p - center) / width) - np.log(width).sum()
+        log_phi = standard_normal_log_prob((p - center) / width) - np.log(width).sum()
         cell = (side[1] - side[0]) ** self.dim
         mass = float(np.exp(log_phi + log_normal - log_h).sum() * cell)
         if abs(mass - 1) < _MASS_TOLERANCE:
@@ -248,9 +248,3 @@ class EncoderProbe:
 
 def _agree(a: Array, b: Array) -> bool:
     return np.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE)
-
-
-def _log_normal(z: Array) -> Array:
-    """Evaluate ln N(z; 0, 1): (n, d) to (n,)."""
-    result: Array = -0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * math.log(2 * math.pi)
-    return result

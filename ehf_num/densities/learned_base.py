@@ -21,6 +21,7 @@ import sympy as sp
 
 from ehf_num.densities.base import NumericBase, compare_constants, draw_from_tables
 from ehf_num.densities.factors import Factor, tabulate
+from ehf_num.engine.log_space import LOG_2PI
 from ehf_num.engine.tape import on_tape
 from ehf_num.engine.workspace import Array
 from ehf_sym import BaseDensity, NumpyFormula, to_numpy
@@ -167,7 +168,7 @@ class _GaussianFamily:
         precision, slope = table[:-1], table[-1]
         mean = anp.linalg.solve(precision, slope)
         log_det = anp.linalg.slogdet(precision)[1]
-        constant = self._dim * math.log(2 * math.pi)
+        constant = self._dim * LOG_2PI
         log_normalizer = constant + 0.5 * (anp.dot(slope, mean) - log_det)
 
         def formula(state: Any) -> Any:

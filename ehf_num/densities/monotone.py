@@ -19,10 +19,10 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num.engine.engine import relu_network
+from ehf_num.engine.log_space import HALF_LOG_2PI
 from ehf_num.engine.networks import Weights, init_relu, softplus
 from ehf_num.engine.workspace import Array
 
-_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _LARGEST_LOG_SCALE = 6.0
 _UNIT = math.log(math.e - 1)  # softplus(_UNIT) = 1
 _SMALL = -4.0  # softplus(_SMALL) = 0.018: h starts close to N(0, 1)
@@ -65,7 +65,7 @@ class MonotoneEncoder:
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, 1) into p ~ h(p|q) (n, 1) and ln h(p|q) (n,) in nats."""
         bumps = _Bumps(relu_network(q, *weights), noise)
-        log_h = -0.5 * noise**2 - _HALF_LOG_2PI - anp.log(bumps.slope)
+        log_h = -0.5 * noise**2 - HALF_LOG_2PI - anp.log(bumps.slope)
         return bumps.value, log_h[:, 0]
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.files.archive import check_claim, open_archive, open_file
 from ehf_num.files.atomic import atomic_write
 from ehf_sym.errors import ArgumentError, DataWarning, EHFError
@@ -102,7 +102,7 @@ def read_points(
     array([[ 1.5,  2. ], [ 0. , -1. ]])
     """
     if dim is not None:
-        dim = checks.positive_integer(dim, "dim")
+        dim = arguments.positive_integer(dim, "dim")
     if usecols is not None:
         usecols = _checked_columns(usecols)
     file = _with_known_suffix(path)

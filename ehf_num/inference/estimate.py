@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
 from ehf_num.engine.workspace import Array
 from ehf_num.files.html import html_table
@@ -29,13 +28,6 @@ def pareto_threshold(draws: Array) -> Array:
     """
     threshold: Array = np.minimum(1 - 1 / np.log10(np.maximum(draws, 2)), _LARGEST_K)
     return threshold
-
-
-def log_means(values: Array) -> Array:
-    """Evaluate ln mean exp over the last axis: (m, k) to (m,)."""
-    with np.errstate(divide="ignore"):
-        means: Array = scipy.special.logsumexp(values, axis=-1) - np.log(values.shape[-1])
-    return means
 
 
 @dataclass(frozen=True, eq=False)

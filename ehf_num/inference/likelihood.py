@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.workspace import Array
-from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning, log_means
+from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
 from ehf_num.inference.importance import PointNoise, importance_estimate, weights_in_blocks
 from ehf_num.inference.quadrature import quadrature_estimate
 from ehf_num.training.objective import BoundModel
@@ -40,7 +41,7 @@ def importance_log_prob(
     rng: np.random.Generator,
 ) -> Array:
     """Estimate ln p(x) by n_samples weighted draws: x (n, d) to (n,), nats, low in expectation."""
-    return _over_draws(model, x, n_samples, rng, log_means)
+    return _over_draws(model, x, n_samples, rng, log_mean_exp)
 
 
 def _over_draws(

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.workspace import Array
 from ehf_num.inference import inference
-from ehf_num.inference.estimate import LikelihoodEstimate, log_means
+from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.training.objective import BoundModel
 from ehf_sym.errors import ArgumentError
 
@@ -199,7 +200,7 @@ def _refined(
     """
     dim, used = x.shape[1], used.copy()
     log_volume = np.log(boxes.width).sum(axis=1)
-    means, changes = log_means(values), np.full(len(x), np.inf)
+    means, changes = log_mean_exp(values), np.full(len(x), np.inf)
     active, nodes, shift = np.arange(len(x)), _NODES, _SHIFT
     halves = np.array(list(itertools.product((0.0, 0.5), repeat=dim))[1:])
     while len(active) and (2 * nodes) ** dim <= max_samples:
@@ -207,7 +208,7 @@ def _refined(
         for half in halves:
             copies.append(_lattice_means(integrand, x, boxes, active, nodes, shift + half))
             used[active] += nodes**dim
-        finer = log_means(np.stack(copies, axis=1))
+        finer = log_mean_exp(np.stack(copies, axis=1))
         with np.errstate(invalid="ignore"):  # −∞ − −∞ where the density is zero
             changes[active] = np.abs(finer - means[active])
         means[active] = finer
@@ -223,7 +224,7 @@ def _lattice_means(
     at_once = max(1, inference.ROWS_PER_BLOCK // nodes ** x.shape[1])
     groups = [active[k : k + at_once] for k in range(0, len(active), at_once)]
     return np.concatenate(
-        [log_means(_on_lattice(integrand, x[g], boxes.at(g), nodes, shift)) for g in groups]
+        [log_mean_exp(_on_lattice(integrand, x[g], boxes.at(g), nodes, shift)) for g in groups]
     )
 
 

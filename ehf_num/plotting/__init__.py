@@ -3,7 +3,6 @@
 Nothing is shown or saved here: that is the caller's. Fields wear perceptually uniform color maps.
 """
 
-from ehf_num.plotting.checks import plot_diagnosis
 from ehf_num.plotting.curves import (
     OKABE_ITO,
     plot_constraint,
@@ -11,6 +10,7 @@ from ehf_num.plotting.curves import (
     plot_multipliers,
     plot_trace,
 )
+from ehf_num.plotting.diagnosis import plot_diagnosis
 from ehf_num.plotting.fields import plot_density, plot_field, plot_samples, plot_vector_field
 
 __all__ = [

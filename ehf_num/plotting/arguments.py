@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas import arrays
 
@@ -58,7 +58,7 @@ def square_around(points: Floats) -> Extent:
 
 def grid(extent: Extent, resolution: int) -> Floats:
     """Return the centers of resolution² cells, row by row from the bottom."""
-    edges = np.arange(checks.positive_integer(resolution, "resolution")) + 0.5
+    edges = np.arange(arguments.positive_integer(resolution, "resolution")) + 0.5
     left, right, bottom, top = extent
     x = left + (right - left) * edges / resolution
     y = bottom + (top - bottom) * edges / resolution

@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap
 from scipy.stats import gaussian_kde
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.plotting.arguments import (
     Extent,
     Floats,
@@ -91,7 +91,7 @@ def plot_density(
         with np.errstate(over="ignore"):
             density = np.exp(evaluate(source, points, "source", (len(points),)))
     else:
-        x = checks.points(source, "source", 2, np.float64)
+        x = arguments.points(source, "source", 2, np.float64)
         box = checked_extent(square_around(x) if extent is None else extent)
         density = _kernel_estimate(x, bandwidth)(grid(box, resolution).T)
     ax = axes_or_new(ax)
@@ -262,7 +262,7 @@ def plot_samples(
     2
     >>> plt.close(ax.figure)
     """
-    points = checks.points(x, "x", 2, np.float64)
+    points = arguments.points(x, "x", 2, np.float64)
     box = checked_extent(square_around(points) if extent is None else extent)
     ax = axes_or_new(ax)
     alpha = float(np.clip(100 / np.sqrt(len(points)), 0.15, 0.9))
@@ -276,7 +276,7 @@ def plot_samples(
 def _kernel_estimate(x: Floats, bandwidth: float | None) -> gaussian_kde:
     """Estimate the density that samples come from."""
     if bandwidth is not None:
-        bandwidth = checks.positive_number(bandwidth, "bandwidth")
+        bandwidth = arguments.positive_number(bandwidth, "bandwidth")
     if np.linalg.matrix_rank(x - x.mean(axis=0)) < 2:
         raise ArgumentError("source had samples on one line; they should spread over the plane")
     centers = x[:: -(-len(x) // _KDE_CENTERS)]

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.reproduce.chapter import chapters_in
 from ehf_num.reproduce.executors import executor_at
 from ehf_num.reproduce.html_report import write_report
@@ -128,8 +128,8 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
     for experiment in EXPERIMENTS.values():
         command = commands.add_parser(experiment.name, help=experiment.help)
         add_common_options(command)
-        for name, arguments in experiment.options.items():
-            command.add_argument(f"--{name.replace('_', '-')}", **arguments)
+        for name, option in experiment.options.items():
+            command.add_argument(f"--{name.replace('_', '-')}", **option)
         if experiment.sweeps:
             add_dask(command)
         command.set_defaults(command=_reproduce, experiment=experiment)
@@ -170,7 +170,7 @@ def _reproduce(options: argparse.Namespace) -> int:
         if (value := getattr(options, name)) is not None
     }
     if "iterations" in chosen:
-        checks.positive_integer(chosen["iterations"], "--iterations")
+        arguments.positive_integer(chosen["iterations"], "--iterations")
     print(run(experiment, options, chosen))
     print(f"\nfigures and table in {options.out}")
     return 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.reproduce.sweep import Outcome, Spec, sweep
 from ehf_sym.errors import ArgumentError
 
@@ -45,8 +45,8 @@ def check_sizes(settings: Any, *lists: str) -> None:
     ehf_sym.ArgumentError
         If there are such.
     """
-    checks.positive_integer(settings.seeds, "seeds")
-    checks.positive_integer(settings.iterations, "iterations")
+    arguments.positive_integer(settings.seeds, "seeds")
+    arguments.positive_integer(settings.iterations, "iterations")
     for name in lists:
         if not getattr(settings, name):
             raise ArgumentError(f"{name} was empty; it should have at least one entry")

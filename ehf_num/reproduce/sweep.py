@@ -31,7 +31,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.parallel import cores
 from ehf_num.reproduce.records import describe, read_record, write_record
 from ehf_sym.errors import ArgumentError
@@ -132,7 +132,7 @@ def sweep(
     """
     listed = _listed(specs)
     _check_places(executor, folder)
-    checks.one_of(progress, "progress", (None, True, False))
+    arguments.one_of(progress, "progress", (None, True, False))
     records = None if folder is None else Path(folder)
     if records is not None:
         records.mkdir(parents=True, exist_ok=True)

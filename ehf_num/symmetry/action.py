@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 import sympy as sp
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, NumpyFormula, PhaseSpace, to_numpy
 from ehf_sym.actions.closed_flow import sensitive_parts
@@ -141,7 +141,7 @@ class NumericalAction:
         return self._integrated(points, fraction, 1.0)
 
     def _checked(self, states: Any) -> Array:
-        return checks.points(states, "states", 2 * self.action.space.dim, np.float64)
+        return arguments.points(states, "states", 2 * self.action.space.dim, np.float64)
 
     @cached_property
     def _closed(self) -> NumpyFlow | None:

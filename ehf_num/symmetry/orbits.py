@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, is_zero
 from ehf_sym.errors import ArgumentError
@@ -51,8 +51,8 @@ class OrbitSampler:
         """Move points (n, d), each by an element of its own; the floating dtype is kept."""
         dtype = getattr(x, "dtype", np.dtype(np.float64))
         kept = dtype if dtype.kind == "f" else np.dtype(np.float64)
-        points = checks.points(x, "x", self.symmetry.space.dim, np.float64)
-        return self._move(points, checks.generator(rng)).astype(kept, copy=False)
+        points = arguments.points(x, "x", self.symmetry.space.dim, np.float64)
+        return self._move(points, arguments.generator(rng)).astype(kept, copy=False)
 
 
 def orbit_sampler(symmetry: LieAlgebra) -> OrbitSampler:
@@ -130,7 +130,7 @@ def orbit_sampler_for(
     ehf_sym.ArgumentError
         If augment is not one of these, or True where `orbit_sampler` knows no elements.
     """
-    checks.one_of(augment, "augment", ("auto", True, False))
+    arguments.one_of(augment, "augment", ("auto", True, False))
     if augment is False or (augment == "auto" and (not exact or equivariant_encoder)):
         return None
     if symmetry is None:

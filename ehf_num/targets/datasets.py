@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
+from ehf_num.engine.log_space import HALF_LOG_2PI, LOG_2PI
 
 Floats = npt.NDArray[np.float64]
 Numbers = Sequence[float]
 
-_LOG_2PI = math.log(2 * math.pi)
 _REACH = 12.0  # in standard deviations: the normal mass beyond is 4e-33
 _HERMITE_NODES = 128
 
@@ -79,7 +79,7 @@ class Target(ABC):
         >>> rings().sample(3, rng=0).shape
         (3, 2)
         """
-        return self._draw(checks.positive_integer(n, "n"), checks.generator(rng))
+        return self._draw(arguments.positive_integer(n, "n"), arguments.generator(rng))
 
     def log_prob(self, x: npt.ArrayLike) -> Floats:
         """Evaluate ln p at `x`.
@@ -103,7 +103,7 @@ class Target(ABC):
         >>> rings().log_prob([[1.0, 0.0], [0.0, 2.5]]).round(3)
         array([-1.91 , -2.207])
         """
-        points = checks.points(x, "x", self.dim, np.float64)
+        points = arguments.points(x, "x", self.dim, np.float64)
         with np.errstate(over="ignore"):  # beyond |x| = 1e154, ln p is -inf in float64
             return self._log_density(points)
 
@@ -138,13 +138,13 @@ class Shells(Target):
     noise: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dim", checks.positive_integer(self.dim, "dim"))
-        radii = checks.positive_numbers(self.radii, "radii")
+        object.__setattr__(self, "dim", arguments.positive_integer(self.dim, "dim"))
+        radii = arguments.positive_numbers(self.radii, "radii")
         object.__setattr__(self, "radii", radii)
         object.__setattr__(
-            self, "weights", checks.mixture_weights(self.weights, len(radii), "radii")
+            self, "weights", arguments.mixture_weights(self.weights, len(radii), "radii")
         )
-        object.__setattr__(self, "noise", checks.positive_number(self.noise, "noise"))
+        object.__setattr__(self, "noise", arguments.positive_number(self.noise, "noise"))
 
     @property
     def name(self) -> str:
@@ -191,9 +191,7 @@ class Shells(Target):
     def _log_radius_laws(self, r: Floats) -> Floats:
         """Evaluate each shell's ln N⁺(r; R_i, σ), shape (n, shells)."""
         radii = np.asarray(self.radii)
-        log_norm = (
-            0.5 * _LOG_2PI + math.log(self.noise) + scipy.special.log_ndtr(radii / self.noise)
-        )
+        log_norm = HALF_LOG_2PI + math.log(self.noise) + scipy.special.log_ndtr(radii / self.noise)
         return np.asarray(-0.5 * ((r[:, None] - radii) / self.noise) ** 2 - log_norm)
 
 
@@ -221,9 +219,9 @@ class CircleModes(Target):
     noise: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "modes", checks.positive_integer(self.modes, "modes"))
-        object.__setattr__(self, "radius", checks.positive_number(self.radius, "radius"))
-        object.__setattr__(self, "noise", checks.positive_number(self.noise, "noise"))
+        object.__setattr__(self, "modes", arguments.positive_integer(self.modes, "modes"))
+        object.__setattr__(self, "radius", arguments.positive_number(self.radius, "radius"))
+        object.__setattr__(self, "noise", arguments.positive_number(self.noise, "noise"))
         object.__setattr__(self, "dim", 2)
 
     @property
@@ -253,7 +251,7 @@ class CircleModes(Target):
     def _log_density(self, points: Floats) -> Floats:
         """Evaluate the mixture's ln p."""
         z = (points[:, None, :] - self.centers) / self.noise
-        log_norm = _LOG_2PI + 2 * math.log(self.noise) + math.log(self.modes)
+        log_norm = LOG_2PI + 2 * math.log(self.noise) + math.log(self.modes)
         return np.asarray(scipy.special.logsumexp(-0.5 * (z**2).sum(axis=2), axis=1) - log_norm)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.targets.datasets import Floats, Target
 from ehf_sym.errors import ArgumentError
 
@@ -50,9 +50,9 @@ class PhaseOrbits(Target):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "centers", _pairs(self.centers))
-        weights = checks.mixture_weights(self.weights, len(self.centers), "centers")
+        weights = arguments.mixture_weights(self.weights, len(self.centers), "centers")
         object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "noise", checks.positive_number(self.noise, "noise"))
+        object.__setattr__(self, "noise", arguments.positive_number(self.noise, "noise"))
         object.__setattr__(self, "dim", 4)
 
     @property

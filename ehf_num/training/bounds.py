@@ -16,7 +16,6 @@ landing: it has no variance left where h is exact.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ import numpy as np
 
 from ehf_num.densities.encoder_score import encoder_score
 from ehf_num.engine import arguments as checks
+from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.training.minibatches import Minibatch
@@ -140,11 +140,3 @@ class Bound:
         )
         terms = np.concatenate([np.mean(log_means, keepdims=True), values[count:]])
         return terms, [a + b for a, b in zip(flow_bars, encoder_bars, strict=True)]
-
-
-def log_mean_exp(log_weights: Array) -> Array:
-    """Evaluate ln mean_k exp: (n, K) to (n,)."""
-    top = log_weights.max(axis=1)
-    sums = np.exp(log_weights - top[:, np.newaxis]).sum(axis=1)
-    result: Array = top + np.log(sums) - math.log(log_weights.shape[1])
-    return result

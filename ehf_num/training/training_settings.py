@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.adam import AdamSettings
 from ehf_num.files.checkpoint import Checkpoint
 from ehf_num.files.result import TrainingRecord
@@ -79,11 +79,11 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size"):
-            object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
+            object.__setattr__(self, name, arguments.positive_integer(getattr(self, name), name))
         for name in ("patience", "record_every"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
-        checks.one_of(self.progress, "progress", (None, True, False))
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, arguments.positive_integer(value, name))
+        arguments.one_of(self.progress, "progress", (None, True, False))
         observer: object = self.on_record
         if observer is not None and (not callable(observer) or isinstance(observer, type)):
             raise ArgumentError(

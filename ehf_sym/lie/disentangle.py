@@ -21,6 +21,7 @@ from sympy.polys.matrices import DomainMatrix
 from ehf_sym.exact.functions import Polynomials, functions
 from ehf_sym.exact.linear import Subspace, Vector, combine, solutions
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data
+from ehf_sym.formulas.verdict import Status
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.lie.classification import identify
 from ehf_sym.lie.ideals import centre, decompose, derived_algebra
@@ -139,9 +140,6 @@ def combined(terms: Iterable[tuple[Any, Velocity]]) -> Velocity:
         monomial: combine((c, velocity[monomial]) for c, velocity in known if monomial in velocity)
         for monomial in monomials
     }
-
-
-Status = Literal["proved", "refuted", "undecided"]
 
 
 @dataclass(frozen=True)

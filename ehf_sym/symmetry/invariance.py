@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement as pairs
-from typing import Any, Literal
+from typing import Any
 
 from sympy import Add, And, Expr, Matrix, Ne, Piecewise, S, Symbol, factor_terms
 
@@ -16,14 +16,12 @@ from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
-from ehf_sym.formulas.verdict import Certificate, Witness, ZeroVerdict, verdict_data
+from ehf_sym.formulas.verdict import Certificate, Status, Witness, ZeroVerdict, verdict_data
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.jumps.crossings import bracket_off_walls, flow_keeps, transport
 from ehf_sym.symmetry.jumps.orbits import Crossing
 from ehf_sym.symmetry.jumps.walls import differentiable, kinks_of, walls_of
 from ehf_sym.zero.zero_test import is_zero
-
-Status = Literal["proved", "refuted", "undecided"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import ehf_num as en
 import ehf_sym as es
 from ehf_num import cli
 from ehf_num.engine import engine, native, parallel
-from ehf_num.training.bounds import Bound, log_mean_exp
+from ehf_num.engine.log_space import log_mean_exp
+from ehf_num.training.bounds import Bound
 from ehf_num.training.minibatches import Minibatch
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import ehf_sym as es
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
 from ehf_num.plotting.curves import OKABE_ITO
 from ehf_num.reproduce.chapter import Chapter, Table, save
@@ -57,8 +57,8 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        checks.positive_integer(self.states, "states")
-        checks.positive_number(self.fixed, "fixed")
+        arguments.positive_integer(self.states, "states")
+        arguments.positive_number(self.fixed, "fixed")
 
 
 FULL = Settings(states=10_000)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.common import seed_range
 from ehf_num.reproduce.paper.circle_figures import Row, animate, figure
@@ -74,12 +74,12 @@ class Settings:
     def __post_init__(self) -> None:
         check_sizes(self, "modes", "bases", "widths", "step_sizes")
         for count in self.modes:
-            checks.positive_integer(count, "modes")
-        checks.positive_number(self.epsilon, "epsilon")
+            arguments.positive_integer(count, "modes")
+        arguments.positive_number(self.epsilon, "epsilon")
         for base in self.bases:
-            checks.one_of(base, "bases", _BASES)
+            arguments.one_of(base, "bases", _BASES)
         for name in ("widths", "step_sizes"):
-            checks.positive_numbers(getattr(self, name), name)
+            arguments.positive_numbers(getattr(self, name), name)
 
     def runs(self) -> list[CircleRun]:
         """List every run: all settings of a seed before the next seed."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, islice, product
-from typing import Literal
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -21,6 +20,7 @@ from sympy.logic.boolalg import BooleanAtom
 from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.verdict import Status
 from ehf_sym.symmetry.jumps.orbits import Crossing, find_crossing
 from ehf_sym.symmetry.jumps.sides import Solution, jump_formulas, restricted
 from ehf_sym.symmetry.jumps.walls import Walls, difference, differentiable, walls_of
@@ -49,7 +49,7 @@ class Transport:
         If refuted: two points of an orbit with different values.
     """
 
-    status: Literal["proved", "refuted", "undecided"]
+    status: Status
     reasons: tuple[str, ...] = ()
     open: tuple[sp.Expr, ...] = ()
     crossing: Crossing | None = None

@@ -35,7 +35,7 @@ def plot_diagnosis(
 
     Examples
     --------
-    >>> from ehf_num.model.model.diagnosis import Check
+    >>> from ehf_num import Check
     >>> ax = plot_diagnosis(Diagnosis((Check("reversibility", 1e-12, 1e-8),)))
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['reversibility']
