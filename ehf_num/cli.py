@@ -1,8 +1,4 @@
-"""The command `ehf`.
-
-The commands `ehf score` and `ehf diagnose`: how likely points are, and what a model keeps.
-
-The command line: ehf check | fit | sample | score | diagnose | reproduce.
+"""The command line: ehf check | fit | sample | score | diagnose | reproduce.
 
 Exit status of ``ehf check``: 0 proved, 1 refuted, 2 undecided; of ``ehf diagnose``: 0 if every
 check passed, else 1; of ``ehf fit``: 0 if training came to its end, 4 if something ended it early

@@ -1,14 +1,9 @@
-"""The tape: one backward pass for many arrays, and bridged formulas on it.
-
-One backward pass for many arrays.
+"""One backward pass for many arrays, and SymPy's formulas on autograd's tape.
 
 `autograd.make_vjp` takes one argument; given a list, it puts a getitem node and a list of zeros on
-the tape for every array. Here each array is a root of its own.
-
-Formulas on the tape: a bridged SymPy formula is one node.
-
-Its derivative is the exact one from SymPy, itself a bridged formula and so itself a node:
-derivatives of any order stay exact, and the tape never looks inside a formula.
+the tape for every array. Here each array is a root of its own. A bridged formula is one node: its
+derivative is the exact one from SymPy, itself a bridged formula and so itself a node, so that
+derivatives of any order stay exact and the tape never looks inside a formula.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import sympy as sp
 
 from ehf_num.densities.coupling import CouplingEncoder
 from ehf_num.densities.momentum_frames import MovingFrame
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.engine import Engine, present_engine
 from ehf_num.engine.native import takes
 from ehf_num.engine.workspace import Array
@@ -107,8 +107,8 @@ class FlowDensity:
 
     def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
         """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
-        n = checks.positive_integer(n, "n")
-        return draw_positions(self.bound, n, checks.generator(rng))
+        n = arguments.positive_integer(n, "n")
+        return draw_positions(self.bound, n, arguments.generator(rng))
 
     def forward(self, q: Any, p: Any) -> tuple[Array, Array]:
         """Push base states to data states: (n, d) twice to (n, d) twice."""
@@ -172,8 +172,8 @@ class FlowDensity:
         rng : int or numpy.random.Generator
             Draws them; the default repeats itself.
         """
-        arguments = self._draws(x, n_samples, rng)
-        return likelihood.importance_log_prob(self.bound, *arguments)
+        draws = self._draws(x, n_samples, rng)
+        return likelihood.importance_log_prob(self.bound, *draws)
 
     score_samples = log_prob
 
@@ -237,29 +237,29 @@ class FlowDensity:
         >>> bool((abs(drawn.values - exact.values) < 4 * drawn.standard_errors).all())
         True
         """
-        checks.one_of(method, "method", ("importance", "quadrature"))
+        arguments.one_of(method, "method", ("importance", "quadrature"))
         if n_samples is not None:
-            checks.positive_integer(n_samples, "n_samples")
+            arguments.positive_integer(n_samples, "n_samples")
         if standard_error is not None:
-            checks.positive_number(standard_error, "standard_error")
+            arguments.positive_number(standard_error, "standard_error")
         return likelihood.likelihood_estimate(
             self.bound,
-            checks.points(x, "x", self.dim, self.settings.dtype),
+            arguments.points(x, "x", self.dim, self.settings.dtype),
             method=method,
             n_samples=n_samples,
             standard_error=standard_error,
-            max_samples=checks.positive_integer(max_samples, "max_samples"),
-            rng=checks.generator(rng),
+            max_samples=arguments.positive_integer(max_samples, "max_samples"),
+            rng=arguments.generator(rng),
         )
 
     def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
-        return checks.states(q, p, self.dim, self.settings.dtype)
+        return arguments.states(q, p, self.dim, self.settings.dtype)
 
     def _draws(
         self, x: Any, n_samples: int, rng: int | np.random.Generator | None
     ) -> tuple[Array, int, np.random.Generator]:
         return (
-            checks.points(x, "x", self.dim, self.settings.dtype),
-            checks.positive_integer(n_samples, "n_samples"),
-            checks.generator(rng),
+            arguments.points(x, "x", self.dim, self.settings.dtype),
+            arguments.positive_integer(n_samples, "n_samples"),
+            arguments.generator(rng),
         )

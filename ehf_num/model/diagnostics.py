@@ -14,7 +14,7 @@ import numpy as np
 from autograd import make_vjp
 
 from ehf_num.densities.encoder import GaussianEncoder
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.networks import dead_units
 from ehf_num.engine.workspace import Array
 from ehf_num.inference.importance import FEWEST_FOR_K
@@ -94,12 +94,12 @@ def diagnose(
             f"flow was {type(flow).__name__}; it should be an EquivariantHamiltonianFlow"
         )
     if epsilon is not None:
-        epsilon = checks.positive_number(epsilon, "epsilon")
-    if checks.positive_integer(n_samples, "n_samples") < FEWEST_FOR_K:
+        epsilon = arguments.positive_number(epsilon, "epsilon")
+    if arguments.positive_integer(n_samples, "n_samples") < FEWEST_FOR_K:
         raise ArgumentError(f"n_samples was {n_samples}; it should be at least {FEWEST_FOR_K}")
     dtype = flow.settings.dtype
-    x = checks.points(x, "x", flow.dim, dtype)[:_POINTS]
-    random = checks.generator(rng)
+    x = arguments.points(x, "x", flow.dim, dtype)[:_POINTS]
+    random = arguments.generator(rng)
     base_states = flow.bound.base.sample(_POINTS, random, dtype)
     noise = random.standard_normal(x.shape).astype(dtype)
     p, _ = flow.bound.draw(x, noise)

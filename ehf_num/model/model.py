@@ -15,7 +15,7 @@ import sympy as sp
 from ehf_num.densities.base import Sampler
 from ehf_num.densities.encoder import Encoder
 from ehf_num.densities.encoder_checks import admit_encoder, describe_encoder
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.adam import AdamSettings
 from ehf_num.engine.engine import tell_of_missing_kernels
 from ehf_num.engine.workspace import Array
@@ -173,7 +173,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         premises = prove(base, symmetry, enforce)
         self.base, self.symmetry = base, premises.symmetry
         self.report, self.construction = premises.report, premises.construction
-        self._rng = checks.generator(rng)
+        self._rng = arguments.generator(rng)
         self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
         own = None if isinstance(encoder, str) else admit_encoder(encoder, base.space.dim, dtype)
         objective = build_objective(premises, settings, own, base_sampler, base_parameters)
@@ -318,8 +318,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
                 ).watched(self._warn_if_far)
                 identity = None
                 if checkpoint is not None:
-                    arguments = options_of(settings) | {**data.given, "augment": augment}
-                    identity = self._identity_of(arguments, before)
+                    given = options_of(settings) | {**data.given, "augment": augment}
+                    identity = self._identity_of(given, before)
                 parts = self._objective, self._parameters, data.moved(move), settings, self._rng
                 ending = train(*parts, stop=stop, identity=identity, seed=self.seed, model=self)
                 learned = ending.error is None or ending.result.iterations > 0
@@ -337,10 +337,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
             warnings.warn(text, TrainingWarning, stacklevel=2)
         return self
 
-    def _identity_of(self, arguments: dict[str, Any], random_state: Any) -> RunIdentity:
+    def _identity_of(self, given: dict[str, Any], random_state: Any) -> RunIdentity:
         """Tell a run of these arguments of `fit` by all that it starts from."""
         start = {"weights": self._parameters.flat, "random state": random_state}
-        return RunIdentity.of(self._arguments() | arguments, start)
+        return RunIdentity.of(self._arguments() | given, start)
 
     def _warn_if_far(self, x: Array) -> None:
         """Warn where points lie far from the base; no random numbers of this model are drawn."""

@@ -10,7 +10,7 @@ from ehf_num.densities.coupling import CouplingEncoder
 from ehf_num.densities.encoder import Encoder, GaussianEncoder
 from ehf_num.densities.momentum_frames import CoordinateFrame, MomentumFrame
 from ehf_num.densities.monotone import MonotoneEncoder
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.networks import init_energy
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.integrators import Leapfrog
@@ -51,21 +51,21 @@ class FlowSettings:
     normalized_bracket: bool = False
 
     def __post_init__(self) -> None:
-        checks.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
-        checks.one_of(self.encoder, "encoder", ("gaussian", "coupling", OWN))
-        checks.one_of(self.dtype, "dtype", ("float64", "float32"))
-        checks.one_of(self.reversible, "reversible", ("auto", True, False))
-        checks.one_of(self.constraint_on, "constraint_on", ("base", "data", "both"))
-        checks.one_of(self.split_bracket, "split_bracket", (True, False))
-        checks.one_of(self.normalized_bracket, "normalized_bracket", (True, False))
+        arguments.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
+        arguments.one_of(self.encoder, "encoder", ("gaussian", "coupling", OWN))
+        arguments.one_of(self.dtype, "dtype", ("float64", "float32"))
+        arguments.one_of(self.reversible, "reversible", ("auto", True, False))
+        arguments.one_of(self.constraint_on, "constraint_on", ("base", "data", "both"))
+        arguments.one_of(self.split_bracket, "split_bracket", (True, False))
+        arguments.one_of(self.normalized_bracket, "normalized_bracket", (True, False))
         if self.enforce != "penalty":
             self._refuse_unused()
-        object.__setattr__(self, "hidden", checks.layer_widths(self.hidden, "hidden"))
+        object.__setattr__(self, "hidden", arguments.layer_widths(self.hidden, "hidden"))
         # Plain numbers from here on: NumPy's do not go into a saved model's JSON.
         for name in ("hamiltonians", "steps"):
-            object.__setattr__(self, name, checks.positive_integer(getattr(self, name), name))
+            object.__setattr__(self, name, arguments.positive_integer(getattr(self, name), name))
         for name in ("kappa", "step_size"):
-            object.__setattr__(self, name, checks.positive_number(getattr(self, name), name))
+            object.__setattr__(self, name, arguments.positive_number(getattr(self, name), name))
 
     def _refuse_unused(self) -> None:
         """Options of the penalty do nothing elsewhere."""

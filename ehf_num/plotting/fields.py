@@ -1,6 +1,6 @@
-"""Pictures of training and of densities: each function draws on `ax`, or a new one, and returns it.
+"""Functions of the plane: densities, scalar and vector fields, and samples.
 
-Nothing is shown or saved here: that is the caller's. Fields wear perceptually uniform color maps.
+Fields wear perceptually uniform color maps.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num.densities.encoder_score import encoder_score
-from ehf_num.engine import arguments as checks
+from ehf_num.engine import arguments
 from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
@@ -58,8 +58,8 @@ class Bound:
     draws: int = 1
 
     def __post_init__(self) -> None:
-        checks.one_of(self.objective, "objective", ("elbo", "importance"))
-        object.__setattr__(self, "draws", checks.positive_integer(self.draws, "draws"))
+        arguments.one_of(self.objective, "objective", ("elbo", "importance"))
+        object.__setattr__(self, "draws", arguments.positive_integer(self.draws, "draws"))
 
     def repeat(self, x: Array) -> Array:
         """Repeat points, (n, d) to (n · draws, d): those of one point stand together."""

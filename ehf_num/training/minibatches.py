@@ -1,8 +1,6 @@
-"""Minibatches: points, noise and base states of one step.
+"""What one step of training draws: points, noise and base states.
 
-What one step of training draws: points, noise and base states.
-
-Where minibatches come from: a finite array, or a source that never ends.
+Points come from a finite array, or from a source that never ends.
 """
 
 from __future__ import annotations

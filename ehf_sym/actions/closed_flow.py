@@ -1,8 +1,7 @@
-"""A flow in closed form, and where it holds.
+"""A flow in closed form: what each coordinate becomes, and where that holds.
 
-A flow in closed form: what each coordinate becomes, and where that holds.
-
-Where closed forms hold: what must not change its sign between 0 and ε.
+A closed form holds where nothing that it divides by, or takes a root or logarithm of, changes its
+sign between 0 and ε.
 """
 
 from __future__ import annotations

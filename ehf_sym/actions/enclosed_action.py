@@ -1,7 +1,4 @@
-"""Numbers for the parameters that occur in a generator.
-
-Intervals that contain exp(ε{·, g}) of a point.
-"""
+"""Intervals that contain exp(ε{·, g}) of a point, for given values of the parameters in g."""
 
 from __future__ import annotations
 

@@ -1,20 +1,18 @@
 """Flows that are linear: on the coordinates, or on finitely many functions.
 
-Flows of generators at most quadratic in (q, p): exp(ε J∇²g), with a translation.
+Three kinds, each by the exponential of a matrix:
 
-Flows of functions F(h₁, …, h_m) of quadratic functions in involution.
-
-All h_i, and so all c_i = ∂F/∂h_i, are constant along the flow of g = F(h), which is therefore the
-product of the flows of the h_i, each run for the time ε c_i. Kicks g(q), drifts g(p) and functions
-of one quadratic form are special cases.
-
-Flows that are linear on a finite-dimensional space of functions.
-
-Let L f = X·∇f for a polynomial field X, and m a polynomial. If T = L − m leaves a space of
-polynomials invariant that holds 1 and the coordinates, then exp(εT) is a matrix exponential on it,
-and each coordinate becomes exp(εT)x / exp(εT)1. With m = 0 these are affine fields, shears and
-other polynomial flows; with m = div X/n and div X/(n + 1) conformal and projective ones, whose
-denominator exp(εT)1 says where they blow up.
+* generators at most quadratic in (q, p): exp(ε J∇²g), with a translation;
+* functions F(h₁, …, h_m) of quadratic functions in involution. All h_i, and so all
+  c_i = ∂F/∂h_i, are constant along the flow of g = F(h), which is therefore the product of the
+  flows of the h_i, each run for the time ε c_i. Kicks g(q), drifts g(p) and functions of one
+  quadratic form are special cases;
+* fields that are linear on a finite-dimensional space of functions. Let L f = X·∇f for a
+  polynomial field X, and m a polynomial. If T = L − m leaves a space of polynomials invariant that
+  holds 1 and the coordinates, then exp(εT) is a matrix exponential on it, and each coordinate
+  becomes exp(εT)x / exp(εT)1. With m = 0 these are affine fields, shears and other polynomial
+  flows; with m = div X/n and div X/(n + 1) conformal and projective ones, whose denominator
+  exp(εT)1 says where they blow up.
 """
 
 from __future__ import annotations

@@ -1,14 +1,9 @@
-"""exp(εM), exact and real.
+"""The exponential exp(εM) of a matrix of constants and parameters, exact and in real form.
 
-Matrices of constants and parameters over one of SymPy's fields, and the way back.
-
-The functions C(w) = cos(ε√w) and S(w) = sin(ε√w)/√w, entire in w, and relatives.
-
-The exact exponential exp(εM) of a matrix, in real form.
-
-Over the field K of its entries, the characteristic polynomial of each block is a product of powers
-of irreducible factors. On the generalized eigenspace of a factor x − a the matrix is a + N with N
-nilpotent; on that of (x − α)² + w it is α + K with K² = −w + F and F nilpotent, so that
+Over the field K of its entries, one of SymPy's, the characteristic polynomial of each block is a
+product of powers of irreducible factors. On the generalized eigenspace of a factor x − a the matrix
+is a + N with N nilpotent; on that of (x − α)² + w it is α + K with K² = −w + F and F nilpotent, so
+that
 
     exp(εK) = C(w − F) + K S(w − F),    C(w) = cos(ε√w),  S(w) = sin(ε√w)/√w,
 

@@ -1,12 +1,9 @@
 """Flows integrated one component after another, and their lift to momenta.
 
-Flows of one unknown, ẋ = f(x, ε): linear, Bernoulli and Riccati equations, and exponentials.
-
-Flows of vector fields whose components can be integrated one after the other.
-
-Flows of generators linear in p, g = p·X(q) + f(q): point transformations and their lift.
-
-The positions move by the flow φ_ε of X alone. The momenta follow from it,
+One unknown, ẋ = f(x, ε), is integrated where the equation is linear, Bernoulli's, Riccati's or
+exponential; a vector field where its components can be integrated one after the other so. For
+generators linear in p, g = p·X(q) + f(q), that is all there is to do: the positions move by the
+flow φ_ε of X alone, and the momenta follow from it,
 
     p(ε) = (Dφ_ε)^{−T} (p − ∇S),    S(q) = ∫_0^ε f(φ_τ(q)) dτ,
 

@@ -1,10 +1,7 @@
 """From a generator to its finite transformation: which closed form is tried and accepted.
 
-The flow of a generator in closed form: what is tried, in which order, and what is accepted.
-
-Closed forms that depend on the signs of parameters: one case for each sign.
-
-From a generator to its finite transformation: cases assembled, checks merged, period proved.
+Closed forms that depend on the signs of parameters are tried once for each sign. What is accepted
+is put together from its cases, with the checks that were made and the period that is proved.
 """
 
 from __future__ import annotations

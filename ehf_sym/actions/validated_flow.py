@@ -1,14 +1,11 @@
-"""Integration of a flow with a remainder that is bounded.
-
-Taylor series of the solution of ṡ = X(s), coefficient by coefficient, in interval arithmetic.
-
-Rigorous integration of ṡ = X(s): intervals that contain the true solution.
+"""Rigorous integration of ṡ = X(s): intervals that contain the true solution.
 
 Each step has two parts. By Picard–Lindelöf, if box + [0, h] X(B) lies in B, the solution from every
-point of the box exists up to h and stays in B. Then the Taylor polynomial at the box, plus h^{N+1}
-times the coefficient of order N + 1 over B, contains s(h). All of it is interval arithmetic rounded
-outwards. Starting from a point, boxes are so narrow that their wrapping is outweighed by a few more
-digits: the precision is raised until the answer is as narrow as was asked for.
+point of the box exists up to h and stays in B. Then the Taylor polynomial at the box, coefficient
+by coefficient from the formula, plus h^{N+1} times the coefficient of order N + 1 over B, contains
+s(h). All of it is interval arithmetic rounded outwards. Starting from a point, boxes are so narrow
+that their wrapping is outweighed by a few more digits: the precision is raised until the answer is
+as narrow as was asked for.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""The standard normal, the soft-uniform, Gaussians of unknown precision.
-
-Base densities by name: the standard normal, the soft-uniform.
-
-Gaussians whose precision matrix is unknown.
-"""
+"""Base densities by name: the standard normal, the soft-uniform, Gaussians of unknown precision."""
 
 from __future__ import annotations
 

@@ -1,10 +1,7 @@
-"""Functions as vectors over the constants: independence, relations, coordinates.
+"""Functions as vectors over the constants: independence, relations, coordinates, exact.
 
-Proof that functions are linearly independent: a matrix of values that is invertible.
-
-Functions as vectors over the field of constants: polynomials where possible, else kernels.
-
-Linear relations between functions, with constants as coefficients, exact.
+A function is a vector of coefficients: of its monomials where it is a polynomial, else of its
+kernels. A matrix of values that is invertible proves functions independent.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Exact sparse linear algebra; subspaces in echelon form.
-
-Exact sparse linear algebra over a field of constants.
-
-Subspaces of K^n in reduced echelon form, and linear equations, over an exact field K.
-"""
+"""Sparse linear algebra over an exact field: null spaces, equations, subspaces in echelon form."""
 
 from __future__ import annotations
 

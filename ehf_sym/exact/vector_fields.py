@@ -1,8 +1,6 @@
-"""Vector fields that act on polynomials: brackets, generic rank, gradings.
+"""Vector fields that act on polynomials: from generators, brackets, generic rank, gradings.
 
-Gradings of monomials by quotients of Z^n.
-
-Vector fields that act on polynomials: from generators, brackets, generic rank.
+A grading sorts monomials by a quotient of Z^n that a field respects.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
 """Arithmetic on formulas that refuses what would not end in bounded time.
 
-What is refused before SymPy starts, or once it is done: what is too large, or not real.
-
-Arithmetic on formulas that refuses, before SymPy starts, what would not end in bounded time.
-
-What an operation on formulas costs, counted before it starts.
+What is too large, or not real, is refused before SymPy starts, or once it is done; `cost` counts
+what an operation takes before it starts.
 """
 
 from __future__ import annotations

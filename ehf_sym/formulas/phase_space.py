@@ -1,6 +1,6 @@
 """Canonical coordinates q1..qd, p1..pd, the Poisson bracket and Hamiltonian vector fields.
 
-Values for the parameters of a phase space.
+A space may have parameters: constants of unknown value, which an `Assignment` gives one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a verdict rests on, in a form that can be printed, stored and checked.
+"""The three answers to whether an expression is zero, for readers and for programs.
 
-The three answers to whether an expression is zero, for readers and for programs.
+An answer comes with what it rests on, in a form that can be printed, stored and checked.
 """
 
 from __future__ import annotations

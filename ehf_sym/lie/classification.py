@@ -1,8 +1,6 @@
-"""What a Lie algebra is called.
+"""What a Lie algebra is called: named where isomorphism is proved, else described.
 
-Names of small solvable Lie algebras, each given only where invariants determine the algebra.
-
-What a Lie algebra is called: named where isomorphism is proved, else described.
+Small solvable algebras have a name only where invariants determine the algebra.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Closing generators under the bracket, and algebras of infinite dimension.
-
-Proof that some polynomials generate an algebra of infinite dimension.
-
-Closing generators under the bracket, and their structure constants.
-"""
+"""Generators closed under the bracket: structure constants, or a proof that there is no end."""
 
 from __future__ import annotations
 

@@ -1,10 +1,6 @@
-"""Direct products, and what each factor moves.
+"""Disentangling: a symmetry split into direct factors, and what each of them moves.
 
-Subspaces of their own for several factors whose actions are affine.
-
-A direct product of symmetries, and whether each factor has its own space: what is reported.
-
-Disentangling: splitting a symmetry into direct factors, and finding what each moves.
+Several factors whose actions are affine may have a subspace each; whether they do is reported.
 """
 
 from __future__ import annotations

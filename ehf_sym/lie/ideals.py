@@ -1,10 +1,7 @@
-"""Ideals: centre, series, radical, Levi's theorem, direct sums.
+"""Ideals of a Lie algebra: centre, series, radical, nilradical; Levi's theorem; direct sums.
 
-Ideals that every Lie algebra has: centre, series, radical, nilradical.
-
-Levi's theorem: a semisimple subalgebra that complements the radical.
-
-Direct sums: a Lie algebra split into indecomposable ideals, and the proof that they are.
+Levi's theorem gives a semisimple subalgebra that complements the radical. A direct sum is split
+into indecomposable ideals, with the proof that they are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""Simple Lie algebras over the reals, by signs and signatures.
+"""Simple Lie algebras over the reals: complex type and real form.
 
-Signs of exact constants, and the signature of a quadratic form.
-
-Simple Lie algebras over the reals: complex type and real form.
+The real form is read off the signature of a quadratic form, which takes signs of exact constants.
 """
 
 from __future__ import annotations

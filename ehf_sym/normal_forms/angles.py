@@ -1,11 +1,8 @@
-"""Sines and cosines through tangents of half angles; powers of -1.
-
-Powers of -1 whose exponents are integers that symbols stand for.
-
-Sines and cosines as rational functions of tangents of half angles.
+"""Sines and cosines as rational functions of tangents of half angles; powers of -1.
 
 Angles are kept linearly independent over Q and of pi; the functions of a combination
-sum n_j u_j/N_j + c pi follow from the addition formulas in tan(u_j/(2 N_j)).
+sum n_j u_j/N_j + c pi follow from the addition formulas in tan(u_j/(2 N_j)). Powers of -1 have
+exponents that are integers which symbols stand for.
 """
 
 from __future__ import annotations

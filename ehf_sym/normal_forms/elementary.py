@@ -1,22 +1,16 @@
-"""Exponentials, logarithms, roots, signs and absolute values as kernels.
+"""Exponentials, logarithms, roots, signs and absolute values as kernels of a field.
 
-Products of powers, split into prime numbers and irreducible factors.
-
-Signs that cannot be proved, as kernels.
-
-What logarithms and roots require to be real, and the signs that follow.
-
-Exponentials, logarithms, roots and absolute values as kernels of a field.
-
-Each method takes and returns elements of the field. A new kernel is adjoined only where
+Each method of `Tower` takes and returns elements of the field. A new kernel is adjoined only where
 the result cannot be written with the kernels at hand:
 
 * exponents are kept linearly independent over Q, also of the logarithms:
   exp(sum n_j u_j/N_j) = prod exp(u_j/N_j)**n_j;
-* arguments of logarithms and bases of roots are split into irreducible factors:
+* arguments of logarithms and bases of roots are split into primes and irreducible factors:
   log(prod f_i**m_i) = sum m_i log|f_i| where it is real, and the same with powers;
-* factors that contain roots are tried for squares (`nested_roots`) and for products of powers
-  of known factors (`log_relations`).
+* factors that contain roots are tried for squares (`roots`) and for products of powers of known
+  factors (`relations`);
+* signs that cannot be proved are kernels too, and what logarithms and roots require to be real
+  fixes some of them.
 """
 
 from __future__ import annotations

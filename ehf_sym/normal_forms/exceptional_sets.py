@@ -1,17 +1,14 @@
 """Where a normal form may differ from its formula: zeros of denominators, poles.
 
-Real zeros of polynomials, parametrized: formulas for symbols, and formulas restricted so.
-
-f = a x + b is 0 at x = -b/a, and where a and b are; a x**2 + b x + c with a number a is 0 at two
-formulas with a root. A polynomial that never changes its sign is 0 where its gradient is.
-
-Where a normal form does not speak for its formula, and what is to be shown there.
-
 A normal form equals its formula off the poles of half tangents and off the zeros of what denesting
 has brought into denominators. A formula that vanishes there vanishes on the exceptional set too
 
 * by continuity, where every point of the set is a limit of points of the domain off the set; or
 * because it does so with the set's own equations put into it: these are the parts left.
+
+Equations are put in as formulas for symbols, from real zeros of polynomials: f = a x + b is 0 at
+x = -b/a, and where a and b are; a x**2 + b x + c with a number a is 0 at two formulas with a root.
+A polynomial that never changes its sign is 0 where its gradient is.
 """
 
 from __future__ import annotations

@@ -1,19 +1,10 @@
-"""Inverse trigonometric and hyperbolic functions, and the rotations they stand for.
-
-Rotations by angles of which only cosine and sine are known.
-
-Which multiple of 2 pi: what the ranges of angles, and continuity, leave open.
-
-A combination of arcs whose rotation is known is known up to 2 pi k. Often the ranges admit one
-k only.
-
-Inverse trigonometric and hyperbolic functions.
+"""Inverse trigonometric and hyperbolic functions, and the rotations that they stand for.
 
 The hyperbolic ones are logarithms. The others are arcs: angles between -pi/2 and pi/2, known by
 their cosine and sine, which are algebraic in the argument. A relation among arcs,
 n a = sum m_j a_j + c, shows in the derivatives, where linear algebra finds it; the rotation
 by n a - sum m_j a_j, multiplied out, shows what c is up to multiples of 2 pi, and the ranges
-of the arcs which multiple it is (`branches` where they leave a choice).
+of the arcs, with continuity, which multiple it is. Often they admit one only.
 """
 
 from __future__ import annotations

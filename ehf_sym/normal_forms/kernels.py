@@ -1,12 +1,9 @@
-"""Polynomials, and fields of rational functions that grow by kernels.
+"""Fields of rational functions that grow by kernels, over polynomials that all share.
 
-Sparse polynomials over Q: rings shared by all conversions, and factors.
-
-Arithmetic in a field of rational functions whose generators ("kernels") appear on the go.
-
-Polynomials are sparse, over Q, in one ring that is shared by every conversion. An element
-of the field is a sum of quotients, kept apart by their factored denominators: sums in which
-everything cancels term by term never meet a common denominator.
+Polynomials are sparse, over Q, in one ring that is shared by every conversion. The generators of a
+field ("kernels") appear on the go. An element of the field is a sum of quotients, kept apart by
+their factored denominators: sums in which everything cancels term by term never meet a common
+denominator.
 """
 
 from __future__ import annotations

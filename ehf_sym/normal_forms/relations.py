@@ -1,13 +1,10 @@
-"""Relations with rational coefficients, among logarithms too.
+"""Linear relations with rational coefficients, and what they say about logarithms.
 
-Linear relations with rational coefficients between elements of a field.
-
-Relations f**n = c g_1**m_1 ... g_k**m_k among expressions that contain roots.
-
-log(x + sqrt(x**2 + 1)) and log(sqrt(x**2 + 1) - x) are not independent. By the structure
-theorem a relation among logarithms shows in their derivatives, Df/f = sum m_j/n Dg_j/g_j,
-where linear algebra finds it; multiplying out proves it. Logarithms of constants have no
-derivatives: there the relation is looked for in digits, and proved in the same way.
+log(x + sqrt(x**2 + 1)) and log(sqrt(x**2 + 1) - x) are not independent: there is a relation
+f**n = c g_1**m_1 ... g_k**m_k among expressions that contain roots. By the structure theorem it
+shows in the logarithms' derivatives, Df/f = sum m_j/n Dg_j/g_j, where linear algebra finds it;
+multiplying out proves it. Logarithms of constants have no derivatives: there the relation is looked
+for in digits, and proved in the same way.
 """
 
 from __future__ import annotations

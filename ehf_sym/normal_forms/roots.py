@@ -1,17 +1,14 @@
 """Derivatives and square roots inside a field of kernels.
 
-Derivatives inside a field of kernels.
-
 One derivation is used: the derivative along a direction in which no variable stands still.
 What is constant in it is a candidate for a constant; the relations that it suggests are
 verified by multiplying out.
 
-Squares among expressions that contain square roots: what denests a root of a root.
-
-By Kummer theory a new square root sqrt(f) is independent of the square roots in a field
-exactly if f is no square in it. With the latest root r, r**2 = s, an element a + b r is a
-square (u + v r)**2 exactly if its norm a**2 - b**2 s is a square n**2 one root below, and
-(a + n)/2 or (a - n)/2 is a square u**2 there too.
+Squares among expressions that contain square roots denest a root of a root. By Kummer theory a new
+square root sqrt(f) is independent of the square roots in a field exactly if f is no square in it.
+With the latest root r, r**2 = s, an element a + b r is a square (u + v r)**2 exactly if its norm
+a**2 - b**2 s is a square n**2 one root below, and (a + n)/2 or (a - n)/2 is a square u**2 there
+too.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Signs of polynomials and of what is made of kernels, assumed or proved.
+"""Signs of polynomials and of what is made of kernels: assumed, or proved.
 
-Signs of polynomials that can be proved without knowing where the kernels are.
-
-Kernels of u/N, and what a conversion learns too late: orders N and signs.
-
-Signs of what is made of kernels: assumed, or proved from the kernels' own signs.
+Some are proved without knowing where the kernels are, others from the kernels' own signs. What a
+conversion learns too late, orders N of kernels of u/N and signs, is thrown as `RefineError` and
+known to the next one.
 """
 
 from __future__ import annotations

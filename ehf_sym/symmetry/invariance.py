@@ -1,7 +1,4 @@
-"""What an invariance report says: its lines, the counterexamples in it, its data, its error.
-
-Lemma 1's premise {g, π} = 0 decided, and what follows for the marginal and for leapfrog.
-"""
+"""Lemma 1's premise {g, π} = 0 decided, and what follows for the marginal and for leapfrog."""
 
 from __future__ import annotations
 

@@ -1,11 +1,7 @@
-"""Cells on which every Piecewise is one of its branches, and proofs that go through them.
-
-Cells of a domain on which every ``Piecewise`` is one of its branches.
+"""Cells on which every ``Piecewise`` is one of its branches, and proofs that go through them.
 
 Conditions compare polynomials. Each irreducible factor f of such a polynomial splits the domain
 into f > 0, f < 0 and f = 0; what earlier choices exclude is left out.
-
-Proofs that go through the parts of a domain, one by one.
 """
 
 from __future__ import annotations

@@ -1,13 +1,9 @@
-"""Rational points where a formula is real, and provably not zero.
-
-Rational points where the parts of a formula are real, however thin that domain is.
+"""Rational points where a formula is real, however thin its domain, and provably not zero.
 
 Roots, logarithms and inverse functions are real where certain parts are not negative. Along a
 line that is parallel to an axis, polynomial parts change signs at their roots only: between two
 neighbouring roots one point stands for all. Conditions of ``Piecewise`` cut the line as well; where
 they are equations, the roots themselves matter.
-
-Rational points at which a formula is provably not zero.
 """
 
 from __future__ import annotations
