@@ -14,7 +14,13 @@ from ehf_num.files.readers import DataFileError, read_points, write_points
 from ehf_num.files.result import History, TrainingRecord, TrainingResult
 from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
-from ehf_num.hamiltonian.integrators import Euler, InversionError, Leapfrog
+from ehf_num.hamiltonian.integrators import (
+    BlanesMoan4,
+    Euler,
+    InversionError,
+    Leapfrog,
+    Yoshida4,
+)
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
 from ehf_num.model.diagnosis import Check, Diagnosis
 from ehf_num.model.diagnostics import diagnose
@@ -35,6 +41,7 @@ __all__ = [
     "ActionError",
     "Adam",
     "AdamSettings",
+    "BlanesMoan4",
     "Check",
     "DataFileError",
     "DataWarning",
@@ -64,6 +71,7 @@ __all__ = [
     "TrainingRecord",
     "TrainingResult",
     "TrainingWarning",
+    "Yoshida4",
     "check_encoder",
     "diagnose",
     "executor_at",

@@ -198,7 +198,7 @@ def energy_gradient(x: Any, *weights: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from ehf_num.engine.engine.networks import init_energy
+    >>> from ehf_num.engine.networks import init_energy
     >>> weights = init_energy([2, 8, 8, 1], np.random.default_rng(0), "float64")
     >>> energy_gradient(np.zeros((5, 2)), *weights).shape
     (5, 2)
@@ -212,7 +212,7 @@ def relu_network(x: Any, *weights: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> from ehf_num.engine.engine.networks import init_relu
+    >>> from ehf_num.engine.networks import init_relu
     >>> weights = init_relu([2, 8, 8, 3], np.random.default_rng(0), "float64")
     >>> relu_network(np.zeros((5, 2)), *weights).shape
     (5, 3)

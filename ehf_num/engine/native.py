@@ -337,12 +337,12 @@ class NativeDraw(Packed):
 
 
 class NativeChain(Packed):
-    """A chain of leapfrog maps with its weights: those of K_1, U_1, K_2, …, the first map's first.
+    """A chain of kicks and drifts with its weights: those of K_1, U_1, K_2, …, the first first.
 
     Parameters
     ----------
-    steps, dt, hamiltonians, rebuild
-        As `leapfrog_map.Chain` has them.
+    factors, hamiltonians, rebuild
+        As `splitting.Chain` has them.
     weights : tuple of ndarray
         Of all networks.
     features : tuple of Quadratics or None, two of them
@@ -353,8 +353,7 @@ class NativeChain(Packed):
 
     def __init__(
         self,
-        steps: int,
-        dt: float,
+        factors: Sequence[float],
         hamiltonians: int,
         rebuild: bool,
         weights: tuple[Array, ...],
@@ -363,11 +362,12 @@ class NativeChain(Packed):
         networks = 2 * hamiltonians
         shapes = pair_shapes(weights, networks, features)
         super().__init__(shapes, weights, features, networks)
-        self._hamiltonians, self._steps, self._rebuild = hamiltonians, steps, rebuild
+        self._hamiltonians, self._parts, self._rebuild = hamiltonians, len(factors), rebuild
         self._sizes = pair_sizes(shapes)
         of_networks = shapes[0].of_network, shapes[1].of_network
-        self._arguments = (shapes[0].is_double, *of_networks, networks, steps, dt)
-        products = shapes[0].products * steps + shapes[1].products * (steps + 1)
+        self._arguments = (shapes[0].is_double, *of_networks, networks, np.array(factors))
+        drifts, kicks = len(factors) // 2, len(factors) // 2 + 1
+        products = shapes[0].products * drifts + shapes[1].products * kicks
         self.products = 2.0 * products * hamiltonians
 
     def forward(self, q: Array, p: Array, probes: Array, *, keep: bool) -> Array:
@@ -382,7 +382,7 @@ class NativeChain(Packed):
         self._shares = blocks = share_count(rows, self.products, dtype.itemsize)
         if self._keep:
             cuts = zip(*(lengths(len(part), self._shares) for part in (q, probes)), strict=True)
-            blocks = sum(evaluations(sizes, self._hamiltonians, self._steps, *cut) for cut in cuts)
+            blocks = sum(evaluations(sizes, self._hamiltonians, self._parts, *cut) for cut in cuts)
         self._borrow(sizes.kept, sizes.work, blocks)
         arrays = self.packed, self._end, self._probes, fields, self._kept, self._work
         kernels.chain_forward(*self._sharing, *self._arguments, self._keep, *arrays)  # type: ignore[union-attr]
@@ -446,6 +446,6 @@ def pair_sizes(shapes: tuple[Shape, Shape]) -> Sizes:
     )
 
 
-def evaluations(sizes: Sizes, hamiltonians: int, steps: int, rows: int, probes: int) -> int:
+def evaluations(sizes: Sizes, hamiltonians: int, parts: int, rows: int, probes: int) -> int:
     """Count what a chain keeps: evaluations of a tile, states' and probes'."""
-    return hamiltonians * ((2 * steps + 1) * sizes.tiles(rows) + 2 * sizes.tiles(probes))
+    return hamiltonians * (parts * sizes.tiles(rows) + 2 * sizes.tiles(probes))

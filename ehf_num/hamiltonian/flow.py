@@ -9,7 +9,7 @@ from typing import Any
 import autograd.numpy as anp
 
 from ehf_num.hamiltonian.hamiltonian import vector_field
-from ehf_num.hamiltonian.integrators import Leapfrog
+from ehf_num.hamiltonian.integrators import Splitting
 from ehf_num.hamiltonian.protocols import Integrator, Separable
 
 
@@ -22,9 +22,9 @@ class HamiltonianFlow:
     Examples
     --------
     >>> import numpy as np
-    >>> from ehf_num.hamiltonian.hamiltonian.hamiltonian import NetworkHamiltonian
-    >>> from ehf_num.hamiltonian.hamiltonian.integrators import Leapfrog
-    >>> from ehf_num.engine.engine.networks import init_energy
+    >>> from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+    >>> from ehf_num.hamiltonian.integrators import Leapfrog
+    >>> from ehf_num.engine.networks import init_energy
     >>> rng = np.random.default_rng(0)
     >>> H = NetworkHamiltonian(*(init_energy([2, 8, 1], rng, "float64") for _ in range(2)))
     >>> flow = HamiltonianFlow((H, H), Leapfrog(steps=3, step_size=0.2))
@@ -54,14 +54,14 @@ class HamiltonianFlow:
         *first, last = self.hamiltonians
         for hamiltonian in first:
             q, p = self.integrator.forward(hamiltonian, q, p)
-        if isinstance(self.integrator, Leapfrog):
+        if isinstance(self.integrator, Splitting):
             return self.integrator.positions(last, q, p)
         return self.integrator.forward(last, q, p)[0]
 
     def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Pull data states back, and evaluate every Hamiltonian's vector field elsewhere.
 
-        For networks under leapfrog, all of it is one tape node where the kernels in C take them.
+        All of it is one tape node where the kernels in C take networks under kicks and drifts.
 
         Parameters
         ----------
@@ -77,9 +77,9 @@ class HamiltonianFlow:
         fields : ndarray, shape (m, number of Hamiltonians, 2d)
             X_H, that of H_1 first.
         """
-        if isinstance(self.integrator, Leapfrog):
-            dt, last_first = -self.integrator.step_size, self.hamiltonians[::-1]
-            in_c = self.integrator.chain(last_first, q, p, probes, dt=dt)
+        if isinstance(self.integrator, Splitting):
+            backward, last_first = self.integrator.backward(), self.hamiltonians[::-1]
+            in_c = self.integrator.chain(last_first, q, p, probes, factors=backward)
             if in_c is not None:
                 states, fields = in_c
                 return states, fields[:, ::-1] if len(last_first) > 1 else fields

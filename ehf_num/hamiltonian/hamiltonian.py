@@ -19,7 +19,7 @@ class NetworkHamiltonian:
     Examples
     --------
     >>> import numpy as np
-    >>> from ehf_num.engine.engine.networks import init_energy
+    >>> from ehf_num.engine.networks import init_energy
     >>> rng = np.random.default_rng(0)
     >>> H = NetworkHamiltonian(*(init_energy([2, 8, 1], rng, "float64") for _ in range(2)))
     >>> H.grad_potential(np.zeros((3, 2))).shape

@@ -26,7 +26,7 @@ from ehf_num.engine.native import NativeChain, NativeDraw
 from ehf_num.engine.tape import constant, make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
-from ehf_num.hamiltonian.integrators import Leapfrog
+from ehf_num.hamiltonian.integrators import Splitting
 from ehf_num.hamiltonian.parameters import Layout
 from ehf_num.hamiltonian.protocols import Integrator
 from ehf_num.training.constraint import Constraint, brackets_with
@@ -166,7 +166,7 @@ class BoundModel:
         encoder, constraint, integrator = parts.encoder, parts.constraint, parts.integrator
         if (
             type(encoder) is not GaussianEncoder
-            or not isinstance(integrator, Leapfrog)
+            or not isinstance(integrator, Splitting)
             or not isinstance(parts.base, NumericBase)
             or (constraint is not None and constraint.states != "base")
         ):
@@ -174,8 +174,8 @@ class BoundModel:
         draw = encoder.kernel(tuple(self.encoder_weights))
         probes = _no_states(x) if base_states is None else base_states
         hamiltonians = self.flow.hamiltonians[::-1]
-        dt = -integrator.step_size
-        plan = integrator.plan(hamiltonians, len(x), len(probes), dt=dt)
+        backward = integrator.backward()
+        plan = integrator.plan(hamiltonians, len(x), len(probes), factors=backward)
         if draw is None or plan is None:
             return None
         chain, weights = plan

@@ -15,7 +15,7 @@ import ehf_sym as es
 from ehf_num.engine.engine import energy_gradient, relu_network
 from ehf_num.engine.networks import init_energy, init_relu
 from ehf_num.engine.tape import make_vjp, on_tape
-from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.hamiltonian.splitting import Chain, schedule
 from ehf_num.training.bounds import Bound
 from ehf_num.training.constraint import mean_squared_brackets
 from ehf_num.training.minibatches import Minibatch
@@ -77,7 +77,7 @@ def _relu() -> Problem:
 
 
 def _chain(rebuild: bool) -> Problem:
-    flow = Chain(3, 0.3, 2, rebuild)
+    flow = Chain(schedule(3, 0.3), 2, rebuild)
 
     def joined(*arrays: Any) -> Any:
         states, fields = flow(*arrays)

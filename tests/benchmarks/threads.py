@@ -18,7 +18,7 @@ from ehf_num.engine import parallel
 from ehf_num.engine.engine import present_engine
 from ehf_num.engine.networks import init_energy
 from ehf_num.engine.tape import make_vjp
-from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.hamiltonian.splitting import Chain, schedule
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
             weights = [
                 array for _ in range(2) for array in init_energy((2, width, width, 1), rng, dtype)
             ]
-            chain = Chain(steps=2, dt=0.5, hamiltonians=1, rebuild=False)
+            chain = Chain(schedule(2, 0.5), hamiltonians=1, rebuild=False)
             work_a_row = chain.kernel(tuple(weights)).products
             work_a_row *= weights[0].itemsize / 8
             for rows in (8, 16, 32, 64, 128, 256):

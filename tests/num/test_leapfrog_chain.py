@@ -9,7 +9,8 @@ from ehf_num.engine import native, parallel
 from ehf_num.engine.networks import init_energy
 from ehf_num.engine.reversal import watch_reversals
 from ehf_num.engine.tape import make_vjp
-from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.hamiltonian.integrators import Yoshida4
+from ehf_num.hamiltonian.splitting import Chain, schedule
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 
@@ -62,13 +63,15 @@ def value_and_gradients(flow, arguments):
 
 
 CASES = [
-    (Chain(1, 0.3, 1, False), {}),
-    (Chain(3, -0.2, 3, False), {"hamiltonians": 3, "dim": 3}),
-    (Chain(2, 0.4, 2, False), {"n": 1, "probes": 1, "dim": 1}),
-    (Chain(2, 0.4, 2, False), {"n": 33, "probes": 0}),
-    (Chain(2, 0.4, 2, False), {"n": 3, "probes": 17, "hidden": (6,)}),
-    (Chain(5, 0.2, 1, False), {"hamiltonians": 1, "hidden": (4, 6, 5), "n": 65}),
-    (Chain(9, 0.1, 1, False), {"hamiltonians": 1, "n": 340}),
+    (Chain(schedule(1, 0.3), 1, False), {}),
+    (Chain(schedule(3, -0.2), 3, False), {"hamiltonians": 3, "dim": 3}),
+    (Chain(schedule(2, 0.4), 2, False), {"n": 1, "probes": 1, "dim": 1}),
+    (Chain(schedule(2, 0.4), 2, False), {"n": 33, "probes": 0}),
+    (Chain(schedule(2, 0.4), 2, False), {"n": 3, "probes": 17, "hidden": (6,)}),
+    (Chain(schedule(5, 0.2), 1, False), {"hamiltonians": 1, "hidden": (4, 6, 5), "n": 65}),
+    (Chain(schedule(9, 0.1), 1, False), {"hamiltonians": 1, "n": 340}),
+    (Chain((-0.1, 0.3, 0.2, -0.4, -0.5), 2, False), {}),  # no two factors alike
+    (Chain(Yoshida4(2, 0.3).backward(), 1, False), {"hamiltonians": 1}),
 ]
 
 
@@ -76,7 +79,7 @@ CASES = [
 @pytest.mark.parametrize(("chain", "options"), CASES)
 def test_values_and_pullbacks_are_those_of_plain_autograd(chain, options, rebuild):
     arguments = make(**{"hamiltonians": chain.hamiltonians} | options)
-    ours = Chain(chain.steps, chain.dt, chain.hamiltonians, rebuild)
+    ours = Chain(chain.factors, chain.hamiltonians, rebuild)
     expected = value_and_gradients(plain(chain), arguments)
     for left, right in zip(value_and_gradients(ours, arguments), expected, strict=True):
         np.testing.assert_allclose(
@@ -88,7 +91,7 @@ def test_values_and_pullbacks_are_those_of_plain_autograd(chain, options, rebuil
 
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_float32_is_float64_to_its_precision(rebuild):
-    chain = Chain(3, 0.3, 2, rebuild)
+    chain = Chain(schedule(3, 0.3), 2, rebuild)
     exact = value_and_gradients(chain, make())
     single = value_and_gradients(chain, make(dtype="float32"))
     for left, right in zip(single[1:], exact[1:], strict=True):
@@ -99,7 +102,7 @@ def test_float32_is_float64_to_its_precision(rebuild):
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_taylor_remainder_is_of_second_order(rebuild):
     arguments = make()
-    flow = Chain(3, 0.3, 2, rebuild)
+    flow = Chain(schedule(3, 0.3), 2, rebuild)
     value, *gradients = value_and_gradients(flow, arguments)
     rng = np.random.default_rng(0)
     for _ in range(4):
@@ -114,13 +117,13 @@ def test_taylor_remainder_is_of_second_order(rebuild):
 
 def test_second_derivatives_go_through_the_plain_form():
     q, p, probes, *weights = make(n=2, probes=2)
-    flow = Chain(2, 0.3, 2, False)
+    flow = Chain(schedule(2, 0.3), 2, False)
     check_grads(lambda q: flow(q, p, probes, *weights)[0], modes=["rev"], order=2)(q)
 
 
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_results_repeat_bit_for_bit(rebuild):
-    flow, arguments = Chain(2, 0.3, 2, rebuild), make(n=41)
+    flow, arguments = Chain(schedule(2, 0.3), 2, rebuild), make(n=41)
     first, second = value_and_gradients(flow, arguments), value_and_gradients(flow, arguments)
     for left, right in zip(first, second, strict=True):
         np.testing.assert_array_equal(left, right)
@@ -129,7 +132,7 @@ def test_results_repeat_bit_for_bit(rebuild):
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_no_evaluation_writes_to_another_that_is_in_use(rebuild):
     """Work arrays are shared over time: two tapes interleaved must not meet in one."""
-    flow = Chain(2, 0.3, 2, rebuild)
+    flow = Chain(schedule(2, 0.3), 2, rebuild)
     one, two = make(seed=1), make(seed=2)
     alone = value_and_gradients(flow, one), value_and_gradients(flow, two)
     vjp_one, outputs_one = make_vjp(lambda arrays: loss(flow(*arrays)), one)
@@ -154,12 +157,12 @@ def test_reversal_is_reported_where_states_are_rebuilt():
     errors = []
     for steps in (2, 400):
         with watch_reversals() as watch:
-            value_and_gradients(Chain(steps, 0.1, 1, True), arguments)
+            value_and_gradients(Chain(schedule(steps, 0.1), 1, True), arguments)
         errors.append(watch.largest)
     assert 0 < errors[0] < 1e-13
     assert errors[0] < errors[1] < 1e-9
     with watch_reversals() as watch:
-        value_and_gradients(Chain(2, 0.1, 1, False), arguments)
+        value_and_gradients(Chain(schedule(2, 0.1), 1, False), arguments)
     assert watch.largest is None
 
 
@@ -168,5 +171,5 @@ def test_a_state_that_overflows_is_reported():
     q = q.copy()
     q[0, 0] = np.inf
     with watch_reversals() as watch, np.errstate(all="ignore"):
-        value_and_gradients(Chain(2, 0.1, 1, True), [q, p, *others])
+        value_and_gradients(Chain(schedule(2, 0.1), 1, True), [q, p, *others])
     assert np.isnan(watch.largest)

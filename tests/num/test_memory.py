@@ -15,7 +15,7 @@ from ehf_num.engine.tape import make_vjp
 from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
 from ehf_num.hamiltonian.integrators import Leapfrog
-from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.hamiltonian.splitting import Chain, schedule
 from ehf_num.training.training_settings import TrainingSettings
 
 ROWS = 100
@@ -67,7 +67,7 @@ def test_a_thousand_steps_train_in_the_memory_of_ten(each_engine):
 def test_what_is_kept_is_counted(monkeypatch):
     monkeypatch.setattr(parallel, "MOST_SHARES", 1)  # each share ends in a tile of its own
     weights = one_pass(20, False, hamiltonians=2)
-    counted = Chain(20, 0.1, 2, False).kept_bytes(weights, ROWS, ROWS)
+    counted = Chain(schedule(20, 0.1), 2, False).kept_bytes(weights, ROWS, ROWS)
     found = peak(lambda: one_pass(20, False, hamiltonians=2))
     assert found == pytest.approx(counted, rel=0.1)
 

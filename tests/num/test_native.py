@@ -19,7 +19,7 @@ from ehf_num.engine import native, parallel, workspace
 from ehf_num.engine.adam import Adam, AdamSettings
 from ehf_num.engine.engine import energy_gradient, relu_network
 from ehf_num.engine.networks import init_energy, init_relu, relu_network_reference
-from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.hamiltonian.splitting import Chain, schedule
 
 kernels = pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 WAYS = ("forward", "pull_back")
@@ -159,7 +159,7 @@ def test_chain(dtype, dim, rows, probes, rebuild, threads, monkeypatch):
     rng = np.random.default_rng(2)
     weights = [w for _ in range(4) for w in init_energy((dim, 24, 19, 1), rng, dtype)]
     states = drawn([(rows, dim), (rows, dim), (probes, 2 * dim)], dtype)
-    chain = Chain(steps=3, dt=-0.2, hamiltonians=2, rebuild=rebuild)
+    chain = Chain(schedule(3, -0.2), hamiltonians=2, rebuild=rebuild)
 
     def joined(*arguments):
         moved, fields = chain(*arguments)
@@ -275,8 +275,14 @@ def test_calls_with_wrong_sizes_are_refused():
         kernels.energy_forward(*right[:7], read_only, *right[8:])
     with pytest.raises(ValueError, match="networks"):
         kernels.chain_forward(
-            1, 1, True, widths, widths, 1, 1, 0.1, False, packed, *[np.empty((0, 4))] * 5
+            1, 1, True, widths, widths, 1, np.ones(3), False, packed, *[np.empty((0, 4))] * 5
         )
+    for count in (0, 1, 4):
+        with pytest.raises(ValueError, match=f"factors: {count} given"):
+            kernels.chain_forward(
+                *(1, 1, True, widths, widths, 2, np.ones(count), False, packed),
+                *[np.empty((0, 4))] * 5,
+            )
     widths = (0, 2, 8, 2)
     packed_size, kept, work, _, _ = kernels.relu_sizes(True, widths)
     pairs = [np.empty((5, 2)) for _ in range(2)]
@@ -341,7 +347,7 @@ def test_no_array_is_lent_twice(monkeypatch):
     rng = np.random.default_rng(8)
     energy, relu = init_energy((2, 9, 1), rng, "float64"), init_relu((2, 9, 1), rng, "float64")
     states = drawn([(70, 2), (70, 2), (50, 4)], "float64")
-    chain = Chain(steps=2, dt=0.1, hamiltonians=1, rebuild=False)
+    chain = Chain(schedule(2, 0.1), hamiltonians=1, rebuild=False)
     encoder = GaussianEncoder(2, (9,))
     encoder_weights = encoder.init(rng, "float64")
     for _ in range(2):  # the second time the pool has arrays to lend

@@ -14,7 +14,7 @@ import pytest
 
 from ehf_num.engine import native, parallel
 from ehf_num.engine.networks import init_energy, init_relu
-from ehf_num.hamiltonian.leapfrog_map import Chain
+from ehf_num.hamiltonian.splitting import Chain, schedule
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
 
@@ -43,7 +43,7 @@ def chain_there_and_back(threads, rows=50, probes=31, keep=True, seed=0, width=2
     parallel.set_threads(threads)
     rng = np.random.default_rng(seed)
     weights = [w for _ in range(4) for w in init_energy((DIM, width, 17, 1), rng, "float64")]
-    kernel = Chain(steps=2, dt=0.3, hamiltonians=2, rebuild=not keep).kernel(tuple(weights))
+    kernel = Chain(schedule(2, 0.3), hamiltonians=2, rebuild=not keep).kernel(tuple(weights))
     q, p = rng.standard_normal((2, rows, DIM))
     outputs = kernel.forward(q, p, rng.standard_normal((probes, 2 * DIM)), keep=True)
     row_bars, weight_bars = kernel.pull_back(np.cos(outputs))

@@ -1,8 +1,8 @@
-/* A chain of leapfrog maps and its pullback: leapfrog_map.py says what and why. */
+/* A chain of kicks and drifts and its pullback: splitting.py says what and why. */
 
 typedef struct {
     long hamiltonians, parts; /* parts: kicks and drifts of each, a kick first */
-    double dt;
+    const double *factors;    /* of each part, the same for every Hamiltonian */
     const NAME(energy) *nets;      /* K_1, U_1, K_2, … */
     const NAME(energy_bars) *bars; /* of each, in a pullback */
     REAL *work;                    /* 3 TILE d numbers */
@@ -12,11 +12,6 @@ typedef struct {
 #define FIXED(kick) ((kick) ? 0 : d)
 #define MOVED(kick) ((kick) ? d : 0)
 #define NET(index, kick) (2 * (index) + (kick))
-
-INLINE REAL NAME(factor)(const NAME(chain) *chain, long part) {
-    const double size = part == 0 || part == chain->parts - 1 ? chain->dt / 2 : chain->dt;
-    return (REAL)(part % 2 ? size : -size);
-}
 
 INLINE void NAME(gather)(long rows, long d, const REAL *from, long pitch, REAL factor, REAL *to) {
     for (long i = 0; i < rows; i++)
@@ -36,7 +31,7 @@ INLINE void NAME(chain_part)(const NAME(chain) *chain, long rows, REAL *state, l
     const long d = net->of->dim;
     NAME(gather)(rows, d, state + FIXED(kick), 2 * d, 1, block);
     NAME(gradient_evaluate)(net, rows, block, chain->work);
-    NAME(scatter)(rows, d, chain->work, direction * NAME(factor)(chain, part),
+    NAME(scatter)(rows, d, chain->work, direction * (REAL)chain->factors[part],
                   state + MOVED(kick), 2 * d);
 }
 
@@ -67,7 +62,8 @@ static TARGET void NAME(chain_pull_back)(const NAME(chain) *chain, long n, REAL 
             const int kick = part % 2 == 0;
             REAL *block = kept + (start / TILE * parts + number) * step;
             if (!step) NAME(chain_part)(chain, rows, states + 2 * d * start, index, part, -1, block);
-            NAME(gather)(rows, d, bar + MOVED(kick), 2 * d, NAME(factor)(chain, part), cotangent);
+            NAME(gather)(rows, d, bar + MOVED(kick), 2 * d, (REAL)chain->factors[part],
+                         cotangent);
             NAME(gradient_pull_back)(chain->nets + NET(index, kick), rows, block, cotangent, x_bar,
                                    chain->bars + NET(index, kick));
             NAME(scatter)(rows, d, x_bar, 1, bar + FIXED(kick), 2 * d);

@@ -60,7 +60,7 @@ static TARGET void NAME(energy_write)(const call *of) {
 static void NAME(chain_evaluate)(const call *of) {
     NAME(energy) nets[MAX_NETWORKS];
     const long kept = NAME(bind_chain)(of, nets, 0), step = of->keep ? kept : 0;
-    const NAME(chain) chain = {of->networks / 2, of->parts, of->dt, nets, 0, of->work};
+    const NAME(chain) chain = {of->networks / 2, of->parts, of->factors, nets, 0, of->work};
     NAME(chain_forward)(&chain, of->rows, of->states, of->kept, step);
     REAL *rest = (REAL *)of->kept + step * chain.hamiltonians * chain.parts *
                                         ((of->rows + TILE - 1) / TILE);
@@ -72,7 +72,7 @@ static void NAME(chain_differentiate)(const call *of) {
     NAME(energy_bars) bars[MAX_NETWORKS];
     const long kept = NAME(bind_chain)(of, nets, bars), step = of->keep ? kept : 0;
     NAME(clear)(of);
-    const NAME(chain) chain = {of->networks / 2, of->parts, of->dt, nets, bars, of->work};
+    const NAME(chain) chain = {of->networks / 2, of->parts, of->factors, nets, bars, of->work};
     NAME(chain_pull_back)(&chain, of->rows, of->states, of->kept, step, of->state_bars);
     REAL *rest = (REAL *)of->kept + step * chain.hamiltonians * chain.parts *
                                         ((of->rows + TILE - 1) / TILE);

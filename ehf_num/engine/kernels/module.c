@@ -25,8 +25,8 @@ typedef struct {
 typedef struct {
     shape shapes[2]; /* of every K and every U */
     long networks, parts, rows, probe_rows;
-    double dt;
     int keep;
+    const double *factors; /* of the kicks and drifts of a chain, a kick first and last */
     const void *packed;
     void *states, *probes, *fields, *kept, *work, *state_bars, *probe_bars, *bars, *weight_bars;
     void *scales, *slopes; /* of a draw, whose noise are the probes */
@@ -143,27 +143,24 @@ static PyObject *fill(PyObject *args, int relu) {
 static PyObject *energy_fill(PyObject *self, PyObject *args) { return fill(args, 0); }
 static PyObject *relu_fill(PyObject *self, PyObject *args) { return fill(args, 1); }
 
-/* (shares, threads, is_double, widths of K, widths of U, networks, steps, dt, keep, packed, states, probes,
-   fields, kept, work), and for the pullback (…, state_bars, probe_bars, bars, weight_bars). */
+/* (shares, threads, is_double, widths of K, widths of U, networks, factors, keep, packed, states,
+   probes, fields, kept, work), and for the pullback (…, state_bars, probe_bars, bars, weight_bars). */
 static PyObject *run_chain(PyObject *args, int backward) {
     int is_double;
-    long steps;
-    PyObject *widths[2], *packed, *states, *probes, *fields, *kept, *work;
+    PyObject *widths[2], *factors, *packed, *states, *probes, *fields, *kept, *work;
     PyObject *state_bars = 0, *probe_bars = 0, *bars = 0, *weight_bars = 0;
     call run = {.keep = 0};
-    if (!PyArg_ParseTuple(args, backward ? "llpO!O!lldpOOOOOOOOOO" : "llpO!O!lldpOOOOOO",
+    if (!PyArg_ParseTuple(args, backward ? "llpO!O!lOpOOOOOOOOOO" : "llpO!O!lOpOOOOOO",
                           &run.shares, &run.workers, &is_double, &PyTuple_Type, widths, &PyTuple_Type, widths + 1,
-                          &run.networks, &steps, &run.dt, &run.keep, &packed, &states, &probes,
+                          &run.networks, &factors, &run.keep, &packed, &states, &probes,
                           &fields, &kept, &work, &state_bars, &probe_bars, &bars, &weight_bars) ||
         wrong_shares(&run) || read_shape(widths[0], 0, run.shapes) || read_shape(widths[1], 0, run.shapes + 1))
         return 0;
     if (run.shapes[0].dim != run.shapes[1].dim)
         return PyErr_Format(PyExc_ValueError, "widths: K is of %ld coordinates, U of %ld",
                             run.shapes[0].dim, run.shapes[1].dim);
-    if (steps < 1 || steps > 1 << 20 || run.networks < 2 || run.networks > MAX_NETWORKS ||
-        run.networks % 2)
-        return PyErr_Format(PyExc_ValueError, "%ld steps, %ld networks", steps, run.networks);
-    run.parts = 2 * steps + 1;
+    if (run.networks < 2 || run.networks > MAX_NETWORKS || run.networks % 2)
+        return PyErr_Format(PyExc_ValueError, "%ld networks", run.networks);
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
     const long wide = 2 * run.shapes[0].dim, pairs = run.networks / 2;
@@ -173,6 +170,13 @@ static PyObject *run_chain(PyObject *args, int backward) {
     const long most_work = of[0].work > of[1].work ? of[0].work : of[1].work;
     buffers held = {.count = 0};
     PyObject *result = 0;
+    if (!(run.factors = borrow(&held, factors, "factors", 0, sizeof(double), -1, 0))) goto end;
+    run.parts = rows_of(&held, "factors", sizeof(double), 1);
+    if (run.parts % 2 == 0 || run.parts < 3 || run.parts > 1 << 21) {
+        PyErr_Format(PyExc_ValueError, "factors: %ld given, an odd number from 3 on is possible",
+                     run.parts);
+        goto end;
+    }
     if (!(run.packed = borrow(&held, packed, "packed", 0, real,
                               (of[0].packed + of[1].packed) * pairs, 1)) ||
         !(run.states = borrow(&held, states, "states", 1, real, -1, 0)))

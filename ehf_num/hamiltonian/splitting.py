@@ -1,10 +1,10 @@
-"""A chain of leapfrog maps: as one node in C, or rebuilt from its end.
+"""A chain of kicks and drifts: as one node in C, or rebuilt from its end.
 
 Most of what a tape costs is in many small nodes. In C all kicks and drifts of all Hamiltonians are
 one: a kick p' = p + c ∂U(q) turns cotangents by q̄ += c (∂²U)ᵀ p̄', a drift likewise. Vector fields
 at further states ("probes"), which the brackets need, are of the same networks and go along.
 
-What the backward pass needs is either kept, or rebuilt: leapfrog undoes itself, so the states come
+What the backward pass needs is either kept, or rebuilt: each part undoes itself, so states come
 back from the end by the same kicks and drifts with the sign turned, and each gradient that moves a
 state back also gives what its pullback needs. Memory is then that of one evaluation, whatever the
 number of steps, for one more forward pass in time; and rounding makes the start that is rebuilt
@@ -13,9 +13,10 @@ differ from the true one, which `reversal.ReversalWatch` reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle
 from typing import Any, Protocol
 
 import autograd.numpy as anp
@@ -32,12 +33,27 @@ from ehf_num.engine.tape import make_vjp, part
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.invariant_energy import feature_gradient_reference
 
+LEAPFROG = (0.5, 1.0, 0.5)
 
-def schedule(steps: int, dt: float) -> list[tuple[bool, float]]:
-    """List (is a kick, factor) of every part, neighbouring half kicks merged."""
-    parts = [(True, -dt / 2)] + steps * [(False, dt), (True, -dt)]
-    parts[-1] = (True, -dt / 2)
-    return parts
+
+def schedule(steps: int, dt: float, shares: Sequence[float] = LEAPFROG) -> tuple[float, ...]:
+    """List the factors of all kicks and drifts by turns, a kick first; a kick's is negative.
+
+    The shares of one step are of dt, and begin and end with a kick: those of two steps are merged.
+
+    Examples
+    --------
+    >>> schedule(2, 0.5)
+    (-0.25, 0.5, -0.5, 0.5, -0.25)
+    """
+    inner, merged = shares[1:-1], shares[-1] + shares[0]
+    of_steps = [shares[0], *(*inner, merged) * (steps - 1), *inner, shares[-1]]
+    return tuple([dt * share if k % 2 else -dt * share for k, share in enumerate(of_steps)])
+
+
+def kicks_and_drifts(factors: Sequence[float]) -> Iterator[tuple[bool, float]]:
+    """Pair every factor with whether it is a kick's: the first, the third, … are."""
+    return zip(cycle((True, False)), factors, strict=False)
 
 
 @dataclass(frozen=True)
@@ -46,10 +62,8 @@ class Chain:
 
     Attributes
     ----------
-    steps : int
-        Of each Hamiltonian.
-    dt : float
-        Of each step; may be negative.
+    factors : tuple of float
+        Of the kicks and drifts of each Hamiltonian, by turns, a kick first and last.
     hamiltonians : int
         How many.
     rebuild : bool
@@ -58,8 +72,7 @@ class Chain:
         What every K and every U is a network of; None: p and q.
     """
 
-    steps: int
-    dt: float
+    factors: tuple[float, ...]
     hamiltonians: int
     rebuild: bool
     features: tuple[Quadratics, Quadratics] | tuple[None, None] = (None, None)
@@ -74,9 +87,7 @@ class Chain:
         """Make weights ready for rows."""
         if not self.applies(weights):
             return None
-        return NativeChain(
-            self.steps, self.dt, self.hamiltonians, self.rebuild, weights, self.features
-        )
+        return NativeChain(self.factors, self.hamiltonians, self.rebuild, weights, self.features)
 
     def reference(self, q: Any, p: Any, probes: Any, *weights: Any) -> Any:
         """Do the same in autograd's operations: states, and below them the fields."""
@@ -84,7 +95,7 @@ class Chain:
         dim, fields, (of_p, of_q) = q.shape[1], [], self.features
         for start in range(0, len(weights), 2 * size):
             kinetic, potential = weights[start : start + size], weights[start + size :][:size]
-            for is_kick, factor in schedule(self.steps, self.dt):
+            for is_kick, factor in kicks_and_drifts(self.factors):
                 if is_kick:
                     p = p + factor * feature_gradient_reference(of_q, q, *potential)
                 else:
@@ -98,7 +109,7 @@ class Chain:
     def kept_bytes(self, weights: Sequence[Any], rows: int, probes: int) -> int:
         """Count the bytes that the kernels keep between forward and backward pass."""
         sizes = pair_sizes(pair_shapes(weights, 2 * self.hamiltonians, self.features))
-        blocks = evaluations(sizes, self.hamiltonians, self.steps, rows, probes)
+        blocks = evaluations(sizes, self.hamiltonians, len(self.factors), rows, probes)
         itemsize: int = weights[0].dtype.itemsize
         return sizes.kept * itemsize * blocks
 
@@ -109,10 +120,10 @@ class Chain:
 
         Examples
         --------
-        >>> from ehf_num.engine.engine.networks import init_energy
+        >>> from ehf_num.engine.networks import init_energy
         >>> rng = np.random.default_rng(0)
         >>> weights = [w for _ in range(4) for w in init_energy([2, 8, 1], rng, "float64")]
-        >>> chain = Chain(steps=3, dt=0.1, hamiltonians=2, rebuild=False)
+        >>> chain = Chain(schedule(3, 0.1), hamiltonians=2, rebuild=False)
         >>> states, fields = chain(np.zeros((5, 2)), np.ones((5, 2)), np.ones((7, 4)), *weights)
         >>> states.shape, fields.shape
         ((5, 4), (7, 2, 4))
@@ -125,15 +136,15 @@ class Chain:
         return states, anp.reshape(fields, shape)
 
 
-def kicks_and_drifts(
-    parts: Iterable[tuple[bool, float]],
+def apply_parts(
+    factors: Sequence[float],
     velocity: Callable[[Any], Any],
     slope: Callable[[Any], Any],
     q: Any,
     p: Any,
 ) -> tuple[Any, Any]:
-    """Do leapfrog's parts one after the other: ∂K/∂p and ∂U/∂q are given."""
-    for is_kick, factor in parts:
+    """Do kicks and drifts one after the other: ∂K/∂p and ∂U/∂q are given."""
+    for is_kick, factor in kicks_and_drifts(factors):
         if is_kick:
             p = p + factor * slope(q)
         else:
@@ -161,20 +172,17 @@ class Weighted(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Rebuilt:
-    """One leapfrog map whose backward pass rebuilds its states, for any energies with weights.
+    """A map by kicks and drifts, of any energies with weights, whose states are rebuilt backwards.
 
     Attributes
     ----------
-    steps : int
-        Number of steps.
-    dt : float
-        Of each.
+    factors : tuple of float
+        Of the kicks and drifts, by turns, a kick first.
     hamiltonian : Weighted
         Of which other weights can be put in place.
     """
 
-    steps: int
-    dt: float
+    factors: tuple[float, ...]
     hamiltonian: Any
 
     def __call__(self, q: Any, p: Any) -> tuple[Any, Any]:
@@ -187,7 +195,7 @@ class Rebuilt:
 
     def _flow(self, q: Any, p: Any, *weights: Any) -> tuple[Any, Any]:
         velocity, slope = partial(self._velocity, weights), partial(self._slope, weights)
-        return kicks_and_drifts(schedule(self.steps, self.dt), velocity, slope, q, p)
+        return apply_parts(self.factors, velocity, slope, q, p)
 
     def joined(self, q: Any, p: Any, *weights: Any) -> Any:
         """Map to states (n, 2d)."""
@@ -212,7 +220,7 @@ class Rebuilt:
         q, p = (half.copy() for half in np.split(states, 2, axis=1))
         q_bar, p_bar = (half.copy() for half in np.split(bar, 2, axis=1))
         totals = [np.zeros_like(array) for array in weights]
-        for is_kick, factor in reversed(schedule(self.steps, self.dt)):
+        for is_kick, factor in reversed(list(kicks_and_drifts(self.factors))):
             gradient: Callable[..., Any] = self._slope if is_kick else self._velocity
             fixed, moved, fixed_bar, moved_bar = (
                 (q, p, q_bar, p_bar) if is_kick else (p, q, p_bar, q_bar)
