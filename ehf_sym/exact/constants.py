@@ -45,7 +45,7 @@ class Constants:
     Numbers that are not algebraic, such as π and erf(1), and functions of parameters, such as
     exp(a), are indeterminates that stand for themselves. Whether numbers such as π and e are
     related is not known: what rests on a number that is not zero has to be proved by its value
-    (`ehf_sym.exact.functions.certified_rref`).
+    (`ehf_sym.exact.linear.certified_rref`).
 
     Attributes
     ----------

@@ -7,21 +7,20 @@ kernels. A matrix of values that is invertible proves functions independent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from typing import Any
 
 import sympy as sp
-from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 from sympy.polys.rings import PolyRing
 
-from ehf_sym.clock import check_time, interrupted
+from ehf_sym.clock import check_time
 from ehf_sym.enclosures import intervals
 from ehf_sym.enclosures.enclosure import EvaluationError, Value, enclose, excludes_zero
 from ehf_sym.errors import ArgumentError, UndecidedError
 from ehf_sym.exact.constants import Constants, constant_field, split, with_constants_apart
+from ehf_sym.exact.linear import Reduction, reduce_vectors
 from ehf_sym.formulas.validation import exact_scalar, listed, rebuild, refuse_infinite
 from ehf_sym.normal_forms.kernels import Poly
 from ehf_sym.normal_forms.normal_form import common_field
@@ -29,7 +28,6 @@ from ehf_sym.zero.witness import points
 from ehf_sym.zero.zero_test import is_zero
 
 _PRECISION = 400
-_PRECISIONS = (100, 1000, 5000)
 _MAX_POINTS = 2000
 _ZERO, _MINUS_ONE = Fraction(0), Fraction(-1)
 
@@ -75,73 +73,6 @@ def certify_independent(formulas: Sequence[sp.Expr]) -> None:
             pivots.append((place, row))
 
 
-def certified_rref(matrix: DomainMatrix) -> tuple[DomainMatrix, tuple[int, ...]]:
-    """Reduced echelon form and pivots, whatever relations there are among the constants.
-
-    Over rational functions of numbers such as π and e the elimination takes them to be unrelated.
-    It is right for the numbers that they are if one minor on the pivots, of full rank, is not zero.
-
-    Raises
-    ------
-    UndecidedError
-        If that could not be proved.
-
-    Examples
-    --------
-    >>> field = sp.QQ.frac_field(sp.pi, sp.E)
-    >>> matrix = DomainMatrix([[field.gens[0], field.gens[1]]], (1, 2), field)
-    >>> certified_rref(matrix)[1]
-    (0,)
-    """
-    if matrix.domain.is_QQ:
-        return matrix.rref()  # type: ignore[no-any-return]
-    echelon, pivots = interrupted(matrix.rref)
-    if pivots and _has_numbers(matrix.domain):
-        minor = matrix.extract(range(matrix.shape[0]), pivots)
-        rows = interrupted(minor.transpose().rref)[1]
-        square = minor.extract(rows, range(len(pivots)))
-        certify_nonzero(matrix.domain, interrupted(square.det))
-    return echelon, tuple(pivots)
-
-
-def certify_nonzero(field: Any, number: Any) -> None:
-    """Prove by its value that an element of a field of constants, not 0 there, is not zero.
-
-    With parameters it is a function of them, and is proved not to vanish identically.
-
-    Parameters
-    ----------
-    field : sympy.polys.domains.Domain
-        Where the number is.
-    number : element of the field
-        Not 0 for independent generators of the field.
-
-    Raises
-    ------
-    UndecidedError
-        If that could not be proved.
-    """
-    if not _has_numbers(field) or field.is_one(number):
-        return
-    formula = field.to_sympy(number)
-    symbols = sorted(formula.free_symbols, key=sp.default_sort_key)
-    for point in islice(points(symbols), _MAX_POINTS if symbols else 1):
-        for precision in _PRECISIONS:
-            try:
-                if excludes_zero(enclose(formula, point, precision)):
-                    return
-            except EvaluationError:
-                continue
-    raise UndecidedError(
-        f"it is undecided whether {str(formula)[:200]} is zero; declare parameters for its numbers"
-    )
-
-
-def _has_numbers(field: Any) -> bool:
-    """Whether there are generators other than parameters."""
-    return field.is_FractionField and not all(symbol.is_Symbol for symbol in field.symbols)
-
-
 def _eliminated(row: list[Value], pivots: Sequence[tuple[int, list[Value]]]) -> list[Value]:
     """Subtract multiples of the rows above, so that their pivots vanish."""
     for place, above in pivots:
@@ -158,66 +89,6 @@ def _eliminated(row: list[Value], pivots: Sequence[tuple[int, list[Value]]]) -> 
 def _pivot(row: Sequence[Value]) -> int | None:
     """Place of the first entry that is provably not zero."""
     return next((j for j, value in enumerate(row) if excludes_zero(value)), None)
-
-
-Vector = Mapping[Any, Any]  # place -> element of the field of constants
-
-
-@dataclass(frozen=True)
-class Reduction:
-    """Functions written in the first independent ones among them.
-
-    Attributes
-    ----------
-    field : sympy.polys.domains.Domain
-        The constants.
-    pivots : tuple of int
-        Which functions form the basis: each one that is no combination of those before it.
-    coordinates : tuple of Mapping
-        For each function its nonzero coefficients, keyed by place in ``pivots``.
-    """
-
-    field: Any
-    pivots: tuple[int, ...]
-    coordinates: tuple[Mapping[int, Any], ...]
-
-
-def reduce_vectors(vectors: Sequence[Vector], field: Any) -> Reduction:
-    """Reduce sparse vectors by exact elimination; the first ones are kept.
-
-    Parameters
-    ----------
-    vectors : sequence of Mapping
-        Place -> entry.
-    field : sympy.polys.domains.Domain
-        Where the entries are.
-
-    Returns
-    -------
-    Reduction
-        The basis, and every vector in it.
-
-    Examples
-    --------
-    >>> from sympy import QQ
-    >>> reduction = reduce_vectors([{"x": QQ(1)}, {"x": QQ(2)}, {"x": QQ(1), "y": QQ(1)}], QQ)
-    >>> reduction.pivots, reduction.coordinates[1] == {0: 2}
-    ((0, 2), True)
-    """
-    places = {place: i for i, place in enumerate(dict.fromkeys(k for v in vectors for k in v))}
-    rows: dict[int, dict[int, Any]] = {}
-    for j, vector in enumerate(vectors):
-        for place, entry in vector.items():
-            rows.setdefault(places[place], {})[j] = entry
-    if not rows:
-        return Reduction(field, (), tuple({} for _ in vectors))
-    matrix = DomainMatrix(rows, (len(places), len(vectors)), field)
-    reduced, pivots = certified_rref(matrix)
-    coordinates: list[dict[int, Any]] = [{} for _ in vectors]
-    for i, row in reduced.rep.to_sdm().items():
-        for j, entry in row.items():
-            coordinates[j][i] = entry
-    return Reduction(field, tuple(pivots), tuple(coordinates))
 
 
 class Polynomials:
@@ -309,7 +180,7 @@ class Formulas:
         certify_independent(basis)
         return reduction
 
-    def _vectors(self, elements: Sequence[sp.Expr]) -> list[Vector]:
+    def _vectors(self, elements: Sequence[sp.Expr]) -> list[Mapping[Any, Any]]:
         """Numerators over a common denominator, split into constants and functions."""
         common = common_field([with_constants_apart(f, self.variables) for f in elements])
         if common is None:

@@ -4,22 +4,144 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isqrt, lcm
 from typing import Any
 
-from sympy import QQ
+from sympy import QQ, default_sort_key
 from sympy.polys.matrices import DomainMatrix
 
-from ehf_sym.clock import check_time
-from ehf_sym.exact.functions import certified_rref, certify_nonzero
+from ehf_sym.clock import check_time, interrupted
+from ehf_sym.enclosures.enclosure import EvaluationError, enclose, excludes_zero
+from ehf_sym.errors import UndecidedError
+from ehf_sym.zero.witness import points
 
-Row = Mapping[int, Any]
+Vector = Mapping[int, Any]  # nonzero entries
 Solution = dict[int, Any]
 # Mersenne primes: the solutions of most systems have entries far below the root of the first.
 _PRIMES = tuple(2**exponent - 1 for exponent in (127, 521, 2203))
+_PRECISIONS = (100, 1000, 5000)
+_MAX_POINTS = 2000
 
 
-def nullspace(rows: Iterable[Row], width: int, domain: Any) -> list[Solution]:
+def combine(terms: Iterable[tuple[Any, Vector]]) -> dict[int, Any]:
+    """Sum of multiples of sparse vectors.
+
+    Examples
+    --------
+    >>> combine([(2, {0: 1, 1: 3}), (-6, {1: 1})])
+    {0: 2}
+    """
+    check_time()
+    total: dict[int, Any] = {}
+    for factor, vector in terms:
+        for place, entry in vector.items():
+            if place in total:
+                total[place] += factor * entry
+            else:
+                total[place] = factor * entry
+    return {place: entry for place, entry in total.items() if entry}
+
+
+def transposed(
+    columns: Mapping[int, Mapping[Any, Any]] | Sequence[Mapping[Any, Any]],
+) -> dict[Any, dict[int, Any]]:
+    """Rows, by their places, of the matrix that has sparse vectors as columns.
+
+    Examples
+    --------
+    >>> transposed([{"x": 1}, {"x": 2, "y": 3}])
+    {'x': {0: 1, 1: 2}, 'y': {1: 3}}
+    """
+    rows: dict[Any, dict[int, Any]] = {}
+    numbered = columns.items() if isinstance(columns, Mapping) else enumerate(columns)
+    for j, column in numbered:
+        for place, entry in column.items():
+            rows.setdefault(place, {})[j] = entry
+    return rows
+
+
+def matrix_of_columns(columns: Sequence[Vector], height: int, field: Any) -> DomainMatrix:
+    """Matrix with the given columns."""
+    return DomainMatrix(transposed(columns), (height, len(columns)), field)
+
+
+def flattened(matrix: DomainMatrix) -> dict[int, Any]:
+    """Matrix as one sparse vector, row by row."""
+    columns = matrix.shape[1]
+    rows = matrix.to_sparse().rep.to_sdm()
+    return {i * columns + j: entry for i, row in rows.items() for j, entry in row.items()}
+
+
+def certified_rref(matrix: DomainMatrix) -> tuple[DomainMatrix, tuple[int, ...]]:
+    """Reduced echelon form and pivots, whatever relations there are among the constants.
+
+    Over rational functions of numbers such as π and e the elimination takes them to be unrelated.
+    It is right for the numbers that they are if one minor on the pivots, of full rank, is not zero.
+
+    Raises
+    ------
+    UndecidedError
+        If that could not be proved.
+
+    Examples
+    --------
+    >>> from sympy import E, pi
+    >>> field = QQ.frac_field(pi, E)
+    >>> matrix = DomainMatrix([[field.gens[0], field.gens[1]]], (1, 2), field)
+    >>> certified_rref(matrix)[1]
+    (0,)
+    """
+    if matrix.domain.is_QQ:
+        return matrix.rref()  # type: ignore[no-any-return]
+    echelon, pivots = interrupted(matrix.rref)
+    if pivots and _has_numbers(matrix.domain):
+        minor = matrix.extract(range(matrix.shape[0]), pivots)
+        rows = interrupted(minor.transpose().rref)[1]
+        square = minor.extract(rows, range(len(pivots)))
+        certify_nonzero(matrix.domain, interrupted(square.det))
+    return echelon, tuple(pivots)
+
+
+def certify_nonzero(field: Any, number: Any) -> None:
+    """Prove by its value that an element of a field of constants, not 0 there, is not zero.
+
+    With parameters it is a function of them, and is proved not to vanish identically.
+
+    Parameters
+    ----------
+    field : sympy.polys.domains.Domain
+        Where the number is.
+    number : element of the field
+        Not 0 for independent generators of the field.
+
+    Raises
+    ------
+    UndecidedError
+        If that could not be proved.
+    """
+    if not _has_numbers(field) or field.is_one(number):
+        return
+    formula = field.to_sympy(number)
+    symbols = sorted(formula.free_symbols, key=default_sort_key)
+    for point in islice(points(symbols), _MAX_POINTS if symbols else 1):
+        for precision in _PRECISIONS:
+            try:
+                if excludes_zero(enclose(formula, point, precision)):
+                    return
+            except EvaluationError:
+                continue
+    raise UndecidedError(
+        f"it is undecided whether {str(formula)[:200]} is zero; declare parameters for its numbers"
+    )
+
+
+def _has_numbers(field: Any) -> bool:
+    """Whether there are generators other than parameters."""
+    return field.is_FractionField and not all(symbol.is_Symbol for symbol in field.symbols)
+
+
+def nullspace(rows: Iterable[Vector], width: int, domain: Any) -> list[Solution]:
     """Basis of the solutions x of rows · x = 0.
 
     Parameters
@@ -59,7 +181,29 @@ def nullspace(rows: Iterable[Row], width: int, domain: Any) -> list[Solution]:
     return _nullspace_over(domain, given, width)
 
 
-def _nullspace_over(domain: Any, rows: Sequence[Row], width: int) -> list[Solution]:
+def kernel_of(field: Any, images: Sequence[Mapping[Any, Any]]) -> list[dict[int, Any]]:
+    """All c with Σ c_i images[i] = 0, as a basis.
+
+    Examples
+    --------
+    >>> kernel_of(QQ, [{0: QQ(1)}, {1: QQ(1)}, {}]) == [{2: 1}]
+    True
+    """
+    return nullspace(transposed(images).values(), len(images), field)
+
+
+def particular_solution(
+    field: Any, equations: Sequence[Vector], unknowns: int
+) -> dict[int, Any] | None:
+    """One solution of Σ_j e_j x_j + e_n = 0 for every equation e; n is the number of unknowns."""
+    constraints = Subspace.spanned(field, unknowns + 1, equations)
+    if unknowns in constraints.pivots:
+        return None
+    rows = zip(constraints.pivots, constraints.basis, strict=True)
+    return {pivot: -row[unknowns] for pivot, row in rows if unknowns in row}
+
+
+def _nullspace_over(domain: Any, rows: Sequence[Vector], width: int) -> list[Solution]:
     """Solve by elimination over the field itself."""
     if not rows:
         return [{j: domain.one} for j in range(width)]
@@ -70,7 +214,7 @@ def _nullspace_over(domain: Any, rows: Sequence[Row], width: int) -> list[Soluti
     )
 
 
-def _from_echelon(pivots: Mapping[int, Row], width: int, one: Any) -> list[Solution]:
+def _from_echelon(pivots: Mapping[int, Vector], width: int, one: Any) -> list[Solution]:
     """Read the solutions off a reduced echelon form: one for each column without a pivot."""
     solutions = {j: {j: one} for j in range(width) if j not in pivots}
     for pivot, row in pivots.items():
@@ -80,7 +224,7 @@ def _from_echelon(pivots: Mapping[int, Row], width: int, one: Any) -> list[Solut
     return [dict(sorted(x.items())) for x in solutions.values()]
 
 
-def _nullspace_modulo(rows: Sequence[Row], width: int, prime: int) -> list[Solution]:
+def _nullspace_modulo(rows: Sequence[Vector], width: int, prime: int) -> list[Solution]:
     """Solve by Gauss-Jordan elimination modulo a prime, on sparse rows of integers."""
     pivots: dict[int, dict[int, int]] = {}
     for row in rows:
@@ -99,7 +243,7 @@ def _nullspace_modulo(rows: Sequence[Row], width: int, prime: int) -> list[Solut
     return _from_echelon(pivots, width, 1)
 
 
-def _subtract_modulo(vector: dict[int, int], ratio: int, other: Row, prime: int) -> None:
+def _subtract_modulo(vector: dict[int, int], ratio: int, other: Vector, prime: int) -> None:
     """Subtract a multiple in place, modulo a prime."""
     for j, c in other.items():
         value = (vector.get(j, 0) - ratio * c) % prime
@@ -109,7 +253,7 @@ def _subtract_modulo(vector: dict[int, int], ratio: int, other: Row, prime: int)
             del vector[j]
 
 
-def _integers(row: Row) -> dict[int, int]:
+def _integers(row: Vector) -> dict[int, int]:
     """Clear the denominators of a row of rationals."""
     common = lcm(*(int(c.denominator) for c in row.values()))
     return {j: int(c.numerator) * (common // int(c.denominator)) for j, c in row.items()}
@@ -133,9 +277,60 @@ def _rational(residue: int, prime: int) -> Any:
 
 def _solves(rows: Sequence[Mapping[int, int]], solution: Solution) -> bool:
     """Put a solution into every row, exactly."""
-    common = lcm(*(int(c.denominator) for c in solution.values()))
-    whole = {j: int(c.numerator) * (common // int(c.denominator)) for j, c in solution.items()}
+    whole = _integers(solution)
     return not any(sum(c * whole.get(j, 0) for j, c in row.items()) for row in rows)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Functions written in the first independent ones among them.
+
+    Attributes
+    ----------
+    field : sympy.polys.domains.Domain
+        The constants.
+    pivots : tuple of int
+        Which functions form the basis: each one that is no combination of those before it.
+    coordinates : tuple of Mapping
+        For each function its nonzero coefficients, keyed by place in ``pivots``.
+    """
+
+    field: Any
+    pivots: tuple[int, ...]
+    coordinates: tuple[Mapping[int, Any], ...]
+
+
+def reduce_vectors(vectors: Sequence[Mapping[Any, Any]], field: Any) -> Reduction:
+    """Reduce sparse vectors by exact elimination; the first ones are kept.
+
+    Parameters
+    ----------
+    vectors : sequence of Mapping
+        Place -> entry.
+    field : sympy.polys.domains.Domain
+        Where the entries are.
+
+    Returns
+    -------
+    Reduction
+        The basis, and every vector in it.
+
+    Examples
+    --------
+    >>> reduction = reduce_vectors([{"x": QQ(1)}, {"x": QQ(2)}, {"x": QQ(1), "y": QQ(1)}], QQ)
+    >>> reduction.pivots, reduction.coordinates[1] == {0: 2}
+    ((0, 2), True)
+    """
+    rows = transposed(vectors).values()
+    if not rows:
+        return Reduction(field, (), tuple({} for _ in vectors))
+    matrix = DomainMatrix(dict(enumerate(rows)), (len(rows), len(vectors)), field)
+    reduced, pivots = certified_rref(matrix)
+    coordinates: list[dict[int, Any]] = [{} for _ in vectors]
+    for i, row in reduced.rep.to_sdm().items():
+        for j, entry in row.items():
+            coordinates[j][i] = entry
+    return Reduction(field, tuple(pivots), tuple(coordinates))
 
 
 class Echelon:
@@ -197,28 +392,6 @@ def _subtract(vector: dict[Any, Any], ratio: Any, other: Mapping[Any, Any]) -> N
             vector.pop(j, None)
 
 
-Vector = Mapping[int, Any]  # nonzero entries
-
-
-def combine(terms: Iterable[tuple[Any, Vector]]) -> dict[int, Any]:
-    """Sum of multiples of sparse vectors.
-
-    Examples
-    --------
-    >>> combine([(2, {0: 1, 1: 3}), (-6, {1: 1})])
-    {0: 2}
-    """
-    check_time()
-    total: dict[int, Any] = {}
-    for factor, vector in terms:
-        for place, entry in vector.items():
-            if place in total:
-                total[place] += factor * entry
-            else:
-                total[place] = factor * entry
-    return {place: entry for place, entry in total.items() if entry}
-
-
 @dataclass(frozen=True, eq=False)
 class Subspace:
     """A subspace of K^n, held by its reduced echelon basis, so that equal ones look equal.
@@ -246,7 +419,7 @@ class Subspace:
 
         Examples
         --------
-        >>> from sympy import QQ
+        >>> from sympy import QQ, default_sort_key
         >>> Subspace.spanned(QQ, 3, [{0: QQ(2), 1: QQ(2)}, {1: QQ(1)}]).basis == ({0: 1}, {1: 1})
         True
         """
@@ -283,6 +456,10 @@ class Subspace:
     def __le__(self, other: Subspace) -> bool:
         return all(vector in other for vector in self.basis)
 
+    def extended(self, vector: Vector) -> Subspace:
+        """Span with one vector more."""
+        return Subspace.spanned(self.field, self.ambient, (*self.basis, vector))
+
     def residue(self, vector: Vector) -> dict[int, Any]:
         """Reduce a vector modulo the subspace, to 0 at every pivot."""
         terms = [
@@ -305,41 +482,3 @@ class Subspace:
         images = [other.residue(vector) for vector in self.basis]
         kernel = kernel_of(self.field, images)
         return Subspace.spanned(self.field, self.ambient, map(self.embed, kernel))
-
-
-def kernel_of(field: Any, images: Sequence[Vector]) -> list[dict[int, Any]]:
-    """All c with Σ c_i images[i] = 0, as a basis.
-
-    Examples
-    --------
-    >>> from sympy import QQ
-    >>> kernel_of(QQ, [{0: QQ(1)}, {1: QQ(1)}, {}]) == [{2: 1}]
-    True
-    """
-    equations: dict[int, dict[int, Any]] = {}
-    for i, image in enumerate(images):
-        for place, entry in image.items():
-            equations.setdefault(place, {})[i] = entry
-    return solutions(field, list(equations.values()), len(images))
-
-
-def solutions(field: Any, equations: Sequence[Vector], unknowns: int) -> list[dict[int, Any]]:
-    """Basis of the solutions of homogeneous linear equations."""
-    constraints = Subspace.spanned(field, unknowns, equations)
-    found = {free: {free: field.one} for free in constraints.free}
-    for pivot, row in zip(constraints.pivots, constraints.basis, strict=True):
-        for place, entry in row.items():
-            if place != pivot:
-                found[place][pivot] = -entry
-    return list(found.values())
-
-
-def particular_solution(
-    field: Any, equations: Sequence[Vector], unknowns: int
-) -> dict[int, Any] | None:
-    """One solution of Σ_j e_j x_j + e_n = 0 for every equation e; n is the number of unknowns."""
-    constraints = Subspace.spanned(field, unknowns + 1, equations)
-    if unknowns in constraints.pivots:
-        return None
-    rows = zip(constraints.pivots, constraints.basis, strict=True)
-    return {pivot: -row[unknowns] for pivot, row in rows if unknowns in row}

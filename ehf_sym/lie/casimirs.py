@@ -11,7 +11,7 @@ from typing import Any
 
 from sympy import Poly, Symbol
 
-from ehf_sym.exact.linear import Subspace, combine, solutions
+from ehf_sym.exact.linear import Subspace, combine, nullspace
 from ehf_sym.lie.ideals import centre, derived_algebra, is_reductive
 from ehf_sym.lie.simple import cartan_subalgebra
 from ehf_sym.lie.structure import LieStructure
@@ -53,7 +53,7 @@ def casimirs(g: LieStructure, degree: int) -> tuple[Poly, ...]:
         for i in range(g.dim):
             for product, entry in _derivative(g, i, monomial).items():
                 equations.setdefault((i, product), {})[column] = entry
-    found = solutions(g.field, list(equations.values()), len(monomials))
+    found = nullspace(equations.values(), len(monomials), g.field)
     return tuple(_polynomial(g, monomials, solution) for solution in found)
 
 
@@ -123,7 +123,7 @@ def _kernel_at(g: LieStructure, point: Sequence[Any], degree: int) -> list[dict[
                     column = j * len(monomials) + m
                     row[column] = row.get(column, g.field.zero) + c
     values = []
-    for solution in solutions(g.field, list(equations.values()), g.dim * len(monomials)):
+    for solution in nullspace(equations.values(), g.dim * len(monomials), g.field):
         terms = []
         for column, entry in solution.items():
             j, m = divmod(column, len(monomials))

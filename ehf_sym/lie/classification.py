@@ -13,7 +13,7 @@ from typing import Any
 from sympy import QQ, Poly, sqrt
 
 from ehf_sym.errors import UndecidedError
-from ehf_sym.exact.linear import Subspace, Vector, combine, solutions
+from ehf_sym.exact.linear import Subspace, Vector, combine, nullspace
 from ehf_sym.lie import ideals
 from ehf_sym.lie.ideals import Summand, centre, decompose, derived_algebra, levi_complement
 from ehf_sym.lie.simple import identify_simple, sign_of, signature
@@ -329,7 +329,7 @@ def _invariant_forms(
             terms += [(c, {place[min(k, i), max(k, i)]: g.field.one}) for k, c in images[j].items()]
             equations.append(combine(terms))
     forms = []
-    for solution in solutions(g.field, equations, len(pairs)):
+    for solution in nullspace(equations, len(pairs), g.field):
         rows: dict[int, dict[int, Any]] = {}
         for k, entry in solution.items():
             i, j = pairs[k]

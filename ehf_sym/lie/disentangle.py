@@ -12,10 +12,16 @@ from math import inf
 from typing import Any, Literal
 
 from sympy import Add, Expr, Heaviside, Piecewise, Symbol, sign
-from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.exact.functions import Polynomials, functions
-from ehf_sym.exact.linear import Subspace, Vector, combine, solutions
+from ehf_sym.exact.linear import (
+    Subspace,
+    Vector,
+    combine,
+    matrix_of_columns,
+    nullspace,
+    transposed,
+)
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data
 from ehf_sym.formulas.verdict import Status
 from ehf_sym.lie.algebra import Algebra
@@ -101,13 +107,9 @@ def _kernel(field: Any, dim: int, fields: Iterable[Velocity]) -> Subspace:
     """All v on which no velocity depends."""
     equations: list[dict[int, Any]] = []
     for velocity in fields:
-        rows: dict[int, dict[int, Any]] = {}
-        for coordinate, vector in velocity.items():
-            if coordinate is not None:
-                for place, entry in vector.items():
-                    rows.setdefault(place, {})[coordinate] = entry
-        equations.extend(rows.values())
-    return Subspace.spanned(field, dim, solutions(field, equations, dim))
+        linear = {place: vector for place, vector in velocity.items() if place is not None}
+        equations.extend(transposed(linear).values())
+    return Subspace.spanned(field, dim, nullspace(equations, dim, field))
 
 
 def _sum(field: Any, dim: int, subspaces: Iterable[Subspace]) -> Subspace:
@@ -124,7 +126,7 @@ def _complement(field: Any, dim: int, inner: Subspace, outer: Subspace) -> Subsp
     for vector in outer.basis:
         if vector not in inner:
             chosen.append(vector)
-            inner = inner + Subspace.spanned(field, dim, [vector])
+            inner = inner.extended(vector)
     return Subspace.spanned(field, dim, chosen)
 
 
@@ -425,11 +427,7 @@ def _dual(field: Any, split: Split, coordinates: Sequence[Symbol]) -> list[tuple
     """Linear coordinates of each part, those at rest last."""
     n = len(coordinates)
     columns = [v for part in (*split.parts, split.rest) for v in part.basis]
-    rows: dict[int, dict[int, Any]] = {}
-    for j, column in enumerate(columns):
-        for i, entry in column.items():
-            rows.setdefault(i, {})[j] = entry
-    inverse = DomainMatrix(rows, (n, n), field).inv().rep.to_sdm()
+    inverse = matrix_of_columns(columns, n, field).inv().rep.to_sdm()
     forms = [
         Add(*(field.to_sympy(c) * coordinates[j] for j, c in inverse[i].items())) for i in range(n)
     ]

@@ -21,9 +21,12 @@ from ehf_sym.exact.linear import (
     Subspace,
     Vector,
     combine,
+    flattened,
     kernel_of,
+    matrix_of_columns,
+    nullspace,
     particular_solution,
-    solutions,
+    transposed,
 )
 from ehf_sym.lie.structure import LieStructure
 
@@ -81,7 +84,7 @@ def derived_algebra(g: LieStructure) -> Subspace:
 def radical(g: LieStructure) -> Subspace:
     """Largest solvable ideal: what the Killing form makes orthogonal to [g, g]."""
     rows = [killing_product(g, y) for y in derived_algebra(g).basis]
-    return Subspace.spanned(g.field, g.dim, solutions(g.field, rows, g.dim))
+    return Subspace.spanned(g.field, g.dim, nullspace(rows, g.dim, g.field))
 
 
 def killing_product(g: LieStructure, x: Vector) -> dict[int, Any]:
@@ -114,7 +117,7 @@ def nilradical(g: LieStructure) -> Subspace:
         {i: trace for i, m in enumerate(matrices) if (trace := _trace_of_product(m, a))}
         for a in associative
     ]
-    kernel = solutions(g.field, forms, inner.dim)
+    kernel = nullspace(forms, inner.dim, g.field)
     return Subspace.spanned(g.field, g.dim, map(ideal.embed, kernel))
 
 
@@ -167,20 +170,13 @@ def _associative_algebra(field: Any, matrices: Sequence[DomainMatrix]) -> list[D
     queue = list(matrices)
     while queue:
         candidate = queue.pop()
-        vector = _flat(candidate)
+        vector = flattened(candidate)
         if vector in span:
             continue
-        span = span + Subspace.spanned(field, n * n, [vector])
+        span = span.extended(vector)
         found.append(candidate)
         queue.extend(candidate * m for m in matrices)
     return found
-
-
-def _flat(matrix: DomainMatrix) -> dict[int, Any]:
-    """Matrix as one sparse vector."""
-    n = matrix.shape[1]
-    rows = matrix.rep.to_sdm()
-    return {i * n + j: entry for i, row in rows.items() for j, entry in row.items()}
 
 
 def _trace_of_product(a: DomainMatrix, b: DomainMatrix) -> Any:
@@ -274,11 +270,8 @@ def _improved(
 
 def _equations(columns: dict[int, list[Term]], ideal: Subspace) -> list[dict[int, Any]]:
     """One equation for each coordinate modulo an ideal."""
-    rows: dict[int, dict[int, Any]] = {}
-    for unknown, terms in columns.items():
-        for place, entry in ideal.residue(combine(terms)).items():
-            rows.setdefault(place, {})[unknown] = entry
-    return list(rows.values())
+    residues = {unknown: ideal.residue(combine(terms)) for unknown, terms in columns.items()}
+    return list(transposed(residues).values())
 
 
 _ATTEMPTS = 12
@@ -363,7 +356,7 @@ def centroid(g: LieStructure) -> list[DomainMatrix]:
     """
     vectors, origins = _spun(g)
     candidates = _candidates(g, vectors, origins)
-    inverse = _matrix(g, vectors).inv()
+    inverse = matrix_of_columns(vectors, g.dim, g.field).inv()
     edges = {origin for origin in origins if origin[0] is not None}
     for i, e in enumerate(g.everything.basis):
         for t, vector in enumerate(vectors):
@@ -382,7 +375,7 @@ def centroid(g: LieStructure) -> list[DomainMatrix]:
             if any(residues):
                 kernel = kernel_of(g.field, residues)
                 candidates = [_combined(candidates, weights) for weights in kernel]
-    return [_matrix(g, images) * inverse for images in candidates]
+    return [matrix_of_columns(images, g.dim, g.field) * inverse for images in candidates]
 
 
 def _split(g: LieStructure, ideal: Subspace) -> list[Summand]:
@@ -444,13 +437,13 @@ def _spun(g: LieStructure) -> tuple[list[Vector], list[tuple[int | None, int]]]:
             vectors.append(unit)
             origins.append((None, seeds))
             seeds += 1
-            span = span + Subspace.spanned(g.field, g.dim, [unit])
+            span = span.extended(unit)
         for i, e in enumerate(g.everything.basis):
             image = g.bracket(e, vectors[done])
             if image not in span:
                 vectors.append(image)
                 origins.append((i, done))
-                span = span + Subspace.spanned(g.field, g.dim, [image])
+                span = span.extended(image)
         done += 1
     return vectors, origins
 
@@ -481,15 +474,6 @@ def _combined(candidates: Sequence[Sequence[Vector]], weights: Vector) -> list[V
     return [combine((w, images[t]) for w, images in chosen) for t in range(len(candidates[0]))]
 
 
-def _matrix(g: LieStructure, columns: Sequence[Vector]) -> DomainMatrix:
-    """Matrix with the given columns."""
-    rows: dict[int, dict[int, Any]] = {}
-    for j, column in enumerate(columns):
-        for i, entry in column.items():
-            rows.setdefault(i, {})[j] = entry
-    return DomainMatrix(rows, (g.dim, g.dim), g.field)
-
-
 def _applied(matrix: DomainMatrix, vector: Vector) -> dict[int, Any]:
     """Product of a matrix and a sparse vector."""
     columns = matrix.transpose().rep.to_sdm()
@@ -501,9 +485,7 @@ def _semisimple_dimension(maps: Sequence[DomainMatrix]) -> int:
     rows: dict[int, dict[int, Any]] = {}
     for i, a in enumerate(maps):
         for j, b in enumerate(maps):
-            product = (a * b).rep.to_sdm()
-            trace = sum((row[k] for k, row in product.items() if k in row), a.domain.zero)
-            if trace:
+            if trace := _trace_of_product(a, b):
                 rows.setdefault(i, {})[j] = trace
     return int(DomainMatrix(rows, (len(maps), len(maps)), maps[0].domain).rank())
 
@@ -514,8 +496,7 @@ def _minimal_polynomial(matrix: DomainMatrix) -> Poly:
     powers: list[dict[int, Any]] = []
     power = DomainMatrix.eye(n, field)
     while True:
-        sdm = power.rep.to_sdm()
-        powers.append({i * n + j: x for i, row in sdm.items() for j, x in row.items()})
+        powers.append(flattened(power))
         relation = kernel_of(field, powers)
         if relation:
             degree = len(powers) - 1

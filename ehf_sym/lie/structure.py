@@ -14,7 +14,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.constants import moved
-from ehf_sym.exact.linear import Subspace, Vector, combine
+from ehf_sym.exact.linear import Subspace, Vector, combine, matrix_of_columns
 from ehf_sym.formulas.validation import exact_scalar
 
 Table = Mapping[tuple[int, int], Vector]
@@ -121,11 +121,8 @@ class LieStructure:
 
     def adjoint(self, x: Vector) -> DomainMatrix:
         """Matrix of y -> [x, y]: its column j is [x, e_j]."""
-        rows: dict[int, dict[int, Any]] = {}
-        for j in range(self.dim):
-            for k, entry in self.bracket(x, {j: self.field.one}).items():
-                rows.setdefault(k, {})[j] = entry
-        return DomainMatrix(rows, (self.dim, self.dim), self.field)
+        columns = [self.bracket(x, {j: self.field.one}) for j in range(self.dim)]
+        return matrix_of_columns(columns, self.dim, self.field)
 
     @cached_property
     def everything(self) -> Subspace:

@@ -18,7 +18,7 @@ import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.errors import ArgumentError
-from ehf_sym.exact.linear import Subspace, solutions
+from ehf_sym.exact.linear import Subspace, nullspace
 from ehf_sym.symmetry.frames import rotation_matrices
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
@@ -154,7 +154,7 @@ def _orthogonal(space: Subspace, matrices: Sequence[DomainMatrix]) -> list[dict[
             for i, vector in enumerate(space.basis)
         }
         equations.append({i: product for i, product in products.items() if product})
-    return [space.embed(found) for found in solutions(space.field, equations, space.dim)]
+    return [space.embed(found) for found in nullspace(equations, space.dim, space.field)]
 
 
 def _phase(

@@ -13,7 +13,7 @@ from ehf_sym.clock import DEFAULT_SECONDS, answered_within
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
 from ehf_sym.exact.generating_sets import presentable
-from ehf_sym.exact.linear import Echelon, nullspace
+from ehf_sym.exact.linear import Echelon, kernel_of
 from ehf_sym.exact.separation import Exponents, Vector, separate
 from ehf_sym.exact.vector_fields import monomials, restricted_fields
 from ehf_sym.formulas.phase_space import PhaseSpace
@@ -171,17 +171,8 @@ def _combined(
     parts = separate(images, variables)
     return [
         Add(*(parts.domain.to_sympy(c) * functions[j] for j, c in solution.items())).expand()
-        for solution in _relations(parts.vectors, parts.domain)
+        for solution in kernel_of(parts.domain, parts.vectors)
     ]
-
-
-def _relations(columns: Sequence[Vector], domain: Any) -> list[dict[int, Any]]:
-    """Find all linear relations between vectors."""
-    rows: dict[Exponents, dict[int, Any]] = {}
-    for j, column in enumerate(columns):
-        for place, c in column.items():
-            rows.setdefault(place, {})[j] = c
-    return nullspace(rows.values(), len(columns), domain)
 
 
 class _Ansatz:
@@ -215,7 +206,7 @@ class _Ansatz:
         functions = [*(_monomial(m, space.coordinates) for m in own), *extra]
         return [
             Add(*(parts.domain.to_sympy(c) * functions[j] for j, c in solution.items()))
-            for solution in _relations(columns, parts.domain)
+            for solution in kernel_of(parts.domain, columns)
         ]
 
     def _admits(self, monomial: Exponents) -> bool:
