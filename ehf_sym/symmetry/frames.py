@@ -46,13 +46,18 @@ def rotation_matrices(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] | 
     origin = dict.fromkeys((*q, *p), sp.S.Zero)
     matrices = []
     for g in symmetry.generators:
-        matrix = sp.ImmutableMatrix([[g.diff(a, b).xreplace(origin) for b in q] for a in p])
+        occurring = g.free_symbols
+        entries = [
+            [g.diff(a, b).xreplace(origin) if {a, b} <= occurring else 0 for b in q] for a in p
+        ]
+        matrix = sp.ImmutableMatrix(entries)
         if not all(entry.is_finite for entry in matrix):
             return None
         bilinear = sp.Add(
             *(matrix[i, j] * p[i] * q[j] for i in range(len(p)) for j in range(len(q)))
         )
-        if not all(is_zero(entry).proved for entry in (g - bilinear, *(matrix + matrix.T))):
+        rests = (sp.expand(g - bilinear), *(matrix + matrix.T))
+        if not all(rest == 0 or is_zero(rest).proved for rest in rests):
             return None
         matrices.append(matrix)
     return tuple(matrices)
