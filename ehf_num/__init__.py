@@ -24,6 +24,7 @@ from ehf_num.hamiltonian.integrators import (
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
 from ehf_num.model.diagnosis import Check, Diagnosis
 from ehf_num.model.diagnostics import diagnose
+from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.persistence import load
 from ehf_num.reproduce.executors import executor_at
@@ -68,6 +69,7 @@ __all__ = [
     "Outcome",
     "RecordError",
     "Spec",
+    "SymmetricDensity",
     "TrainingRecord",
     "TrainingResult",
     "TrainingWarning",

@@ -32,7 +32,17 @@ MODULES = sorted(
     if path.stem != "__init__"
 )
 # What a user may do without, and what few need and brings half a second of SciPy.
-OPTIONAL = {"arviz_stats", "dask", "distributed", "jax", "pandas", "pyarrow", "torch", "zuko"}
+OPTIONAL = {
+    "arviz_stats",
+    "dask",
+    "distributed",
+    "jax",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "torch",
+    "zuko",
+}
 DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -67,17 +68,33 @@ def write_model(path: str | PathLike[str], model: SavedModel) -> None:
     OSError
         If the file cannot be written.
     """
+    arrays = _arrays_of(model)
+    with atomic_write(path) as handle:
+        np.savez(handle, allow_pickle=False, **arrays)
+
+
+def model_bytes(model: SavedModel) -> bytes:
+    """Return what `write_model` would write."""
+    handle = BytesIO()
+    np.savez(handle, allow_pickle=False, **_arrays_of(model))
+    return handle.getvalue()
+
+
+def _arrays_of(model: SavedModel) -> dict[str, Array]:
     header = {"schema": SCHEMA, **model.header}
     arrays = {"weights": model.weights}
     if model.result is not None:
         header["result"] = {name: getattr(model.result, name) for name in _RESULT_FIELDS}
         arrays |= {f"history_{n}": getattr(model.result.history, n) for n in HISTORY_FIELDS}
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    with atomic_write(path) as handle:
-        np.savez(handle, allow_pickle=False, **arrays)
+    return arrays
 
 
-def read_model(path: str | PathLike[str]) -> SavedModel:
+Source = str | PathLike[str] | BytesIO
+"""A file by its path, or its bytes."""
+
+
+def read_model(path: Source) -> SavedModel:
     """Read a file that `write_model` wrote.
 
     Raises
@@ -92,7 +109,7 @@ def read_model(path: str | PathLike[str]) -> SavedModel:
     return SavedModel(header, _weights(path, arrays), _result(path, header, arrays))
 
 
-def read_arrays(path: str | PathLike[str], what: str) -> dict[str, Array]:
+def read_arrays(path: Source, what: str) -> dict[str, Array]:
     """Read all arrays of an .npz file of ours, unpickling nothing.
 
     Raises
@@ -113,7 +130,7 @@ def read_arrays(path: str | PathLike[str], what: str) -> dict[str, Array]:
             raise ModelFileError(f"{path} is damaged, or not a {what} ({reason})") from error
 
 
-def open_file(path: str | PathLike[str], what: str) -> BinaryIO:
+def open_file(path: Source, what: str) -> BinaryIO:
     """Open a file for reading; what is none, and may never end or never begin, is refused.
 
     Raises
@@ -123,6 +140,8 @@ def open_file(path: str | PathLike[str], what: str) -> BinaryIO:
     ModelFileError
         If it is a folder, a pipe, a socket or a device.
     """
+    if isinstance(path, BytesIO):
+        return path
     file = Path(path)
     mode = file.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -214,7 +233,7 @@ def open_archive(handle: BinaryIO, room: int, ratio: int) -> Iterator[ArrayArchi
         If a part is no array, claims more than it holds, or all of them are too large; and what
         `zipfile` and NumPy raise for files that are damaged.
     """
-    size = os.fstat(handle.fileno()).st_size
+    size = handle.seek(0, os.SEEK_END)
     if not zipfile.is_zipfile(handle):
         raise ValueError("it is no archive of arrays (.npz)")
     _refuse_many_parts(handle, size)
@@ -271,7 +290,7 @@ def check_claim(handle: IO[bytes], size: int) -> None:
         raise ValueError(f"it is said to have shape {shape} of {dtype}, and has not the bytes")
 
 
-def _header(path: str | PathLike[str], arrays: Mapping[str, Array]) -> dict[str, Any]:
+def _header(path: Source, arrays: Mapping[str, Array]) -> dict[str, Any]:
     raw = arrays.get("header")
     if raw is None or raw.dtype != np.uint8 or raw.size > _HEADER_LIMIT:
         raise ModelFileError(f"{path} is not a saved model: it has no readable header")
@@ -288,7 +307,7 @@ def _header(path: str | PathLike[str], arrays: Mapping[str, Array]) -> dict[str,
     return header
 
 
-def _weights(path: str | PathLike[str], arrays: Mapping[str, Array]) -> Array:
+def _weights(path: Source, arrays: Mapping[str, Array]) -> Array:
     if "weights" not in arrays:
         raise ModelFileError(f"{path} is not a saved model: it has no vector of weights")
     try:
@@ -298,7 +317,7 @@ def _weights(path: str | PathLike[str], arrays: Mapping[str, Array]) -> Array:
 
 
 def _result(
-    path: str | PathLike[str], header: Mapping[str, Any], arrays: Mapping[str, Array]
+    path: Source, header: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> TrainingResult | None:
     if "result" not in header:
         return None

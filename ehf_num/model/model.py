@@ -380,6 +380,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
         OSError
             If the file cannot be written; one that was there stays as it was.
         """
+        write_model(path, self.saved())
+
+    def saved(self) -> SavedModel:
+        """Return what a file of this model holds, in plain data; raises as `save` does."""
         own = self._objective.layout.encoder_weights(self.weights)
         encoder = describe_encoder(self._objective.encoder, own)
         header = {
@@ -391,4 +395,4 @@ class EquivariantHamiltonianFlow(FlowDensity):
             "random_state": random_state(self._rng),
             "versions": versions(),
         }
-        write_model(path, SavedModel(header, self._parameters.flat, getattr(self, "result_", None)))
+        return SavedModel(header, self._parameters.flat, getattr(self, "result_", None))

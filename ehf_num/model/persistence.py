@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from itertools import pairwise
 from os import PathLike
 from typing import Any
@@ -14,7 +16,8 @@ from ehf_num.densities.base import Sampler
 from ehf_num.densities.encoder import Encoder
 from ehf_num.densities.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.engine.arguments import positive_integer
-from ehf_num.files.archive import ModelFileError, read_model
+from ehf_num.files.archive import ModelFileError, Source, model_bytes, read_model
+from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.settings import FlowSettings
 from ehf_sym import BaseDensity, InvarianceError, LieAlgebra, PhaseSpace, parse
@@ -31,7 +34,7 @@ def load(
     path: str | PathLike[str],
     base_sampler: Sampler | None = None,
     encoder: Encoder | None = None,
-) -> EquivariantHamiltonianFlow:
+) -> EquivariantHamiltonianFlow | SymmetricDensity:
     """Read a saved model, prove its symmetry again, and go on where it was.
 
     Outputs are bit-equal to the saved model's, and so is further training.
@@ -39,7 +42,8 @@ def load(
     Parameters
     ----------
     path : path-like
-        Written by `EquivariantHamiltonianFlow.save`.
+        Written by `EquivariantHamiltonianFlow.save` or `SymmetricDensity.save`: what is returned
+        is what was saved.
     base_sampler : callable, optional
         The sampler that the model was made with, if it was made with one: code is not saved.
     encoder : Encoder, optional
@@ -67,6 +71,12 @@ def load(
     >>> bool((en.load(path).sample(3, rng=1) == flow.sample(3, rng=1)).all())
     True
     """
+    return _loaded(path, base_sampler, encoder)
+
+
+def _loaded(
+    path: Source, base_sampler: Sampler | None, encoder: Encoder | None
+) -> EquivariantHamiltonianFlow | SymmetricDensity:
     saved = read_model(path)
     header = saved.header
     if header.get("sampler") and base_sampler is None:
@@ -98,7 +108,28 @@ def load(
     parameters[:] = saved.weights
     if saved.result is not None:
         model.result_ = saved.result
-    return model
+    if "estimator" not in header:
+        return model
+    try:
+        return SymmetricDensity._restored(header["estimator"], model)
+    except (*_UNUSABLE, np.linalg.LinAlgError) as error:
+        raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
+
+
+def _unpickled(saved: bytes, given: dict[str, Any]) -> Any:
+    """Make a model of the bytes of its file, and of the code that is not in it."""
+    encoder = given["encoder"]
+    own = None if isinstance(encoder, str) else encoder
+    return _loaded(BytesIO(saved), given["base_sampler"], own)
+
+
+def _reduced(model: EquivariantHamiltonianFlow) -> tuple[Any, ...]:
+    """Tell pickle and copy to go by the saved form."""
+    return _unpickled, (model_bytes(model.saved()), model._given)
+
+
+# Here and not a method: what writes a model knows nothing of what reads it.
+copyreg.pickle(EquivariantHamiltonianFlow, _reduced)
 
 
 def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
@@ -123,9 +154,7 @@ def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
         raise ValueError(f"its options call for {least} weights or more; it has {weights}")
 
 
-def _compare_encoders(
-    path: str | PathLike[str], header: Mapping[str, Any], encoder: Encoder | None
-) -> None:
+def _compare_encoders(path: Source, header: Mapping[str, Any], encoder: Encoder | None) -> None:
     """Refuse an encoder that is not the one that a file tells of."""
     try:
         name, shapes = header["encoder"]["type"], header["encoder"]["shapes"]

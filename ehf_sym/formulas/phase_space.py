@@ -300,12 +300,7 @@ class PhaseSpace:
 
     def _bracket(self, f: Expr, g: Expr) -> Expr:
         """Bracket of two validated scalars."""
-        in_f, in_g = f.free_symbols, g.free_symbols
-        pairs = [
-            pair
-            for pair in zip(self.q, self.p, strict=True)
-            if not in_f.isdisjoint(pair) and not in_g.isdisjoint(pair)
-        ]
+        pairs = zip(self.q, self.p, strict=True)
         return Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in pairs))
 
 

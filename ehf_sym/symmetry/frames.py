@@ -9,6 +9,7 @@ equivariant by construction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
@@ -42,25 +43,141 @@ def rotation_matrices(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] | 
     >>> rotation_matrices(LieAlgebra(space, [q1 * p1])) is None
     True
     """
+    velocities = affine_velocities(checked_algebra(symmetry))
+    if velocities is None:
+        return None
+    for A, b in velocities:
+        if not all(is_zero(entry).proved for entry in (*b, *(A + A.T))):
+            return None
+    return tuple(A for A, _ in velocities)
+
+
+def affine_velocities(
+    symmetry: LieAlgebra,
+) -> tuple[tuple[sp.ImmutableMatrix, sp.ImmutableMatrix], ...] | None:
+    """Matrices A_k and columns b_k with g_k = pᵀ(A_k q + b_k), if every generator is of that form.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra
+        The generators.
+
+    Returns
+    -------
+    tuple of (sympy.ImmutableMatrix, sympy.ImmutableMatrix) or None
+        d × d and d × 1 each; None unless the form is proved for all.
+
+    Examples
+    --------
+    >>> from ehf_sym.formulas.phase_space import PhaseSpace
+    >>> space = PhaseSpace(2)
+    >>> (q1, q2), (p1, p2) = space.q, space.p
+    >>> ((A, b),) = affine_velocities(LieAlgebra(space, [(q1 - 3) * p2 - q2 * p1]))
+    >>> A, b.T
+    (Matrix([
+    [0, -1],
+    [1,  0]]), Matrix([[0, -3]]))
+    >>> affine_velocities(LieAlgebra(space, [q1**2 * p1])) is None
+    True
+    """
     q, p = symmetry.space.q, symmetry.space.p
     origin = dict.fromkeys((*q, *p), sp.S.Zero)
-    matrices = []
+    velocities = []
     for g in symmetry.generators:
-        occurring = g.free_symbols
-        entries = [
-            [g.diff(a, b).xreplace(origin) if {a, b} <= occurring else 0 for b in q] for a in p
-        ]
-        matrix = sp.ImmutableMatrix(entries)
-        if not all(entry.is_finite for entry in matrix):
+        A = sp.ImmutableMatrix([[g.diff(a, b).xreplace(origin) for b in q] for a in p])
+        b = sp.ImmutableMatrix([g.diff(a).xreplace(origin) for a in p])
+        if not all(entry.is_finite for entry in (*A, *b)):
             return None
-        bilinear = sp.Add(
-            *(matrix[i, j] * p[i] * q[j] for i in range(len(p)) for j in range(len(q)))
+        affine = (sp.Matrix([p]) * (A * sp.Matrix(q) + b))[0]
+        if not is_zero(g - affine).proved:
+            return None
+        velocities.append((A, b))
+    return tuple(velocities)
+
+
+@dataclass(frozen=True)
+class UnitChanges:
+    """Changes of units x = S z + t after which a symmetry is linear, with the matrices it had.
+
+    Where g_k = pᵀ(A_k x + b_k) and all points t of some affine space are at rest, A_k t + b_k = 0,
+    and S commutes with all A_k, the coordinates z move by ż = A_k z: by pᵀA_k z.
+
+    Attributes
+    ----------
+    symmetry : LieAlgebra
+        The generators pᵀA_k z, by which z moves.
+    center : sympy.ImmutableMatrix
+        One point at rest, d × 1.
+    shifts : tuple of sympy.ImmutableMatrix
+        A basis of the constant vectors that no A_k moves: t may be the center and any
+        combination of them.
+    scales : tuple of sympy.ImmutableMatrix
+        A basis of the symmetric matrices that commute with all A_k: S may be any invertible one.
+    """
+
+    symmetry: LieAlgebra
+    center: sp.ImmutableMatrix
+    shifts: tuple[sp.ImmutableMatrix, ...]
+    scales: tuple[sp.ImmutableMatrix, ...]
+
+
+def unit_changes(symmetry: LieAlgebra) -> UnitChanges | None:
+    """Find which shifts and scales of the positions a symmetry allows.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra
+        The generators.
+
+    Returns
+    -------
+    UnitChanges or None
+        None where a generator is not proved to be affine, g = pᵀ(Aq + b), or no point is at rest
+        under all.
+
+    Raises
+    ------
+    ArgumentError
+        If ``symmetry`` is no LieAlgebra.
+
+    Examples
+    --------
+    Rotations about the third axis: a scale for the plane, and a scale and a shift along the axis.
+
+    >>> from ehf_sym.formulas.phase_space import PhaseSpace
+    >>> space = PhaseSpace(3)
+    >>> (q1, q2, q3), (p1, p2, p3) = space.q, space.p
+    >>> found = unit_changes(LieAlgebra(space, [q1 * p2 - q2 * p1]))
+    >>> [shift.T for shift in found.shifts], len(found.scales)
+    ([Matrix([[0, 0, 1]])], 2)
+    """
+    space = checked_algebra(symmetry).space
+    velocities = affine_velocities(symmetry)
+    if velocities is None:
+        return None
+    matrices = [A for A, _ in velocities]
+    try:
+        center, free = sp.Matrix.vstack(*map(sp.Matrix, matrices)).gauss_jordan_solve(
+            -sp.Matrix.vstack(*(sp.Matrix(b) for _, b in velocities))
         )
-        rests = (sp.expand(g - bilinear), *(matrix + matrix.T))
-        if not all(rest == 0 or is_zero(rest).proved for rest in rests):
-            return None
-        matrices.append(matrix)
-    return tuple(matrices)
+    except ValueError:  # no point is at rest
+        return None
+    momenta, positions = sp.Matrix([space.p]), sp.Matrix(space.q)
+    return UnitChanges(
+        LieAlgebra(space, [(momenta * A * positions)[0].expand() for A in matrices]),
+        sp.ImmutableMatrix(center.xreplace(dict.fromkeys(free, sp.S.Zero))),
+        tuple(_fixed_vectors(matrices)),
+        tuple(_symmetric([*commutant([*matrices, *(A.T for A in matrices)])])),
+    )
+
+
+def _symmetric(matrices: Sequence[sp.ImmutableMatrix]) -> list[sp.ImmutableMatrix]:
+    """Find a basis of the symmetric parts of matrices."""
+    size = matrices[0].rows
+    rows = sp.Matrix([list(A + A.T) for A in matrices])
+    reduced, pivots = DomainMatrix.from_Matrix(rows, extension=True).to_field().rref()
+    basis = reduced.to_Matrix()
+    return [sp.ImmutableMatrix(size, size, list(basis[i, :])) for i in range(len(pivots))]
 
 
 def equivariant_fields(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] | None:

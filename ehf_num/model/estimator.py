@@ -1,0 +1,579 @@
+"""SymmetricDensity: measured data and a symmetry in, a density out, by scikit-learn's protocol."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+
+from ehf_num.engine import arguments as checks
+from ehf_num.engine.workspace import Array
+from ehf_num.files.archive import write_model
+from ehf_num.inference.estimate import LikelihoodEstimate
+from ehf_num.model.diagnosis import Diagnosis
+from ehf_num.model.model import EquivariantHamiltonianFlow
+from ehf_num.model.units import Units
+from ehf_sym import (
+    BaseDensity,
+    LieAlgebra,
+    PhaseSpace,
+    StandardNormal,
+    format_formula,
+    invariant_hamiltonian,
+    named_symmetry,
+    parse,
+)
+from ehf_sym.errors import ArgumentError, DataWarning
+from ehf_sym.formulas.arrays import real_array
+from ehf_sym.symmetry.frames import unit_changes
+
+_HELD_OUT = 500, 1_000  # points at the most, and rows that they are repeated to
+_LOOKS = 50  # at the points held out, in a round of training
+_SCORING_DRAWS = 64
+_SEPARATOR = re.compile(r"[,;\n](?![^()]*\))")
+_SHOWN = 5
+
+
+class SymmetricDensity:
+    """A density of measured data that keeps a symmetry: scikit-learn's protocol, good defaults.
+
+    It learns an `EquivariantHamiltonianFlow` in units of its own, x = S z + t,
+
+        ln p(x) = ln p_flow(S⁻¹(x − t)) − ln det S,
+
+    and everything that it takes and gives is in the units of the data. What t and S may be is
+    derived from the symmetry, exactly: t is at rest under it, S commutes with it.
+
+    Training goes by rounds. Each is a cosine schedule twice as long as the one before, and goes
+    on from the best weights; after the first round that the points held out do not gain from,
+    training ends. So the data say how long it takes.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra, str, sequence of str, or None
+        The generators: as formulas, ``"q1*p2 - q2*p1"``, several separated by commas or in a
+        sequence; by a name of the catalogue, ``"so(3)"`` (see `ehf_sym.named_symmetry`); or an
+        `ehf_sym.LieAlgebra`. None: no symmetry is asked for.
+    standardize : {"auto", False}
+        Whether units are estimated from the data, as far as the symmetry is proved to allow; False
+        leaves the data as they are.
+    enforce : {"auto", "exact", "penalty"}
+        How the symmetry is kept, see `EquivariantHamiltonianFlow`. "auto": exactly where its
+        invariants are known and enough, else by a penalty.
+    base : ehf_sym.BaseDensity, optional
+        π(q, p), in standardized units. None: the standard normal density.
+    hamiltonians, steps, step_size, hidden, dtype
+        Of the flow, see `EquivariantHamiltonianFlow`.
+    learning_rate : float
+        Adam's α at the start of each round.
+    batch_size : int
+        Of minibatches.
+    max_iter : int
+        Iterations of all rounds together, at the most.
+    patience : int
+        Iterations of the first round, without gain after which training ends at the earliest.
+    validation_fraction : float
+        Share of the points that is held out to say when training ends, at most 500 points.
+    progress : bool, optional
+        Progress bar; None: only on a terminal.
+    rng, random_state : int, numpy.random.Generator, numpy.random.RandomState, optional
+        Draws the split, the initial weights and the noise of training. `random_state` is
+        scikit-learn's word for it, and counts where both are given.
+
+    Attributes
+    ----------
+    flow_ : EquivariantHamiltonianFlow
+        What was learned, in standardized units.
+    units_ : Units
+        t and S.
+    symmetry_ : LieAlgebra or None
+        The generators, in the coordinates of the data.
+    n_features_in_ : int
+        The number of coordinates, d.
+    feature_names_in_ : ndarray of str, shape (d,)
+        Names of the columns; only where `fit` was given a data frame.
+    n_iter_ : int
+        Iterations done.
+    stop_reason_ : str
+        What ended training: "no gain", "max_iter", or what ended a round early.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        By `fit`, if an option is out of range or cannot be used together with X.
+    ehf_sym.InvarianceError
+        By `fit`, if the base is not proved to keep the symmetry.
+
+    Examples
+    --------
+    >>> import ehf_num as en
+    >>> x = 150 * en.rings().sample(300, rng=0)
+    >>> model = en.SymmetricDensity("q1*p2 - q2*p1", max_iter=40, rng=0).fit(x)
+    >>> model.sample(5, random_state=1).shape, model.score_samples(x).shape
+    ((5, 2), (300,))
+    """
+
+    _estimator_type = "density_estimator"
+
+    def __init__(
+        self,
+        symmetry: LieAlgebra | str | Sequence[str] | None = None,
+        *,
+        standardize: str | bool = "auto",
+        enforce: str = "auto",
+        base: BaseDensity | None = None,
+        hamiltonians: int = 6,
+        steps: int = 2,
+        step_size: float = 0.25,
+        hidden: Sequence[int] = (64, 64),
+        dtype: str = "float32",
+        learning_rate: float = 3e-3,
+        batch_size: int = 128,
+        max_iter: int = 16_000,
+        patience: int = 500,
+        validation_fraction: float = 0.2,
+        progress: bool | None = None,
+        rng: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        self.symmetry = symmetry
+        self.standardize = standardize
+        self.enforce = enforce
+        self.base = base
+        self.hamiltonians = hamiltonians
+        self.steps = steps
+        self.step_size = step_size
+        self.hidden = hidden
+        self.dtype = dtype
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.progress = progress
+        self.rng = rng
+        self.random_state = random_state
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        return {x.name: x.default for x in parameters if x.name != "self"}
+
+    def __repr__(self) -> str:
+        defaults = self._defaults()
+        given = (
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if not (value is defaults[name] or value == defaults[name])
+        )
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the options by name; `deep` is there for scikit-learn and changes nothing."""
+        return {name: getattr(self, name) for name in self._defaults()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change options by name; what was learned stays until the next `fit`.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If there is no option of that name.
+        """
+        known = self._defaults()
+        for name in params:
+            if name not in known:
+                raise ArgumentError(
+                    f"set_params was given {name!r}; the options are {', '.join(known)}"
+                )
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn, which is the only one that asks, should expect."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=self._estimator_type,
+            target_tags=TargetTags(required=False),
+            input_tags=InputTags(),
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is something to score with."""
+        return hasattr(self, "flow_")
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn anew, whatever was learned before.
+
+        Parameters
+        ----------
+        X : array_like or data frame, shape (n, d)
+            Points.
+        y
+            Not looked at.
+
+        Returns
+        -------
+        SymmetricDensity
+            This model.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If an option or X cannot be used; what was learned before is kept.
+
+        Warns
+        -----
+        DataWarning
+            As `EquivariantHamiltonianFlow.fit`, and if points without spread are few.
+        TrainingWarning
+            If training turned non-finite or was interrupted.
+        """
+        x, names = _table(X), _column_names(X)
+        rng = _generator(self.rng, self.random_state)
+        max_iter = checks.positive_integer(self.max_iter, "max_iter")
+        patience = checks.positive_integer(self.patience, "patience")
+        checks.one_of(self.standardize, "standardize", ("auto", False))
+        checks.one_of(self.enforce, "enforce", ("auto", "exact", "penalty"))
+        symmetry = read_symmetry(self.symmetry, x.shape[1])
+        held_out = self._held_out(len(x))
+        changes = None if symmetry is None else unit_changes(symmetry)
+        units, inner = Units.none(x.shape[1]), symmetry
+        if self.standardize == "auto" and (symmetry is None or changes is not None):
+            units = Units.of(x, changes)
+            inner = symmetry if changes is None else changes.symmetry
+        z = units.standardized(x)[rng.permutation(len(x))]
+        flow = self._flow(inner, x.shape[1], rng)
+        iterations, reason = self._train(flow, z[held_out:], z[:held_out], max_iter, patience)
+        self.flow_, self.units_, self.symmetry_ = flow, units, symmetry
+        self.n_iter_, self.stop_reason_ = iterations, reason
+        self.n_features_in_ = x.shape[1]
+        self.__dict__.pop("feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
+        return self
+
+    def _held_out(self, n: int) -> int:
+        """Return how many points say when training ends."""
+        share = checks.positive_number(self.validation_fraction, "validation_fraction")
+        if share >= 1:
+            raise ArgumentError(f"validation_fraction was {share!r}; it should be less than 1")
+        if n < 2:
+            raise ArgumentError(
+                f"X had {n} sample(s) (n_samples={n}); at least 2 are needed, one of them held out"
+            )
+        return min(max(1, round(share * n)), n - 1, _HELD_OUT[0])
+
+    def _flow(
+        self, symmetry: LieAlgebra | None, dim: int, rng: np.random.Generator
+    ) -> EquivariantHamiltonianFlow:
+        space = PhaseSpace(dim) if symmetry is None else symmetry.space
+        enforce = self.enforce
+        if symmetry is None:
+            enforce = "none"
+        elif enforce == "auto":
+            enforce = "exact" if _can_be_exact(symmetry) else "penalty"
+        return EquivariantHamiltonianFlow(
+            StandardNormal(space) if self.base is None else self.base,
+            symmetry,
+            enforce=enforce,
+            encoder="coupling",
+            hamiltonians=self.hamiltonians,
+            steps=self.steps,
+            step_size=self.step_size,
+            hidden=self.hidden,
+            dtype=self.dtype,
+            rng=rng,
+        )
+
+    def _train(
+        self,
+        flow: EquivariantHamiltonianFlow,
+        x: Array,
+        held_out: Array,
+        max_iter: int,
+        patience: int,
+    ) -> tuple[int, str]:
+        """Train by rounds, and leave the weights that the points held out liked best."""
+        copies = np.repeat(held_out, max(1, _HELD_OUT[1] // len(held_out)), axis=0)
+        done, length, best, weights = 0, patience, None, flow._parameters.flat.copy()
+        while done < max_iter:
+            length = min(length, max_iter - done)
+            flow.fit(
+                x,
+                iterations=length,
+                batch_size=self.batch_size,
+                learning_rate=self.learning_rate,
+                schedule="cosine",
+                objective="importance",
+                validation=copies,
+                patience=length,  # never: the best weights of the round are kept
+                record_every=max(1, length // _LOOKS),
+                progress=self.progress,
+            )
+            done += flow.result_.iterations
+            scores = flow.log_prob(held_out, n_samples=_SCORING_DRAWS).astype(np.float64)
+            if best is not None and not _gains(scores - best):
+                flow._parameters.flat[:] = weights
+                return done, "no gain"
+            best, weights = scores, flow._parameters.flat.copy()
+            if flow.result_.ended_early:
+                return done, flow.result_.stop_reason
+            length *= 2
+        return done, "max_iter"
+
+    def score_samples(self, X: Any) -> Array:
+        """Estimate ln p at each point: (n, d) to (n,), nats per unit volume of X.
+
+        By importance weighting, as `EquivariantHamiltonianFlow.log_prob`; in expectation low.
+        """
+        z = self.units_.standardized(self._fitted_table(X))
+        return self.flow_.log_prob(z).astype(np.float64) - self.units_.log_jacobian
+
+    def likelihood(self, X: Any, **options: Any) -> LikelihoodEstimate:
+        """Estimate ln p at each point with its error: `EquivariantHamiltonianFlow.likelihood`."""
+        z = self.units_.standardized(self._fitted_table(X))
+        found = self.flow_.likelihood(z, **options)
+        return replace(found, values=found.values.astype(np.float64) - self.units_.log_jacobian)
+
+    def diagnose(self, X: Any, **options: Any) -> Diagnosis:
+        """Measure what the flow keeps, in its units: `EquivariantHamiltonianFlow.diagnose`."""
+        return self.flow_.diagnose(self.units_.standardized(self._fitted_table(X)), **options)
+
+    def score(self, X: Any, y: object = None) -> float:
+        """Return the mean of `score_samples`, nats, as `GaussianMixture` does; larger is better."""
+        return float(np.mean(self.score_samples(X)))
+
+    def sample(self, n_samples: int = 1, random_state: Any = None, *, rng: Any = None) -> Array:
+        """Draw points, in the units of the data: shape (n_samples, d).
+
+        Parameters
+        ----------
+        n_samples : int
+            How many.
+        random_state, rng : int, numpy.random.Generator, numpy.random.RandomState, optional
+            Draws them; two words for one thing.
+        """
+        self._refuse_unfitted()
+        n = checks.positive_integer(n_samples, "n_samples")
+        return self.units_.restored(self.flow_.sample(n, _generator(rng, random_state)))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model with its options and units to one .npz file; `ehf_num.load` reads it.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If it is not fitted, or an option cannot be written: a base of your own.
+        OSError
+            If the file cannot be written; one that was there stays as it was.
+        """
+        self._refuse_unfitted()
+        saved = self.flow_.saved()
+        write_model(path, replace(saved, header={**saved.header, "estimator": self._plain()}))
+
+    def _plain(self) -> dict[str, Any]:
+        """Return all that is not in the flow's own file, as JSON has it."""
+        options = {**self.get_params(), "hidden": list(self.hidden), "base": None}
+        for name in ("rng", "random_state"):  # generators have moved on
+            options[name] = None if options[name] is None else _seed(options[name])
+        symmetry = self.symmetry
+        if isinstance(symmetry, LieAlgebra):
+            options["symmetry"] = [format_formula(g) for g in symmetry.generators]
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            "options": options,
+            "shift": self.units_.shift.tolist(),
+            "scale": self.units_.scale.tolist(),
+            "names": None if names is None else names.tolist(),
+            "iterations": self.n_iter_,
+            "stop_reason": self.stop_reason_,
+        }
+
+    @classmethod
+    def _restored(cls, plain: dict[str, Any], flow: EquivariantHamiltonianFlow) -> Self:
+        """Make a fitted model of what a file holds."""
+        model = cls(**plain["options"])
+        if isinstance(model.hidden, list):
+            model.hidden = tuple(model.hidden)
+        dim = flow.dim
+        shift, scale = np.array(plain["shift"], float), np.array(plain["scale"], float)
+        if shift.shape != (dim,) or scale.shape != (dim, dim) or not np.isfinite(scale).all():
+            raise ValueError(f"its units have shapes {shift.shape} and {scale.shape}")
+        np.linalg.cholesky(scale)
+        if flow.base.name != StandardNormal(flow.base.space).name:
+            model.base = flow.base
+        model.flow_, model.units_ = flow, Units(shift, scale)
+        model.symmetry_ = read_symmetry(model.symmetry, dim)
+        model.n_features_in_ = dim
+        model.n_iter_, model.stop_reason_ = int(plain["iterations"]), str(plain["stop_reason"])
+        if plain["names"] is not None:
+            model.feature_names_in_ = np.array(plain["names"], dtype=object)
+        return model
+
+    def _refuse_unfitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise ArgumentError(f"{type(self).__name__} was not fitted yet; call fit(X) first")
+
+    def _fitted_table(self, X: Any) -> Array:
+        """Read points that have to be of the kind that was learned."""
+        self._refuse_unfitted()
+        names, learned = _column_names(X), getattr(self, "feature_names_in_", None)
+        if names is not None and learned is not None:
+            _compare_names(names.tolist(), learned.tolist())
+        elif (names is None) != (learned is None):
+            name = type(self).__name__
+            text = (
+                f"X has feature names, but {name} was fitted without feature names"
+                if learned is None
+                else f"X does not have valid feature names, but {name} was fitted with them"
+            )
+            warnings.warn(text, DataWarning, stacklevel=3)
+        x = _table(X)
+        if x.shape[1] != self.n_features_in_:
+            raise ArgumentError(
+                f"X has {x.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input"
+            )
+        return x
+
+
+def read_symmetry(symmetry: Any, dim: int) -> LieAlgebra | None:
+    """Read what is given as a symmetry of d coordinates.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If it is none, or moves another number of coordinates.
+
+    Examples
+    --------
+    >>> read_symmetry("p1, p2", 2).generators
+    (p1, p2)
+    >>> read_symmetry("so(3)", 2)
+    Traceback (most recent call last):
+    ...
+    ehf_sym.errors.ArgumentError: symmetry was 'so(3)', of 3 coordinates; X has 2 columns
+    """
+    found = symmetry
+    if isinstance(symmetry, str):
+        try:
+            found = named_symmetry(symmetry)
+        except ArgumentError as no_name:
+            found = _of_formulas(_SEPARATOR.split(symmetry), dim, no_name)
+    elif isinstance(symmetry, Sequence):
+        found = _of_formulas(symmetry, dim, None)
+    if found is not None and not isinstance(found, LieAlgebra):
+        raise ArgumentError(
+            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra, formulas "
+            "of its generators such as 'q1*p2 - q2*p1', a name such as 'so(3)', or None"
+        )
+    if found is not None and found.space.dim != dim:
+        raise ArgumentError(
+            f"symmetry was {symmetry!r:.200}, of {found.space.dim} coordinates; X has {dim} columns"
+        )
+    return found
+
+
+def _of_formulas(texts: Sequence[Any], dim: int, no_name: ArgumentError | None) -> LieAlgebra:
+    """Read generators; an error says why the text is no name either."""
+    space = PhaseSpace(dim)
+    try:
+        return LieAlgebra(space, [parse(text, space) for text in texts])
+    except ValueError as error:
+        reason = "" if no_name is None else f", and it is no name of a symmetry: {no_name}"
+        raise ArgumentError(
+            f"symmetry was {texts!r:.200}; its formulas cannot be read: {error}{reason}"
+        ) from error
+
+
+def _can_be_exact(symmetry: LieAlgebra) -> bool:
+    """Whether its invariants are proved, and known to be as many as there can be."""
+    try:
+        construction = invariant_hamiltonian(symmetry)
+    except ArgumentError:  # there are none
+        return False
+    return construction.proved and construction.is_complete
+
+
+def _gains(differences: Array) -> bool:
+    """Whether a mean of so many differences is above zero by its standard error."""
+    error = np.std(differences) / np.sqrt(len(differences))
+    return bool(np.mean(differences) > error)
+
+
+def _generator(rng: Any, random_state: Any) -> np.random.Generator:
+    """Read either word for a source of random numbers; tools of scikit-learn set the second."""
+    given = rng if random_state is None else random_state
+    if isinstance(given, np.random.RandomState):
+        return np.random.default_rng(given.randint(2**31, size=4))
+    return checks.generator(given)
+
+
+def _seed(given: Any) -> int | None:
+    return int(given) if isinstance(given, int | np.integer) else None
+
+
+def _table(X: Any) -> Array:
+    """Read points (n, d) as finite float64; errors are in the words that scikit-learn's are in."""
+    wanted = "a real, finite table of shape (n, d)"
+    if hasattr(X, "toarray"):
+        raise ArgumentError(f"X was sparse ({type(X).__name__}); it should be {wanted}: dense")
+    if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+        raise ArgumentError(f"X was complex: Complex data not supported; it should be {wanted}")
+    x = real_array(X, "X", wanted)
+    if x.ndim != 2:
+        raise ArgumentError(
+            f"X had shape {x.shape}; it should be {wanted}. Reshape your data: X.reshape(-1, 1) "
+            "has one column, X.reshape(1, -1) one row"
+        )
+    if not x.shape[0] or not x.shape[1]:
+        raise ArgumentError(
+            f"X had {x.shape[0]} sample(s) and {x.shape[1]} feature(s) (shape={x.shape}) while a "
+            f"minimum of 1 is required; it should be {wanted}"
+        )
+    x = x.astype(np.float64)
+    finite = np.isfinite(x).all(axis=1)
+    if not finite.all():
+        raise ArgumentError(
+            f"X had {np.count_nonzero(~finite)} rows with NaN or inf, first row "
+            f"{int(np.argmin(finite))}; it should be {wanted}: leave them out"
+        )
+    return x
+
+
+def _column_names(X: Any) -> Array | None:
+    """Return the names of a data frame's columns, if all are texts."""
+    columns = getattr(X, "columns", None)
+    if columns is None or callable(columns):
+        return None
+    names = list(columns)
+    if not names or not all(isinstance(name, str) for name in names):
+        return None
+    return np.array(names, dtype=object)
+
+
+def _compare_names(names: list[str], learned: list[str]) -> None:
+    """Refuse columns that are not those that were learned, in scikit-learn's words."""
+    if names == learned:
+        return
+    lines = ["The feature names should match those that were passed during fit."]
+    for head, left, right in (
+        ("Feature names unseen at fit time:", names, learned),
+        ("Feature names seen at fit time, yet now missing:", learned, names),
+    ):
+        missing = sorted(set(left) - set(right))
+        if missing:
+            more = ["- ..."] if len(missing) > _SHOWN else []
+            lines += [head, *(f"- {name}" for name in missing[:_SHOWN]), *more]
+    if len(lines) == 1:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    raise ArgumentError("\n".join(lines) + "\n")
