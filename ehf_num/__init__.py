@@ -13,12 +13,18 @@ from ehf_num.files.archive import ModelFileError
 from ehf_num.files.readers import DataFileError, read_points, write_points
 from ehf_num.files.result import History, TrainingRecord, TrainingResult
 from ehf_num.hamiltonian.flow import HamiltonianFlow
-from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, NonSeparable
+from ehf_num.hamiltonian.implicit import (
+    Euler,
+    ExtendedPhaseSpace,
+    ImplicitMidpoint,
+    InversionError,
+)
 from ehf_num.hamiltonian.integrators import (
     BlanesMoan4,
-    Euler,
-    InversionError,
+    Dilated,
     Leapfrog,
+    LearnedStep,
     Yoshida4,
 )
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
@@ -47,6 +53,7 @@ __all__ = [
     "DataFileError",
     "DataWarning",
     "Diagnosis",
+    "Dilated",
     "Encoder",
     "EncoderCheck",
     "EncoderReport",
@@ -54,16 +61,20 @@ __all__ = [
     "EngineWarning",
     "EquivariantHamiltonianFlow",
     "Euler",
+    "ExtendedPhaseSpace",
     "GaussianEncoder",
     "HamiltonianFlow",
     "History",
+    "ImplicitMidpoint",
     "InversionError",
     "Leapfrog",
+    "LearnedStep",
     "LearningRateSchedule",
     "LikelihoodEstimate",
     "LikelihoodWarning",
     "ModelFileError",
     "NetworkHamiltonian",
+    "NonSeparable",
     "NumericalAction",
     "OrbitSampler",
     "Outcome",

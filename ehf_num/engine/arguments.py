@@ -47,6 +47,14 @@ def as_float(value: Real) -> float:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
+def number_from_zero(value: Any, name: str, below: float = math.inf) -> float:
+    """Return value as a float, 0 ≤ value < below, or raise ArgumentError naming the argument."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= as_float(value) < below:
+        limit = "finite" if below == math.inf else f"below {below:.6g}"
+        raise ArgumentError(f"{name} was {value!r}; it should be a number, 0 or more and {limit}")
+    return float(value)
+
+
 def positive_numbers(values: Any, name: str) -> tuple[float, ...]:
     """Return values as a tuple of positive finite floats, at least one, or raise ArgumentError."""
     if not isinstance(values, Iterable) or not (numbers := tuple(values)):

@@ -1,15 +1,23 @@
-"""Hamiltonians with their weights in place: K(p) + U(q) of networks, and any other."""
+"""Hamiltonians: K(p) + U(q) of networks, H(q, p) that is no such sum, and their vector fields."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import autograd.numpy as anp
+import numpy as np
+import sympy as sp
 
+from ehf_num.engine.arguments import layer_widths, positive_integer
 from ehf_num.engine.engine import energy_gradient
-from ehf_num.engine.networks import Weights, energy
+from ehf_num.engine.networks import Weights, energy, init_energy
+from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features, invariant_features
 from ehf_num.hamiltonian.protocols import Motion, Separable
+from ehf_sym import Invariants, LieAlgebra, PhaseSpace, ZeroVerdict, is_zero
+from ehf_sym.errors import ArgumentError
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +54,135 @@ class NetworkHamiltonian:
         return energy_gradient(q, *self.potential_weights)
 
 
+@dataclass(frozen=True, eq=False)
+class NonSeparable:
+    """H(q, p) that is no sum K(p) + U(q): a soft-plus network of all coordinates, or of invariants.
+
+    With a symmetry, H is a network of its polynomial invariants of q and p together, such as q·p
+    beside |q|² and |p|², and {g, H} = 0 whatever the weights. Leapfrog cannot integrate it:
+    `ImplicitMidpoint` and `ExtendedPhaseSpace` do.
+
+    Parameters
+    ----------
+    space : ehf_sym.PhaseSpace
+        The coordinates.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    symmetry : ehf_sym.LieAlgebra, optional
+        What H keeps by construction, on this space.
+    degree : int
+        To which degree invariants are looked for.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If an argument is of the wrong kind, or there are no invariants to that degree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ehf_sym as es
+    >>> symmetry = es.groups.so(2)
+    >>> H = NonSeparable(symmetry.space, (8,), symmetry)
+    >>> print(H.invariance(symmetry))
+    {g, H} = 0 whatever the weights: proved
+      H is a network of q1**2 + q2**2, p1*q1 + p2*q2, -p1*q2 + p2*q1, p1**2 + p2**2
+    >>> weights = H.init(np.random.default_rng(0), "float64")
+    >>> velocity, force = H.vector_field(weights, np.zeros((3, 2)), np.ones((3, 2)))
+    >>> velocity.shape
+    (3, 2)
+    """
+
+    space: PhaseSpace
+    hidden: tuple[int, ...] = (64, 64)
+    symmetry: LieAlgebra | None = None
+    degree: int = 2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, PhaseSpace):
+            raise ArgumentError(f"space was {self.space!r}; it should be an ehf_sym.PhaseSpace")
+        object.__setattr__(self, "hidden", layer_widths(self.hidden, "hidden"))
+        object.__setattr__(self, "degree", positive_integer(self.degree, "degree"))
+        if not isinstance(self.symmetry, LieAlgebra | None):
+            raise ArgumentError(f"symmetry was {self.symmetry!r}; it should be a LieAlgebra")
+        if self.symmetry is None:
+            return
+        if self.symmetry.space != self.space:
+            raise ArgumentError(
+                f"symmetry was on {self.symmetry.space}; it should be on that of H, {self.space}"
+            )
+        if not self.invariants:
+            raise ArgumentError(
+                f"symmetry has no invariants of q and p to degree {self.degree} for H to be a "
+                "network of; take a higher degree, or a symmetry that leaves something to depend on"
+            )
+
+    @cached_property
+    def invariants(self) -> tuple[sp.Expr, ...]:
+        """What H is a network of; none: the coordinates themselves."""
+        return () if self._found is None else self._found.generators
+
+    @cached_property
+    def _found(self) -> Invariants | None:
+        return None if self.symmetry is None else self.symmetry.invariants(self.degree, of="s")
+
+    @cached_property
+    def _features(self) -> Features | None:
+        found = self._found
+        return None if found is None else invariant_features(found, self.space.coordinates)
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Draw the initial weights."""
+        inputs = len(self.invariants) or 2 * self.space.dim
+        return init_energy((inputs, *self.hidden, 1), rng, dtype)
+
+    def value(self, weights: Weights, q: Any, p: Any) -> Any:
+        """Evaluate H: (n, d) twice to (n,), dimensionless."""
+        states, features = anp.concatenate([q, p], axis=1), self._features
+        return energy(states if features is None else features.values(states), *weights)
+
+    def vector_field(self, weights: Weights, q: Any, p: Any) -> tuple[Any, Any]:
+        """Evaluate (∂H/∂p, −∂H/∂q): (n, d) twice to (n, d) twice."""
+        states, features, dim = anp.concatenate([q, p], axis=1), self._features, q.shape[1]
+        of = energy_gradient if features is None else features.energy_gradient
+        slopes = of(states, *weights)
+        return slopes[:, dim:], -slopes[:, :dim]
+
+    def invariance(self, symmetry: LieAlgebra) -> BracketsOfInvariants:
+        """Prove {g, H} = 0 for every generator g by the chain rule, from {g, I} = 0 exactly."""
+        functions = self.invariants or self.space.coordinates
+        verdicts = tuple(
+            is_zero(symmetry.space.bracket(g, f)) for g in symmetry.generators for f in functions
+        )
+        return BracketsOfInvariants(functions, verdicts)
+
+
+@dataclass(frozen=True)
+class BracketsOfInvariants:
+    """Whether {g, I} = 0 of all functions that a network is of, and so {g, H} = 0.
+
+    Attributes
+    ----------
+    functions : tuple of sympy.Expr
+        The I.
+    verdicts : tuple of ZeroVerdict
+        Is {g, I} identically zero? For each g, one after the other, of each I.
+    """
+
+    functions: tuple[sp.Expr, ...]
+    verdicts: tuple[ZeroVerdict, ...]
+
+    @property
+    def proved(self) -> bool:
+        """Whether every bracket is proved to vanish."""
+        return all(verdict.proved for verdict in self.verdicts)
+
+    def __str__(self) -> str:
+        status = "proved" if self.proved else "not proved"
+        of = ", ".join(map(str, self.functions))
+        return f"{{g, H}} = 0 whatever the weights: {status}\n  H is a network of {of}"
+
+
 def vector_field(hamiltonian: Separable | Motion, states: Any) -> Any:
     """Evaluate X_H = (∂H/∂p, −∂H/∂q): states (n, 2d) to (n, 2d)."""
     dim = states.shape[1] // 2
@@ -55,3 +192,56 @@ def vector_field(hamiltonian: Separable | Motion, states: Any) -> Any:
     else:
         velocity, force = hamiltonian.grad_kinetic(p), -hamiltonian.grad_potential(q)
     return anp.concatenate([velocity, force], axis=1)
+
+
+def times(hamiltonian: Separable | Motion, factor: Any) -> Separable | Motion:
+    """Return c H, of networks with the weights of their last layers times c; c may be a box.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ehf_num.engine.networks import init_energy
+    >>> rng = np.random.default_rng(0)
+    >>> H = NetworkHamiltonian(*(init_energy([2, 8, 1], rng, "float64") for _ in range(2)))
+    >>> twice = times(H, np.array([2.0]))
+    >>> bool(np.allclose(twice.kinetic(np.ones((3, 2))), 2 * H.kinetic(np.ones((3, 2)))))
+    True
+    """
+    if isinstance(hamiltonian, NetworkHamiltonian | FeatureHamiltonian):
+        kinetic, potential = hamiltonian.kinetic_weights, hamiltonian.potential_weights
+        return replace(
+            hamiltonian,
+            kinetic_weights=(*kinetic[:-1], factor * kinetic[-1]),
+            potential_weights=(*potential[:-1], factor * potential[-1]),
+        )
+    if isinstance(hamiltonian, Motion):
+        return _MotionTimes(hamiltonian, factor)
+    return _SeparableTimes(hamiltonian, factor)
+
+
+@dataclass(frozen=True, eq=False)
+class _MotionTimes:
+    of: Motion
+    factor: Any
+
+    def vector_field(self, q: Any, p: Any) -> tuple[Any, Any]:
+        velocity, force = self.of.vector_field(q, p)
+        return self.factor * velocity, self.factor * force
+
+
+@dataclass(frozen=True, eq=False)
+class _SeparableTimes:
+    of: Separable
+    factor: Any
+
+    def kinetic(self, p: Any) -> Any:
+        return self.factor * self.of.kinetic(p)
+
+    def potential(self, q: Any) -> Any:
+        return self.factor * self.of.potential(q)
+
+    def grad_kinetic(self, p: Any) -> Any:
+        return self.factor * self.of.grad_kinetic(p)
+
+    def grad_potential(self, q: Any) -> Any:
+        return self.factor * self.of.grad_potential(q)

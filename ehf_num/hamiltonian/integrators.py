@@ -1,4 +1,4 @@
-"""Discrete Hamiltonian flows and their inverses.
+"""Integrators by kicks and drifts, steps that are learned, dilations, and what maps keep.
 
 Each is a frozen dataclass that keeps to `protocols.Integrator`. Densities need a symplectic one:
 the formula p(s') = π(s) holds where the map preserves volume.
@@ -6,26 +6,27 @@ the formula p(s') = π(s) holds where the map preserves volume.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 from typing import Any, ClassVar
 
+import autograd.numpy as anp
 import numpy as np
+import sympy as sp
 
 from ehf_num.engine.arguments import one_of, positive_integer, positive_number
 from ehf_num.engine.networks import kept_numbers
 from ehf_num.engine.quadratic import Quadratics
-from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, times
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
-from ehf_num.hamiltonian.protocols import Separable
+from ehf_num.hamiltonian.protocols import Integrator, LearnedIntegrator, Motion, Separable
 from ehf_num.hamiltonian.splitting import LEAPFROG, Chain, Rebuilt, apply_parts, schedule
-from ehf_sym.errors import EHFError
+from ehf_sym import LieAlgebra, PhaseSpace, ZeroVerdict, is_zero
+from ehf_sym.errors import ArgumentError
 
 MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
-
-
-class InversionError(EHFError, ArithmeticError):
-    """An implicit inverse did not converge: the step is too large for this Hamiltonian."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Splitting:
     shares: ClassVar[tuple[float, ...]]
 
     def __post_init__(self) -> None:
-        _check_steps(self.steps, self.step_size)
+        check_steps(self.steps, self.step_size)
         one_of(self.reversible, "reversible", ("auto", True, False))
 
     def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
@@ -273,82 +274,274 @@ def chained(
     return None if of_p is None or of_q is None else (of_p, of_q)
 
 
+def check_steps(steps: int, step_size: float) -> None:
+    """Refuse what is no positive number of steps, or no positive dt."""
+    positive_integer(steps, "steps")
+    positive_number(step_size, "step_size")
+
+
 @dataclass(frozen=True)
-class Euler:
-    """The paper's T_H^dt(s) = s + dt {s, H}: first order, not symplectic, implicit inverse.
+class Equivariance:
+    """Whether a map commutes with the flow of every generator wherever every H does.
 
-    It preserves volume only to O(dt²), so it serves studies of the map, not densities.
-
-    Parameters
+    Attributes
     ----------
-    steps : int
-        Number of steps, at least 1.
-    step_size : float
-        dt, dimensionless, positive.
-
-    Raises
-    ------
-    ehf_sym.ArgumentError
-        If a parameter is out of range.
+    symmetry : LieAlgebra
+        The generators.
+    condition : str
+        What the map asks of them.
+    verdicts : tuple of tuple of ZeroVerdict
+        Of each generator: does every function vanish that has to for this?
+    in_the_limit : bool
+        Whether it commutes for small steps at least.
 
     Examples
     --------
-    >>> Euler(steps=10, step_size=0.1).symplectic
-    False
+    >>> import ehf_sym as es
+    >>> print(Dilated(Leapfrog()).equivariance(es.groups.so(2)))
+    the map commutes with the symmetry where {g, q·p} = 0
+      L_12: proved
     """
 
-    steps: int = 2
-    step_size: float = 0.5
-    order: ClassVar[int] = 1
-    symplectic: ClassVar[bool] = False
+    symmetry: LieAlgebra
+    condition: str
+    verdicts: tuple[tuple[ZeroVerdict, ...], ...]
+    in_the_limit: bool = True
 
-    _max_iterations: ClassVar[int] = 500
+    @property
+    def proved(self) -> bool:
+        """Whether it does for every generator."""
+        return all(verdict.proved for verdicts in self.verdicts for verdict in verdicts)
+
+    def __str__(self) -> str:
+        lines = [f"the map commutes with the symmetry where {self.condition}"]
+        for label, verdicts in zip(self.symmetry.labels, self.verdicts, strict=True):
+            fault = next((verdict for verdict in verdicts if not verdict.proved), None)
+            lines.append(f"  {label}: {'proved' if fault is None else fault}")
+        return "\n".join(lines)
+
+
+def affine(space: PhaseSpace, g: sp.Expr) -> Iterator[sp.Expr]:
+    """Yield what vanishes where the flow of g is made of affine maps: its third derivatives."""
+    for three in combinations_with_replacement(space.coordinates, 3):
+        yield sp.diff(g, *three)
+
+
+def lifted(space: PhaseSpace, g: sp.Expr) -> Iterator[sp.Expr]:
+    """Yield what vanishes where it moves q by itself, by affine maps, and p along with it."""
+    yield from affine(space, g)
+    for half in (space.q, space.p):
+        for two in combinations_with_replacement(half, 2):
+            yield sp.diff(g, *two)
+
+
+def rotation(space: PhaseSpace, g: sp.Expr) -> Iterator[sp.Expr]:
+    """Yield what vanishes where it turns q and p alike, and shifts them."""
+    yield from lifted(space, g)
+    for i, k in combinations_with_replacement(range(space.dim), 2):
+        yield sp.diff(g, space.q[i], space.p[k]) + sp.diff(g, space.q[k], space.p[i])
+
+
+def dilation_bracket(space: PhaseSpace, g: sp.Expr) -> Iterator[sp.Expr]:
+    """Yield {g, q·p}."""
+    yield space.bracket(g, sum(a * b for a, b in zip(space.q, space.p, strict=True)))
+
+
+def equivariance(
+    symmetry: LieAlgebra,
+    condition: str,
+    defects: Callable[[PhaseSpace, sp.Expr], Iterator[sp.Expr]],
+    *,
+    in_the_limit: bool = True,
+) -> Equivariance:
+    """Decide for every generator whether its defects vanish."""
+    verdicts = tuple(
+        tuple(is_zero(defect) for defect in defects(symmetry.space, g)) for g in symmetry.generators
+    )
+    return Equivariance(symmetry, condition, verdicts, in_the_limit)
+
+
+@dataclass(frozen=True)
+class LearnedStep:
+    """An integrator with a step that is learned, one for every Hamiltonian of a chain.
+
+    The step is e^θ dt, positive whatever θ, which is a weight and starts at 0. A map with such a
+    step is the given one of e^θ H, so kernels in C serve as before.
+
+    Parameters
+    ----------
+    integrator : Integrator
+        Whose step_size is where learning starts.
+
+    Examples
+    --------
+    >>> LearnedStep(Yoshida4(steps=1, step_size=0.5)).order
+    4
+    """
+
+    integrator: Any
 
     def __post_init__(self) -> None:
-        _check_steps(self.steps, self.step_size)
+        admit_integrator(self.integrator)
 
-    def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
-        """Flow states q, p of shape (n, d) for time steps·dt."""
-        dt = self.step_size
-        for _ in range(self.steps):
-            q, p = (
-                q + dt * hamiltonian.grad_kinetic(p),
-                p - dt * hamiltonian.grad_potential(q),
-            )
-        return q, p
+    @property
+    def order(self) -> int:
+        """That of the integrator."""
+        return int(self.integrator.order)
 
-    def inverse(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
-        """Undo `forward` by fixed-point iteration, to rounding.
+    @property
+    def symplectic(self) -> bool:
+        """Whether the integrator is."""
+        return bool(self.integrator.symplectic)
 
-        Raises
-        ------
-        InversionError
-            If it does not converge: dt² |K''| |U''| is not below 1.
-        """
-        for _ in range(self.steps):
-            q, p = self._invert_step(hamiltonian, q, p)
-        return q, p
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Return θ = 0, and the weights of the integrator."""
+        return [np.zeros(1, dtype), *initial(self.integrator, rng, dtype)]
 
-    def _invert_step(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
-        dt = self.step_size
-        guess = q
-        for _ in range(self._max_iterations):
-            momentum = p + dt * hamiltonian.grad_potential(guess)
-            position = q - dt * hamiltonian.grad_kinetic(momentum)
-            change = np.max(np.abs(position - guess), initial=0.0)
-            size = np.max(np.abs(position), initial=1.0)
-            guess = position
-            if not np.isfinite(change):
-                break
-            if change <= 4 * np.finfo(guess.dtype).eps * size:
-                return guess, p + dt * hamiltonian.grad_potential(guess)
-        msg = (
-            f"Euler(step_size={dt}).inverse did not converge in {self._max_iterations} iterations; "
-            "dt² |K''| |U''| must be below 1: take a smaller step, or Leapfrog"
+    def at(self, weights: Sequence[Any]) -> Integrator:
+        """Put θ in place."""
+        return _Faster(in_place(self.integrator, weights[1:]), anp.exp(weights[0]))
+
+    def step_size(self, weights: Sequence[Any]) -> float:
+        """Return e^θ dt of one Hamiltonian's weights."""
+        return float(np.exp(weights[0][0]) * self.integrator.step_size)
+
+    def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
+        """Flow states by the step that learning starts from."""
+        return self.at(self.init(np.random.default_rng(0), q.dtype)).forward(hamiltonian, q, p)
+
+    def inverse(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
+        """Undo `forward`."""
+        return self.at(self.init(np.random.default_rng(0), q.dtype)).inverse(hamiltonian, q, p)
+
+    def equivariance(self, symmetry: LieAlgebra) -> Equivariance:
+        """Decide whether the map commutes with the symmetry wherever every H does."""
+        return of_integrator(self.integrator, symmetry)
+
+
+@dataclass(frozen=True)
+class Dilated:
+    """An integrator, and after it (q, p) ↦ (e^s q, e^−s p), the flow of q·p, with s learned.
+
+    Symplectic, its inverse exact. It changes the scale of q at once, for which a Hamiltonian needs
+    many steps. Every symmetry with {g, q·p} = 0, which all are whose g = pᵀAq, is kept exactly;
+    models refuse others. s is a weight of every Hamiltonian of a chain, and starts at 0.
+
+    Parameters
+    ----------
+    integrator : Integrator
+        What comes before.
+
+    Examples
+    --------
+    >>> Dilated(Leapfrog(steps=2, step_size=0.5)).symplectic
+    True
+    """
+
+    integrator: Any
+
+    def __post_init__(self) -> None:
+        admit_integrator(self.integrator)
+
+    @property
+    def order(self) -> int:
+        """That of the integrator."""
+        return int(self.integrator.order)
+
+    @property
+    def symplectic(self) -> bool:
+        """Whether the integrator is."""
+        return bool(self.integrator.symplectic)
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Return s = 0, and the weights of the integrator."""
+        return [np.zeros(1, dtype), *initial(self.integrator, rng, dtype)]
+
+    def at(self, weights: Sequence[Any]) -> Integrator:
+        """Put s in place."""
+        return _Stretched(in_place(self.integrator, weights[1:]), anp.exp(weights[0]))
+
+    def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
+        """Flow states with s = 0."""
+        return self.at(self.init(np.random.default_rng(0), q.dtype)).forward(hamiltonian, q, p)
+
+    def inverse(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
+        """Undo `forward`."""
+        return self.at(self.init(np.random.default_rng(0), q.dtype)).inverse(hamiltonian, q, p)
+
+    def equivariance(self, symmetry: LieAlgebra) -> Equivariance:
+        """Decide whether {g, q·p} = 0 for every g, and what the integrator asks for."""
+        own = equivariance(symmetry, "{g, q·p} = 0", dilation_bracket, in_the_limit=False)
+        inner = of_integrator(self.integrator, symmetry)
+        return own if inner.proved or not own.proved else inner
+
+
+@dataclass(frozen=True, eq=False)
+class _Stretched:
+    integrator: Any
+    stretch: Any
+
+    @property
+    def order(self) -> int:
+        return int(self.integrator.order)
+
+    @property
+    def symplectic(self) -> bool:
+        return bool(self.integrator.symplectic)
+
+    def forward(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
+        q, p = self.integrator.forward(hamiltonian, q, p)
+        return q * self.stretch, p / self.stretch
+
+    def inverse(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
+        back: tuple[Any, Any] = self.integrator.inverse(
+            hamiltonian, q / self.stretch, p * self.stretch
         )
-        raise InversionError(msg)
+        return back
 
 
-def _check_steps(steps: int, step_size: float) -> None:
-    positive_integer(steps, "steps")
-    positive_number(step_size, "step_size")
+@dataclass(frozen=True, eq=False)
+class _Faster:
+    integrator: Any
+    factor: Any
+
+    @property
+    def order(self) -> int:
+        return int(self.integrator.order)
+
+    @property
+    def symplectic(self) -> bool:
+        return bool(self.integrator.symplectic)
+
+    def forward(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
+        return tuple(self.integrator.forward(times(hamiltonian, self.factor), q, p))
+
+    def inverse(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
+        return tuple(self.integrator.inverse(times(hamiltonian, self.factor), q, p))
+
+
+def admit_integrator(integrator: Any) -> None:
+    """Refuse what does not keep to `protocols.Integrator`."""
+    if isinstance(integrator, type) or not isinstance(integrator, Integrator):
+        raise ArgumentError(
+            f"integrator was {integrator!r}; it should have forward, inverse, order and "
+            "symplectic, as Leapfrog(steps=2, step_size=0.5) has"
+        )
+
+
+def initial(integrator: Any, rng: np.random.Generator, dtype: Any) -> list[Array]:
+    """Draw an integrator's weights; most have none."""
+    return integrator.init(rng, dtype) if isinstance(integrator, LearnedIntegrator) else []
+
+
+def in_place(integrator: Any, weights: Sequence[Any]) -> Any:
+    """Put an integrator's weights in place, where it has any."""
+    return integrator.at(weights) if isinstance(integrator, LearnedIntegrator) else integrator
+
+
+def of_integrator(integrator: Any, symmetry: LieAlgebra) -> Equivariance:
+    """Ask an integrator; one that cannot say moves q and p by H alone, as leapfrog does."""
+    found: Equivariance | None = None
+    if callable(getattr(integrator, "equivariance", None)):
+        found = integrator.equivariance(symmetry)
+    return found or Equivariance(symmetry, "every H does", ((),) * len(symmetry.generators))

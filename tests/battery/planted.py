@@ -22,10 +22,10 @@ def _fault(name: str, file: str, text: str, replacement: str, *tests: str) -> Fa
 
 FAULTS = [
     # integrators and chains
-    _fault("sign of Euler's kick", "ehf_num/hamiltonian/integrators.py",
+    _fault("sign of Euler's kick", "ehf_num/hamiltonian/implicit.py",
            "p - dt * hamiltonian.grad_potential(q),", "p + dt * hamiltonian.grad_potential(q),",
            "num/test_integrators"),
-    _fault("Euler's drift at half the step", "ehf_num/hamiltonian/integrators.py",
+    _fault("Euler's drift at half the step", "ehf_num/hamiltonian/implicit.py",
            "q + dt * hamiltonian.grad_kinetic(p),", "q + dt / 2 * hamiltonian.grad_kinetic(p),",
            "num/test_integrators"),
     _fault("sign of a kick", "ehf_num/hamiltonian/splitting.py",

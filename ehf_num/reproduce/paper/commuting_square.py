@@ -11,7 +11,8 @@ import sympy as sp
 
 import ehf_sym as es
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.integrators import Euler, Leapfrog
+from ehf_num.hamiltonian.implicit import Euler
+from ehf_num.hamiltonian.integrators import Leapfrog
 from ehf_num.hamiltonian.protocols import Integrator
 
 Map = Callable[[Array, float], Array]
