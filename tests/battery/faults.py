@@ -27,7 +27,7 @@ _COPIED = ("ehf_sym", "ehf_num", "tests", "pyproject.toml", "README.md", "LICENS
 
 
 @cache
-def _copy() -> Path:
+def copy() -> Path:
     """Copy what tests need, once: each fault is put in and taken out again."""
     keeper = tempfile.TemporaryDirectory(prefix="faults-")
     _KEPT.append(keeper)
@@ -45,11 +45,13 @@ def _copy() -> Path:
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []  # until the process ends
 
 
-def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    arguments: list[str], folder: Path, patience: float | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
-        check=False,
+        check=False, timeout=patience,
     )  # fmt: skip
 
 
@@ -68,9 +70,12 @@ def _compile(folder: Path) -> None:
     require(done.returncode == 0, f"the copy was not compiled: {done.stderr[-300:]}")
 
 
-def _check(fault: Fault) -> str:
-    """Plant a fault, run its tests until the first fails, take it out."""
-    folder = _copy()
+def plant(fault: Fault, patience: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Plant a fault, run its tests until the first fails, take it out.
+
+    Raises TimeoutExpired where they take longer than `patience`, in seconds.
+    """
+    folder = copy()
     path = folder / fault.file
     before = path.read_text(encoding="utf-8")
     require(
@@ -83,11 +88,15 @@ def _check(fault: Fault) -> str:
         if in_c:
             _compile(folder)
         options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=no"]
-        done = _run(["-m", "pytest", *options, *fault.tests], folder)
+        return _run(["-m", "pytest", *options, *fault.tests], folder, patience)
     finally:
         path.write_text(before, encoding="utf-8")
         for library, content in libraries.items():
             library.write_bytes(content)
+
+
+def _check(fault: Fault) -> str:
+    done = plant(fault)
     require(done.returncode != 0, f"survived {', '.join(fault.tests)}")
     if done.returncode < 0:
         return f"caught by {fault.tests[0]}: the interpreter ended with signal {-done.returncode}"
@@ -105,7 +114,7 @@ def _texts() -> None:
 
 def _sound() -> None:
     """Without a fault the same tests pass in the copy, which is what they run on."""
-    folder = _copy()
+    folder = copy()
     code = "import ehf_num, ehf_sym; print(ehf_num.__file__, ehf_sym.__file__)"
     where = _run(["-c", code], folder).stdout
     require(where.count(str(folder)) == 2, f"tests would run on {where}")

@@ -320,6 +320,8 @@ FAULTS = [
            "(size_t)worker * own.work_bytes", "0 * own.work_bytes", "num/test_team"),
     _fault("a call does not wait for its shares", "ehf_num/engine/kernels/team.h",
            "while (done != number) done = event_await(&job.done, done);", ";", "num/test_team"),
+    _fault("a call does not wait for its last share", "ehf_num/engine/kernels/team.h",
+           "+ did == count) event_write", "+ did >= count - 1) event_write", "num/test_team"),
     _fault("two calls have the team at once", "ehf_num/engine/kernels/team.h",
            "!atomic_flag_test_and_set(&team_at_work)", "1", "num/test_team"),
     _fault("a team that is disturbed is not left asleep", "ehf_num/engine/kernels/team.h",

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -122,7 +123,9 @@ def test_the_command_writes_its_section(no_pauses, page, monkeypatch, capsys):
     ],
 )
 def test_a_run_in_a_process_of_its_own_reports_numbers(module, arguments):
-    assert np.isfinite(common.run_apart(module, *arguments)).all()
+    numbers = np.array(common.run_apart(module, *arguments))
+    assert (numbers > 0).all()
+    assert (numbers < np.inf).all()
 
 
 def test_a_peer_starts_without_our_packages():
@@ -175,9 +178,15 @@ def test_numbers_have_three_significant_digits(value, text):
     assert common.number(value) == text
 
 
-def test_interleaved_rounds_take_all_runs_in_turn(no_pauses):
-    calls = []
-    runs = {name: lambda steps, name=name: calls.append(name) for name in "ab"}
+def test_interleaved_rounds_take_all_runs_in_turn(no_pauses, monkeypatch):
+    calls, clock, cost = [], [0.0], {"a": 0.25, "b": 2.0}
+
+    def run(steps, name):
+        calls.append(name)
+        clock[0] += steps * cost[name]
+
+    monkeypatch.setattr(common.time, "perf_counter", lambda: clock[0])
+    runs = {name: partial(run, name=name) for name in cost}
     timings = common.interleaved(runs, rounds=2, samples_a_round=2)
     assert calls[-12:] == list("aaabbb" * 2)
-    assert all(np.isfinite(timing.median) for timing in timings.values())
+    assert {name: timing.median for name, timing in timings.items()} == {"a": 250, "b": 2000}

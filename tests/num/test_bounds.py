@@ -259,7 +259,8 @@ def test_training_by_each_bound(objective):
         progress=False,
     )  # fmt: skip
     assert flow.elbo(x).mean() > before
-    assert np.isfinite(flow.result_.history.validation_elbo).all()
+    held_out = flow.result_.history.validation_elbo
+    assert held_out.max() > held_out[0]
     assert (flow.result_.objective, flow.result_.draws) == (objective, 4)
     assert all(w.dtype == np.float32 for w in flow.weights)
     points, states = np.ones((2, 4, 2), "f4"), np.ones((3, 4), "f4")

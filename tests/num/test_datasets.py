@@ -217,7 +217,10 @@ def test_rings_are_shells_in_the_plane() -> None:
 
 def test_edges_of_the_density() -> None:
     assert rings().log_prob([[0.0, 0.0]])[0] == np.inf
-    assert np.isfinite(shells(1).log_prob([[0.0]])[0])
+    line = shells(1)
+    least = -np.array(line.radii) / line.noise  # where the radius is cut off, in units of σ
+    at_zero = stats.truncnorm.pdf(0, least, np.inf, line.radii, line.noise) @ line.weights
+    assert line.log_prob([[0.0]])[0] == pytest.approx(math.log(at_zero / 2), rel=1e-9)
     for target in (rings(), modes_on_circle(3)):
         assert target.log_prob([[1e200, 0.0]])[0] == -np.inf
 

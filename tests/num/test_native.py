@@ -194,7 +194,7 @@ def test_what_is_not_finite_stays_so(dtype):
     x = np.zeros((4, 2), dtype)
     x[1, 0], x[2, 1] = np.nan, np.inf
     gradient = energy_gradient(x, *weights)
-    assert np.isfinite(gradient[[0, 3]]).all()
+    np.testing.assert_array_equal(gradient[[0, 3]], energy_gradient(np.zeros_like(x[:2]), *weights))
     assert np.isnan(gradient[1]).all()
     relu = relu_network(x, *init_relu((2, 8, 1), np.random.default_rng(4), dtype))
     assert np.isnan(relu[1]).all()

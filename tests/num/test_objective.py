@@ -81,7 +81,7 @@ def test_elbo_keeps_both_halves_of_the_base_density():
     np.testing.assert_allclose(log_weights, log_base - log_h, rtol=1e-12)
 
 
-def test_encoder_density_is_normal():
+def test_encoder_density_is_normal(each_engine):
     """ln h(p|q) against scipy.stats.norm with the μ and σ that the networks give."""
     flow, x, noise, _ = pieces("so3")
     encoder = flow.objective.encoder

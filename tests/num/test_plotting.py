@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.contour import QuadContourSet
 from matplotlib.quiver import Quiver
 from scipy.stats import gaussian_kde
 
@@ -233,6 +234,8 @@ def test_field_shows_the_function(ax, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_constant_field_draws(ax, value: float) -> None:
     plot_field(lambda q: np.full(len(q), value), ax, resolution=5)
     ax.figure.canvas.draw()
+    filled = next(child for child in ax.get_children() if isinstance(child, QuadContourSet))
+    assert filled.levels[0] <= value <= filled.levels[-1]
 
 
 def arrows_of(ax) -> Quiver:

@@ -228,7 +228,8 @@ def test_a_numeric_header_is_told(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0,1\n2,3\n", "0.0,1.0\n0.5,1.5\n", "1\n2.5\n", "0,1\n"])
 def test_a_point_of_integers_is_none(tmp_path: Path, text: str) -> None:
-    read_points(text_file(tmp_path, text))
+    rows = [[float(cell) for cell in line.split(",")] for line in text.split()]
+    np.testing.assert_array_equal(read_points(text_file(tmp_path, text)), rows)
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -358,7 +358,11 @@ def test_no_blow_up_on_the_way_is_overlooked(generator, state, eps, end):
     assert abs(named - end) <= 1e-5 * abs(end)
     with pytest.raises(es.ActionError, match="does not exist"):
         action.enclose(list(state), eps)
-    assert np.isfinite(move(np.array([state], float), 0.999 * end)).all()
+    field = sp.lambdify([space.coordinates], list(space.vector_field(generator)))
+    arrived = scipy.integrate.solve_ivp(
+        lambda _, s: field(s), (0, 0.9 * end), np.array(state, float), rtol=1e-10, atol=1e-12
+    ).y[:, -1]
+    np.testing.assert_allclose(move(np.array([state], float), 0.9 * end)[0], arrived, rtol=1e-6)
     # float32 states are looked at as exactly.
     with pytest.raises(es.ActionError, match="blows up"):
         move(np.array([state], np.float32), eps)

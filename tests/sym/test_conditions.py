@@ -146,7 +146,9 @@ def test_a_rotated_plane_keeps_two_scales_and_two_couplings():
     assert sp.cancel(positive - (a * d - b**2 - c**2) / a) == 0
     assert family.report.proved
     numbers = family.base.with_values({a: 2, b: 1, c: Rational(1, 2), d: 1})
-    assert numbers.gaussian() is not None
+    precision = numbers.gaussian().precision
+    assert precision == -sp.hessian(numbers.log_density, PLANE.coordinates)
+    assert precision.is_positive_definite
     assert family.base.with_values({a: 1, b: 2, c: 0, d: 1}).gaussian() is None
 
 
@@ -331,7 +333,8 @@ def test_gaussians_with_parameters_are_found_where_they_are_certain():
     open_one = es.BaseDensity(space, log_density=-M * q**2 / 2 - N * p**2 / 2 - A * q * p)
     assert open_one.gaussian() is None
     assert open_one.log_normalizer is None
-    assert open_one.with_values({A: 1, M: 2, N: 1}).gaussian() is not None
+    known = open_one.with_values({A: 1, M: 2, N: 1}).gaussian()
+    assert known.precision == sp.ImmutableMatrix([[2, 1], [1, 1]])
     given = es.BaseDensity(space, log_density=-(q**4) - p**2, log_normalizer=log(M))
     assert given.with_values({M: 3}).log_normalizer == log(3)
     with pytest.raises(es.FormulaError, match="for this Gaussian it should be"):

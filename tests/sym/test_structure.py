@@ -269,8 +269,9 @@ def test_casimirs_of_textbooks():
     p = e[3:]
     turns = {(0, 1): e[0], (0, 2): e[1], (1, 2): e[2]}
     dual = turns[0, 1] * p[2] - turns[0, 2] * p[1] + turns[1, 2] * p[0]
-    assert es.coordinates(found, p[0] ** 2 + p[1] ** 2 + p[2] ** 2) is not None
-    assert es.coordinates(found, dual) is not None
+    for wanted in (p[0] ** 2 + p[1] ** 2 + p[2] ** 2, dual):
+        combination = sum(c * f for c, f in zip(es.coordinates(found, wanted), found, strict=True))
+        assert sp.expand(combination - wanted) == 0
     assert len(found) == 2
     # su(3)-like: sl(3) has one of degree 2, one of degree 3.
     assert [len(casimirs(sl(3), k)) for k in (1, 2, 3)] == [0, 1, 1]
