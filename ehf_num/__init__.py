@@ -13,6 +13,7 @@ from ehf_num.files.archive import ModelFileError
 from ehf_num.files.readers import DataFileError, read_points, write_points
 from ehf_num.files.result import History, TrainingRecord, TrainingResult
 from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.formula_energy import FormulaEnergy
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, NonSeparable
 from ehf_num.hamiltonian.implicit import (
     Euler,
@@ -62,6 +63,7 @@ __all__ = [
     "EquivariantHamiltonianFlow",
     "Euler",
     "ExtendedPhaseSpace",
+    "FormulaEnergy",
     "GaussianEncoder",
     "HamiltonianFlow",
     "History",
