@@ -8,10 +8,11 @@ from ehf_num.densities.encoder import Encoder, GaussianEncoder
 from ehf_num.densities.encoder_checks import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.engine.adam import Adam, AdamSettings
 from ehf_num.engine.engine import Engine
-from ehf_num.engine.parallel import set_threads
+from ehf_num.engine.parallel import cores, set_threads
 from ehf_num.files.archive import ModelFileError
+from ehf_num.files.atomic import atomic_write
 from ehf_num.files.readers import DataFileError, read_points, write_points
-from ehf_num.files.result import History, TrainingRecord, TrainingResult
+from ehf_num.files.result import History, TrainingRecord, TrainingResult, versions
 from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.formula_energy import FormulaEnergy
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, NonSeparable
@@ -39,7 +40,7 @@ from ehf_num.reproduce.records import RecordError
 from ehf_num.reproduce.sweep import Outcome, Spec, sweep
 from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
-from ehf_num.targets.datasets import modes_on_circle, rings, shells
+from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
 from ehf_num.targets.phase_orbits import phase_orbits
 from ehf_num.training.learning_rate import LearningRateSchedule
 from ehf_num.training.training import TrainingWarning
@@ -83,11 +84,14 @@ __all__ = [
     "RecordError",
     "Spec",
     "SymmetricDensity",
+    "Target",
     "TrainingRecord",
     "TrainingResult",
     "TrainingWarning",
     "Yoshida4",
+    "atomic_write",
     "check_encoder",
+    "cores",
     "diagnose",
     "executor_at",
     "finite_action",
@@ -100,5 +104,6 @@ __all__ = [
     "set_threads",
     "shells",
     "sweep",
+    "versions",
     "write_points",
 ]

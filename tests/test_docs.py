@@ -210,6 +210,19 @@ def test_rooms_import_from_above(module) -> None:
     assert not {".".join(name.split(".")[:2]) for name in imports_of(module)} - set(above)
 
 
+def test_experiments_use_the_public_words() -> None:
+    """All of `reproduce` but what `ehf_num` itself hands out, such as `sweep`."""
+    room = "ehf_num.reproduce."
+    handed_out = imports_of(ROOT / "ehf_num" / "__init__.py")
+    experiments = [m for m in MODULES if dotted(m).startswith(room) and dotted(m) not in handed_out]
+    assert len(experiments) > 20
+    inner = {
+        dotted(module): sorted(name for name in imports_of(module) if not name.startswith(room))
+        for module in experiments
+    }
+    assert not {module: names for module, names in inner.items() if names}
+
+
 def test_no_file_imports_itself_by_way_of_others() -> None:
     graph = {dotted(module): imports_of(module) for module in MODULES}
     list(TopologicalSorter(graph).static_order())  # raises CycleError where there is a circle

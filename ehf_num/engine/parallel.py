@@ -75,7 +75,13 @@ def threads() -> int:
 
 
 def cores() -> int:
-    """Return how many cores this process may run on."""
+    """Return how many cores this process may run on.
+
+    Examples
+    --------
+    >>> cores() >= 1
+    True
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -17,7 +17,13 @@ DISTRIBUTION = "equivariant-hamiltonian-flows"
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, of this toolkit and of what it computes with."""
+    """Return the versions of Python, of this toolkit and of what it computes with, by name.
+
+    Examples
+    --------
+    >>> sorted(versions())[-2:]
+    ['scipy', 'sympy']
+    """
     found = {"python": platform.python_version()}
     for name in (DISTRIBUTION, "numpy", "scipy", "sympy", "autograd"):
         try:

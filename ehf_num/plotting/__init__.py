@@ -3,6 +3,7 @@
 Nothing is shown or saved here: that is the caller's. Fields wear perceptually uniform color maps.
 """
 
+from ehf_num.plotting.arguments import grid
 from ehf_num.plotting.curves import (
     OKABE_ITO,
     plot_constraint,
@@ -15,6 +16,7 @@ from ehf_num.plotting.fields import plot_density, plot_field, plot_samples, plot
 
 __all__ = [
     "OKABE_ITO",
+    "grid",
     "plot_constraint",
     "plot_density",
     "plot_diagnosis",

@@ -57,9 +57,32 @@ def square_around(points: Floats) -> Extent:
 
 
 def grid(extent: Extent, resolution: int) -> Floats:
-    """Return the centers of resolution² cells, row by row from the bottom."""
+    """Return the centers of the cells of a picture: where fields and densities are drawn.
+
+    Parameters
+    ----------
+    extent : (left, right, bottom, top)
+        Of the picture, in the units of x.
+    resolution : int
+        Cells along each side.
+
+    Returns
+    -------
+    ndarray, shape (resolution², 2)
+        Row by row from the bottom.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If the extent is none, or the resolution is not positive.
+
+    Examples
+    --------
+    >>> grid((0, 2, 0, 2), 2).tolist()
+    [[0.5, 0.5], [1.5, 0.5], [0.5, 1.5], [1.5, 1.5]]
+    """
     edges = np.arange(arguments.positive_integer(resolution, "resolution")) + 0.5
-    left, right, bottom, top = extent
+    left, right, bottom, top = checked_extent(extent)
     x = left + (right - left) * edges / resolution
     y = bottom + (top - bottom) * edges / resolution
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ehf_num.files.atomic import atomic_write
-from ehf_num.files.result import versions
+from ehf_num import atomic_write, versions
 from ehf_num.reproduce.common import aligned
-from ehf_sym.errors import EHFError
+from ehf_sym import EHFError
 
 _ENDING = ".chapter.json"
 _DOTS_PER_INCH = 110

@@ -9,11 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ehf_num.engine import arguments
 from ehf_num.reproduce.chapter import chapters_in
 from ehf_num.reproduce.executors import executor_at
 from ehf_num.reproduce.html_report import write_report
-from ehf_sym.errors import ArgumentError
+from ehf_sym import ArgumentError
 
 _OUT = Path("ehf-output")
 
@@ -169,8 +168,9 @@ def _reproduce(options: argparse.Namespace) -> int:
         for name in experiment.options
         if (value := getattr(options, name)) is not None
     }
-    if "iterations" in chosen:
-        arguments.positive_integer(chosen["iterations"], "--iterations")
+    iterations: int | None = getattr(options, "iterations", None)
+    if iterations is not None and iterations < 1:
+        raise ArgumentError(f"--iterations was {iterations}; it should be a positive integer")
     print(run(experiment, options, chosen))
     print(f"\nfigures and table in {options.out}")
     return 0

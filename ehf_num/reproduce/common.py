@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ehf_num.engine.workspace import Array
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Extent = tuple[float, float, float, float]  # left, right, bottom, top
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

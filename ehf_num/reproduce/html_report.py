@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from ehf_num.files.atomic import atomic_write
+from ehf_num import atomic_write
 from ehf_num.reproduce.chapter import Chapter, ChapterError, Picture, Table
 
 _TYPES = {".png": ("image/png", b"\x89PNG"), ".gif": ("image/gif", b"GIF8")}

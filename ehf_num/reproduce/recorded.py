@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from ehf_num.engine import arguments
 from ehf_num.reproduce.sweep import Outcome, Spec, sweep
-from ehf_sym.errors import ArgumentError
+from ehf_sym import ArgumentError
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -37,6 +38,27 @@ class Row(Generic[SpecT]):
 RowT = TypeVar("RowT", bound=Row[Any])
 
 
+def check_positive(settings: Any, *names: str) -> None:
+    """Refuse fields of a dataclass, numbers or tuples of them, that are not positive and finite.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If there are such.
+    """
+    types = {field.name: str(field.type) for field in fields(settings)}
+    for name in names:
+        value, whole = getattr(settings, name), "int" in types[name]
+        numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+        for number in numbers:
+            kind = Integral if whole else Real
+            is_number = isinstance(number, kind) and not isinstance(number, bool)
+            if is_number and 0 < number < math.inf:
+                continue
+            wanted = "a positive integer" if whole else "a positive finite number"
+            raise ArgumentError(f"{name} was {number!r}; it should be {wanted}")
+
+
 def check_sizes(settings: Any, *lists: str) -> None:
     """Refuse seeds and iterations that are not positive, and lists that are empty.
 
@@ -45,8 +67,7 @@ def check_sizes(settings: Any, *lists: str) -> None:
     ehf_sym.ArgumentError
         If there are such.
     """
-    arguments.positive_integer(settings.seeds, "seeds")
-    arguments.positive_integer(settings.iterations, "iterations")
+    check_positive(settings, "seeds", "iterations")
     for name in lists:
         if not getattr(settings, name):
             raise ArgumentError(f"{name} was empty; it should have at least one entry")

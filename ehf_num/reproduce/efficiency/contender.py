@@ -8,11 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.problems import Problem
-from ehf_num.targets.datasets import Floats
-from ehf_num.training.training_settings import TrainingSettings
 
 _MOST_HELD_OUT = 500
+_CHECKS = 300
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Budget:
 
     @property
     def check_every(self) -> int:
-        """Iterations between two checks: those of our own training loop, for all."""
-        return TrainingSettings(self.iterations).interval
+        """Iterations between two checks of the validation split, for every contender."""
+        return max(1, self.iterations // _CHECKS)
 
 
 @dataclass(frozen=True, eq=False)

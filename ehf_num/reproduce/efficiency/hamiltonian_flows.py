@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import ehf_sym as es
-from ehf_num.engine.parallel import set_threads
-from ehf_num.inference.estimate import LikelihoodWarning
-from ehf_num.model.model import EquivariantHamiltonianFlow
+from ehf_num import EquivariantHamiltonianFlow, LikelihoodWarning, set_threads
+from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.efficiency.problems import Problem
-from ehf_num.targets.datasets import Floats
 
 _VALIDATION_ROWS = 1_000
 _QUADRATURE_ERROR = 0.01  # nats, of a point: of their mean it is far less
@@ -67,6 +65,7 @@ class HamiltonianContender:
             draws=self.draws,
             validation=split.validation_copies(_VALIDATION_ROWS),
             patience=budget.patience,
+            record_every=budget.check_every,
             progress=False,
         )
         seconds, result = time.process_time() - start, flow.result_

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import ehf_sym as es
-from ehf_num.targets.datasets import Target, rings, shells
-from ehf_num.targets.phase_orbits import phase_orbits
+from ehf_num import Target, phase_orbits, rings, shells
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from ehf_num.files.atomic import atomic_write
-from ehf_num.files.result import versions
+from ehf_num import atomic_write, versions
 from ehf_num.reproduce.chapter import Chapter, Picture, Table
 from ehf_num.reproduce.common import mean_and_spread
 from ehf_num.reproduce.efficiency.zuko_flows import zuko_versions

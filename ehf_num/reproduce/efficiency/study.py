@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ehf_num.engine.parallel import cores
-from ehf_num.files.result import versions
+from ehf_num import cores, versions
 from ehf_num.reproduce.chapter import save
 from ehf_num.reproduce.common import seed_range
 from ehf_num.reproduce.efficiency.problems import PROBLEMS
@@ -22,7 +21,7 @@ from ehf_num.reproduce.efficiency.runs import BUDGETS, CONTENDERS, Run
 from ehf_num.reproduce.efficiency.zuko_flows import ZukoContender, zuko_versions
 from ehf_num.reproduce.recorded import failures, run_all
 from ehf_num.reproduce.sweep import Outcome
-from ehf_sym.errors import ArgumentError
+from ehf_sym import ArgumentError
 
 
 @dataclass(frozen=True)

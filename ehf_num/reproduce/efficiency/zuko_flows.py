@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,12 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from ehf_num import LearningRateSchedule, orbit_sampler
+from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.efficiency.problems import Problem
-from ehf_num.symmetry.orbits import orbit_sampler
-from ehf_num.targets.datasets import Floats
-from ehf_num.training.learning_rate import factors_of
-from ehf_num.training.minibatches import training_data
 
 _VALIDATION_ROWS = 1_000  # where they are turned copies
 
@@ -77,19 +76,12 @@ class ZukoContender:
             validation = move(split.validation_copies(_VALIDATION_ROWS), rng)
         scale = _Standardized(split.training)
         run = _Training(network, scale, validation)
-        rate = factors_of(budget.schedule, budget.iterations)
-        data = training_data(
-            split.training,
-            dim=problem.target.dim,
-            dtype="float64",
-            batch_size=budget.batch_size,
-            validation=None,
-            rng=rng,
-        )
+        rate = LearningRateSchedule(budget.schedule).factors(budget.iterations)
+        batches = _minibatches(split.training, budget.batch_size, rng)
         start = time.process_time()
         stop_reason = "iterations"
         for iteration in range(1, budget.iterations + 1):
-            x = data.next_batch(rng)
+            x = next(batches)
             x = x if move is None else move(x, rng)
             if not run.step(x, self.learning_rate * rate(iteration - 1)):
                 stop_reason = "non_finite"
@@ -108,6 +100,18 @@ class ZukoContender:
             seconds=time.process_time() - start,
             parameters=sum(p.numel() for p in network.parameters()),
         )
+
+
+def _minibatches(points: Floats, size: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Yield so many points at a time, all of them in random order before any comes again."""
+    queue = np.empty(0, dtype=np.intp)
+    while len(points) <= size:
+        yield points
+    while True:
+        while len(queue) < size:
+            queue = np.concatenate([queue, rng.permutation(len(points))])
+        chosen, queue = queue[:size], queue[size:]
+        yield points[chosen]
 
 
 class _Standardized:

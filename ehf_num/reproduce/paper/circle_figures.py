@@ -13,15 +13,12 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ehf_num.engine.workspace import Array
-from ehf_num.files.atomic import atomic_write
-from ehf_num.plotting import plot_density, plot_field, plot_vector_field
-from ehf_num.plotting.curves import OKABE_ITO
+from ehf_num import atomic_write, modes_on_circle
+from ehf_num.plotting import OKABE_ITO, plot_density, plot_field, plot_vector_field
 from ehf_num.reproduce import recorded
-from ehf_num.reproduce.common import Drawn
+from ehf_num.reproduce.common import Array, Drawn
 from ehf_num.reproduce.paper.circle_runs import ARROWS, EXTENT, PIXELS, CircleRun
 from ehf_num.reproduce.paper.wells import NEAR
-from ehf_num.targets.datasets import modes_on_circle
 
 _FRAMES = 12  # for each leapfrog step
 _REST = 8  # frames that the end is held for

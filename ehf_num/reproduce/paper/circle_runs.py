@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 import ehf_sym as es
-from ehf_num.engine.parallel import set_threads
-from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
-from ehf_num.hamiltonian.integrators import Leapfrog
-from ehf_num.model.model import EquivariantHamiltonianFlow
-from ehf_num.plotting.arguments import Extent, grid
+from ehf_num import (
+    EquivariantHamiltonianFlow,
+    Leapfrog,
+    NetworkHamiltonian,
+    modes_on_circle,
+    set_threads,
+)
+from ehf_num.plotting import grid
+from ehf_num.reproduce.common import Array, Extent
 from ehf_num.reproduce.paper.wells import match, minima
-from ehf_num.targets.datasets import modes_on_circle
 
 EXTENT: Extent = (-4.0, 4.0, -4.0, 4.0)
 PIXELS, ARROWS = 81, 21

@@ -10,10 +10,8 @@ import numpy as np
 import sympy as sp
 
 import ehf_sym as es
-from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.implicit import Euler
-from ehf_num.hamiltonian.integrators import Leapfrog
-from ehf_num.hamiltonian.protocols import Integrator
+from ehf_num import Euler, Leapfrog
+from ehf_num.reproduce.common import Array
 
 Map = Callable[[Array, float], Array]
 """States (n, 2d) and the time, ε or dt, to states (n, 2d)."""
@@ -76,8 +74,7 @@ def one_step(integrator: type[Leapfrog] | type[Euler], hamiltonian: FormulaHamil
 
     def step(states: Array, dt: float) -> Array:
         q, p = np.split(states, 2, axis=1)
-        rule: Integrator = integrator(1, dt)
-        moved: Array = np.concatenate(rule.forward(hamiltonian, q, p), axis=1)
+        moved: Array = np.concatenate(integrator(1, dt).forward(hamiltonian, q, p), axis=1)
         return moved
 
     return step

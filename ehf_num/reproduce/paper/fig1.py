@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import ehf_sym as es
-from ehf_num.engine import arguments
-from ehf_num.engine.workspace import Array
-from ehf_num.plotting.curves import OKABE_ITO
+from ehf_num.plotting import OKABE_ITO
 from ehf_num.reproduce.chapter import Chapter, Table, save
+from ehf_num.reproduce.common import Array
 from ehf_num.reproduce.paper.commuting_square import (
     Expansion,
     FormulaHamiltonian,
@@ -22,6 +21,7 @@ from ehf_num.reproduce.paper.commuting_square import (
     expansion,
     squares,
 )
+from ehf_num.reproduce.recorded import check_positive
 
 _ROUNDING = 1e-13
 _SIZES = np.logspace(-3, -1, 13)
@@ -57,8 +57,7 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        arguments.positive_integer(self.states, "states")
-        arguments.positive_number(self.fixed, "fixed")
+        check_positive(self, "states", "fixed")
 
 
 FULL = Settings(states=10_000)

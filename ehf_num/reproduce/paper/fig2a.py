@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ehf_num import rings
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.claims import RULE, as_table
 from ehf_num.reproduce.common import mean_and_spread, seed_range
@@ -21,8 +22,7 @@ from ehf_num.reproduce.paper.rings_claims import Rows, effects, judgements, word
 from ehf_num.reproduce.paper.rings_runs import Budget, RingsRun
 from ehf_num.reproduce.recorded import check_sizes, ended_early, failures, run_all
 from ehf_num.reproduce.sweep import Outcome
-from ehf_num.targets.datasets import rings
-from ehf_sym.errors import ArgumentError
+from ehf_sym import ArgumentError
 
 _NONE, _ENDLESS = "none", "endless"
 

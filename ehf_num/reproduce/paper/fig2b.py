@@ -13,14 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from ehf_num.engine import arguments
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.common import seed_range
 from ehf_num.reproduce.paper.circle_figures import Row, animate, figure
 from ehf_num.reproduce.paper.circle_runs import Budget, CircleRun
 from ehf_num.reproduce.paper.wells import NEAR
-from ehf_num.reproduce.recorded import check_sizes, ended_early, failures, rows_of, run_all
+from ehf_num.reproduce.recorded import (
+    check_positive,
+    check_sizes,
+    ended_early,
+    failures,
+    rows_of,
+    run_all,
+)
 from ehf_num.reproduce.sweep import Outcome
+from ehf_sym import ArgumentError
 
 _BASES = ("soft-uniform", "normal")
 
@@ -73,13 +80,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_sizes(self, "modes", "bases", "widths", "step_sizes")
-        for count in self.modes:
-            arguments.positive_integer(count, "modes")
-        arguments.positive_number(self.epsilon, "epsilon")
+        check_positive(self, "modes", "epsilon", "widths", "step_sizes")
         for base in self.bases:
-            arguments.one_of(base, "bases", _BASES)
-        for name in ("widths", "step_sizes"):
-            arguments.positive_numbers(getattr(self, name), name)
+            if base not in _BASES:
+                raise ArgumentError(f"bases had {base!r}; each should be one of {_BASES}")
 
     def runs(self) -> list[CircleRun]:
         """List every run: all settings of a seed before the next seed."""

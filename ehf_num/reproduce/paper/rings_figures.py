@@ -9,13 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ehf_num.engine.workspace import Array
-from ehf_num.plotting import plot_density, plot_field
-from ehf_num.plotting.curves import OKABE_ITO
-from ehf_num.reproduce.common import Drawn
+from ehf_num import rings
+from ehf_num.plotting import OKABE_ITO, plot_density, plot_field
+from ehf_num.reproduce.common import Array, Drawn
 from ehf_num.reproduce.paper.rings_claims import Row, Rows, words_of
 from ehf_num.reproduce.paper.rings_runs import EXTENT, PIXELS
-from ehf_num.targets.datasets import rings
 
 _TRUTH_COLOR = "#222222"
 _KDE_POINTS = 2_000

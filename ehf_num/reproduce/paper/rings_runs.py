@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.engine.parallel import set_threads
-from ehf_num.engine.workspace import Array
-from ehf_num.files.result import TrainingRecord
-from ehf_num.model.model import EquivariantHamiltonianFlow
-from ehf_num.plotting.arguments import Extent, grid
+from ehf_num import EquivariantHamiltonianFlow, TrainingRecord, rings, set_threads
+from ehf_num.plotting import grid
+from ehf_num.reproduce.common import Array, Extent, Floats
 from ehf_num.reproduce.paper.so2 import declare
-from ehf_num.targets.datasets import Floats, rings
 
 EXTENT: Extent = (-4.0, 4.0, -4.0, 4.0)
 PIXELS = 61

@@ -14,11 +14,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import ehf_sym as es
-from ehf_num.model.model import EquivariantHamiltonianFlow
+from ehf_num import EquivariantHamiltonianFlow, rings
 from ehf_num.plotting import plot_density, plot_field, plot_learning_curves, plot_trace
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.common import centered, mean_and_spread, seed_range
-from ehf_num.targets.datasets import rings
 
 _DATA_SEED, _TEST_SEED = 1_000, 20_190_913
 _DRAWS = 128

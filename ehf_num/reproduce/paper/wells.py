@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy
 
-from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.protocols import Separable
-from ehf_num.plotting.arguments import Extent, grid
+from ehf_num.plotting import grid
+from ehf_num.reproduce.common import Array, Extent
 
 NEAR = 0.3
 """A minimum farther than this from its mode is none of it."""
@@ -22,7 +22,17 @@ _HIGHER = 1e-9  # by so much: along a valley rounding alone decides
 _EDGE = 1e-3
 
 
-def minima(hamiltonian: Separable, box: Extent) -> Array:
+class Landscape(Protocol):
+    """What has a potential energy U(q)."""
+
+    def potential(self, q: Array) -> Array:
+        """Evaluate U: (n, 2) to (n,)."""
+
+    def grad_potential(self, q: Array) -> Array:
+        """Evaluate ∂U/∂q: (n, 2) to (n, 2)."""
+
+
+def minima(hamiltonian: Landscape, box: Extent) -> Array:
     """Find the local minima of U inside a box, by optimization from a grid of starts.
 
     All starts go downhill together; from where they gather, L-BFGS-B goes on. Ends on the edge of
@@ -31,7 +41,7 @@ def minima(hamiltonian: Separable, box: Extent) -> Array:
 
     Parameters
     ----------
-    hamiltonian : Separable
+    hamiltonian : Landscape
         In float64.
     box : (left, right, bottom, top)
 
@@ -43,7 +53,7 @@ def minima(hamiltonian: Separable, box: Extent) -> Array:
     Examples
     --------
     >>> import ehf_sym as es
-    >>> from ehf_num.reproduce.command.paper.commuting_square import FormulaHamiltonian
+    >>> from ehf_num.reproduce.paper.commuting_square import FormulaHamiltonian
     >>> space = es.PhaseSpace(2)
     >>> (q1, q2), (p1, p2) = space.q, space.p
     >>> wells = FormulaHamiltonian(space, p1**2, (q1**2 - 1)**2 + q2**2 + q1 / 10)
@@ -78,7 +88,7 @@ def minima(hamiltonian: Separable, box: Extent) -> Array:
     return np.array([point for _, point in deepest_first]).reshape(-1, 2)
 
 
-def _downhill(hamiltonian: Separable, points: Array, box: Extent) -> Array:
+def _downhill(hamiltonian: Landscape, points: Array, box: Extent) -> Array:
     """Descend from all points (n, 2) at once, each with a step of its own.
 
     One point at a time costs as much as all of them: L-BFGS-B from each start would take minutes.
