@@ -29,6 +29,16 @@ from ehf_num.hamiltonian.integrators import (
     LearnedStep,
     Yoshida4,
 )
+from ehf_num.hamiltonian.part_checks import check_energy, check_hamiltonian, check_integrator
+from ehf_num.hamiltonian.part_probe import PartCheck, PartReport
+from ehf_num.hamiltonian.protocols import (
+    Energy,
+    Hamiltonian,
+    Integrator,
+    LearnedIntegrator,
+    ProvedEnergy,
+    ProvedHamiltonian,
+)
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
 from ehf_num.model.diagnosis import Check, Diagnosis
 from ehf_num.model.diagnostics import diagnose
@@ -42,7 +52,9 @@ from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
 from ehf_num.targets.phase_orbits import phase_orbits
+from ehf_num.training.constraint import Penalty
 from ehf_num.training.learning_rate import LearningRateSchedule
+from ehf_num.training.penalty_checks import check_penalty
 from ehf_num.training.training import TrainingWarning
 from ehf_sym.errors import ActionError, DataWarning, EngineWarning
 
@@ -59,6 +71,7 @@ __all__ = [
     "Encoder",
     "EncoderCheck",
     "EncoderReport",
+    "Energy",
     "Engine",
     "EngineWarning",
     "EquivariantHamiltonianFlow",
@@ -66,11 +79,14 @@ __all__ = [
     "ExtendedPhaseSpace",
     "FormulaEnergy",
     "GaussianEncoder",
+    "Hamiltonian",
     "HamiltonianFlow",
     "History",
     "ImplicitMidpoint",
+    "Integrator",
     "InversionError",
     "Leapfrog",
+    "LearnedIntegrator",
     "LearnedStep",
     "LearningRateSchedule",
     "LikelihoodEstimate",
@@ -81,6 +97,11 @@ __all__ = [
     "NumericalAction",
     "OrbitSampler",
     "Outcome",
+    "PartCheck",
+    "PartReport",
+    "Penalty",
+    "ProvedEnergy",
+    "ProvedHamiltonian",
     "RecordError",
     "Spec",
     "SymmetricDensity",
@@ -91,6 +112,10 @@ __all__ = [
     "Yoshida4",
     "atomic_write",
     "check_encoder",
+    "check_energy",
+    "check_hamiltonian",
+    "check_integrator",
+    "check_penalty",
     "cores",
     "diagnose",
     "executor_at",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,51 +11,13 @@ from ehf_num.densities.encoder import Encoder
 from ehf_num.densities.encoder_probe import EncoderProbe
 from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
-from ehf_num.files.html import html_table
+from ehf_num.hamiltonian.part_probe import Look, PartCheck, PartReport, admit, look_at
 from ehf_sym import LieAlgebra
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.frames import rotation_matrices
 
-
-@dataclass(frozen=True)
-class EncoderCheck:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    name : str
-        What.
-    fault : str or None
-        What is wrong and what should be; None: nothing is.
-    """
-
-    name: str
-    fault: str | None
-
-
-@dataclass(frozen=True)
-class EncoderReport:
-    """What `check_encoder` found; prints line by line.
-
-    Attributes
-    ----------
-    checks : tuple of EncoderCheck
-        In the order that they were made. They end early where the next would make no sense.
-    """
-
-    checks: tuple[EncoderCheck, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether no fault was found."""
-        return all(check.fault is None for check in self.checks)
-
-    def __str__(self) -> str:
-        return "\n".join(f"{check.name}: {check.fault or 'ok'}" for check in self.checks)
-
-    def _repr_html_(self) -> str:
-        title = f"Encoder: {'no fault found' if self.passed else 'there is a fault'}"
-        return html_table(title, ((check.name, check.fault or "ok") for check in self.checks))
+EncoderCheck, EncoderReport = PartCheck, PartReport
+"""The names that reports of encoders had before there were others."""
 
 
 def check_encoder(
@@ -66,7 +26,7 @@ def check_encoder(
     *,
     symmetry: LieAlgebra | None = None,
     rng: int | np.random.Generator = 0,
-) -> EncoderReport:
+) -> PartReport:
     """Look for what is wrong with an encoder of one's own.
 
     The density is held against the Jacobian of `draw` by finite differences, the gradient against
@@ -85,7 +45,7 @@ def check_encoder(
 
     Returns
     -------
-    EncoderReport
+    PartReport
 
     Raises
     ------
@@ -107,7 +67,7 @@ def check_encoder(
     every weight has a gradient: ok
     """
     probe = EncoderProbe(encoder, arguments.positive_integer(dim, "dim"), arguments.generator(rng))
-    looks: list[tuple[str, Callable[[], str | None], bool]] = [
+    looks: list[tuple[str, Look, bool]] = [
         ("weights from init", probe.weights_fault, True),
         ("shapes from draw", probe.shapes_fault, True),
         ("dtype float32 is kept", probe.dtype_fault, False),
@@ -121,12 +81,7 @@ def check_encoder(
     if symmetry is not None:
         turned = partial(probe.symmetry_fault, _rotations(symmetry, dim))
         looks.append(("draws move with the symmetry", turned, False))
-    made: list[EncoderCheck] = []
-    for name, look, ends in looks:
-        made.append(EncoderCheck(name, _caught(look)))
-        if made[-1].fault is not None and ends:
-            break
-    return EncoderReport(tuple(made))
+    return look_at("encoder", looks)
 
 
 def admit_encoder(encoder: Any, dim: int, dtype: str) -> Encoder:
@@ -138,18 +93,9 @@ def admit_encoder(encoder: Any, dim: int, dtype: str) -> Encoder:
         If it is none; the message says why.
     """
     probe = EncoderProbe(encoder, dim, np.random.default_rng(0))
-    looks = [probe.weights_fault, probe.shapes_fault]
-    for look in [*looks, probe.dtype_fault] if dtype == "float32" else looks:
-        fault = _caught(look)
-        if fault is not None:
-            raise ArgumentError(f"encoder was {encoder!r}: {fault}")
+    admit("encoder", encoder, probe.form_faults(dtype))
     admitted: Encoder = encoder
     return admitted
-
-
-def describe_encoder(encoder: Encoder, weights: Sequence[Array]) -> dict[str, Any]:
-    """Say what a file remembers of an encoder that is not saved itself."""
-    return {"type": type(encoder).__name__, "shapes": [list(array.shape) for array in weights]}
 
 
 def _rotations(symmetry: LieAlgebra, dim: int) -> list[Array]:
@@ -163,12 +109,3 @@ def _rotations(symmetry: LieAlgebra, dim: int) -> list[Array]:
             "an antisymmetric M"
         )
     return [np.array(matrix, dtype=float) for matrix in matrices]
-
-
-def _caught(look: Callable[[], str | None]) -> str | None:
-    """Return a fault; what the encoder raises is one."""
-    try:
-        with np.errstate(all="ignore"):
-            return look()
-    except Exception as error:
-        return f"it raised {type(error).__name__}: {error}"

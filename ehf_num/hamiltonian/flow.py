@@ -10,12 +10,12 @@ import autograd.numpy as anp
 
 from ehf_num.hamiltonian.hamiltonian import vector_field
 from ehf_num.hamiltonian.integrators import Splitting
-from ehf_num.hamiltonian.protocols import Integrator, Separable
+from ehf_num.hamiltonian.protocols import Integrator
 
 
 @dataclass(frozen=True, eq=False)
 class HamiltonianFlow:
-    """A chain of Hamiltonians under one integrator.
+    """A chain of Hamiltonians, under one integrator or one for each.
 
     With a symplectic integrator it preserves volume, so ln p(s') = ln π(inverse(s')).
 
@@ -34,29 +34,37 @@ class HamiltonianFlow:
     True
     """
 
-    hamiltonians: Sequence[Separable]
-    integrator: Integrator
+    hamiltonians: Sequence[Any]  # Separable, or Motion, as its integrator asks
+    integrator: Integrator | Sequence[Integrator]
+
+    @property
+    def maps(self) -> list[tuple[Integrator, Any]]:
+        """Each Hamiltonian with its integrator, H_1 first."""
+        rules: Any = self.integrator
+        if isinstance(rules, Sequence):
+            return list(zip(rules, self.hamiltonians, strict=True))
+        return [(rules, hamiltonian) for hamiltonian in self.hamiltonians]
 
     def forward(self, q: Any, p: Any) -> tuple[Any, Any]:
         """Push base states forward: q, p (n, d) to (n, d) each."""
-        for hamiltonian in self.hamiltonians:
-            q, p = self.integrator.forward(hamiltonian, q, p)
+        for integrator, hamiltonian in self.maps:
+            q, p = integrator.forward(hamiltonian, q, p)
         return q, p
 
     def inverse(self, q: Any, p: Any) -> tuple[Any, Any]:
         """Pull data states back: q, p (n, d) to (n, d) each."""
-        for hamiltonian in reversed(self.hamiltonians):
-            q, p = self.integrator.inverse(hamiltonian, q, p)
+        for integrator, hamiltonian in reversed(self.maps):
+            q, p = integrator.inverse(hamiltonian, q, p)
         return q, p
 
     def positions(self, q: Any, p: Any) -> Any:
         """Push base states forward, and return where they are without their momenta: (n, d)."""
-        *first, last = self.hamiltonians
-        for hamiltonian in first:
-            q, p = self.integrator.forward(hamiltonian, q, p)
-        if isinstance(self.integrator, Splitting):
-            return self.integrator.positions(last, q, p)
-        return self.integrator.forward(last, q, p)[0]
+        *first, (integrator, last) = self.maps
+        for rule, hamiltonian in first:
+            q, p = rule.forward(hamiltonian, q, p)
+        if isinstance(integrator, Splitting):
+            return integrator.positions(last, q, p)
+        return integrator.forward(last, q, p)[0]
 
     def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Pull data states back, and evaluate every Hamiltonian's vector field elsewhere.

@@ -8,51 +8,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
-from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features
-from ehf_num.hamiltonian.protocols import Separable
+from ehf_num.hamiltonian.energies import in_place
+from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.protocols import Hamiltonian, Integrator, LearnedIntegrator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """How many arrays belong to each K, each U, the encoder and the base, in this order.
+    """How many arrays belong to each H, its integrator, the encoder and the base, in this order.
 
     Attributes
     ----------
+    hamiltonian : Hamiltonian
+        Of which every one of the chain has weights of its own.
+    integrator : Integrator
+        Likewise, where it has weights.
     hamiltonians : int
-        Number of Hamiltonians in the chain.
-    energy_arrays : int
-        Arrays in one energy network.
-    features : tuple of (Features, Features) or None
-        What K and U are networks of: functions of p and of q; None: p and q themselves.
+        How many there are in the chain.
     base_arrays : int
         Arrays of the base's parameters: 1 where it has any.
     """
 
-    hamiltonians: int
-    energy_arrays: int
-    features: tuple[Features, Features] | None = None
+    hamiltonian: Hamiltonian
+    integrator: Integrator
+    hamiltonians: int = 1
     base_arrays: int = 0
 
-    def hamiltonian_weights(self, arrays: Sequence[Any]) -> tuple[Separable, ...]:
-        """Bind the energy networks, H_1 first."""
-        size = self.energy_arrays
-        pairs = [
-            (arrays[start : start + size], arrays[start + size : start + 2 * size])
-            for start in range(0, 2 * size * self.hamiltonians, 2 * size)
-        ]
-        if self.features is None:
-            return tuple(NetworkHamiltonian(*pair) for pair in pairs)
-        return tuple(FeatureHamiltonian(*pair, *self.features) for pair in pairs)
+    @cached_property
+    def sizes(self) -> tuple[int, int]:
+        """How many arrays one H has, and its integrator."""
+        rng, integrator = np.random.default_rng(0), self.integrator
+        learned = (
+            integrator.init(rng, "float64") if isinstance(integrator, LearnedIntegrator) else ()
+        )
+        return len(self.hamiltonian.init(rng, "float64")), len(learned)
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Draw the weights of every H and its integrator."""
+        found: list[Array] = []
+        for _ in range(self.hamiltonians):
+            found += self.hamiltonian.init(rng, dtype)
+            if isinstance(self.integrator, LearnedIntegrator):
+                found += self.integrator.init(rng, dtype)
+        return found
+
+    def flow(self, arrays: Sequence[Any]) -> HamiltonianFlow:
+        """Put weights in place, those of H_1 first."""
+        of_h, of_map = self.sizes
+        starts = [k * (of_h + of_map) for k in range(self.hamiltonians)]
+        chain = [in_place(self.hamiltonian, arrays[k : k + of_h]) for k in starts]
+        integrator: Any = self.integrator
+        if not of_map:
+            return HamiltonianFlow(chain, integrator)
+        ends = [k + of_h for k in starts]
+        return HamiltonianFlow(chain, [integrator.at(arrays[k : k + of_map]) for k in ends])
 
     def encoder_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the encoder's arrays."""
-        return arrays[2 * self.energy_arrays * self.hamiltonians : len(arrays) - self.base_arrays]
+        return arrays[sum(self.sizes) * self.hamiltonians : len(arrays) - self.base_arrays]
 
     def base_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the base's arrays."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,23 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.densities.base import NumericBase, Sampler, numeric_base, refuse_extreme
-from ehf_num.densities.encoder import Encoder
 from ehf_num.densities.learned_base import LearnedBase, learned_base
 from ehf_num.densities.momentum_frames import MovingFrame
+from ehf_num.hamiltonian.energies import FeatureEnergy, NetworkEnergy, SeparableHamiltonian
+from ehf_num.hamiltonian.integrators import Leapfrog
 from ehf_num.hamiltonian.invariant_energy import Features, invariant_features
-from ehf_num.hamiltonian.parameters import ParameterVector
+from ehf_num.hamiltonian.parameters import Layout, ParameterVector
+from ehf_num.hamiltonian.protocols import (
+    Energy,
+    Hamiltonian,
+    Integrator,
+    Proof,
+    ProvedEnergy,
+    ProvedHamiltonian,
+)
+from ehf_num.model.parts import Parts, admit_integrator
 from ehf_num.model.settings import FlowSettings
-from ehf_num.training.constraint import Constraint, generator_gradients
+from ehf_num.training.constraint import Constraint, MeanSquaredBracket, generator_gradients
 from ehf_num.training.objective import Objective
 from ehf_sym import (
     BaseDensity,
@@ -24,6 +34,7 @@ from ehf_sym import (
     InvarianceReport,
     InvariantHamiltonian,
     LieAlgebra,
+    NumpyFormula,
     PhaseSpace,
     equivariant_fields,
     format_formula,
@@ -60,8 +71,12 @@ class Premises:
     learnable: LearnableBase | None
 
 
-def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> Premises:
+def prove(
+    base: BaseDensity, symmetry: LieAlgebra | None, settings: FlowSettings, parts: Parts
+) -> Premises:
     """Prove {g, π} = 0 for every generator, and {g, H} = 0 where it holds by construction.
+
+    What is penalized may be no symmetry of ours where a penalty of one's own is given.
 
     Raises
     ------
@@ -73,7 +88,8 @@ def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> Premi
     """
     if not isinstance(base, BaseDensity):
         raise ArgumentError(f"base was {type(base).__name__}; it should be an ehf_sym.BaseDensity")
-    if symmetry is None and enforce != "none":
+    enforce = settings.enforce
+    if symmetry is None and enforce != "none" and parts.penalty is None:
         raise ArgumentError(
             f"symmetry was None with enforce={enforce!r}; give an ehf_sym.LieAlgebra, or "
             'enforce="none"'
@@ -82,12 +98,13 @@ def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> Premi
         raise ArgumentError(
             f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra"
         )
+    parts.admit(base.space.dim, settings.dtype, enforce)
     if base.space.parameters:
         learnable = learnable_base(base, symmetry)
         if symmetry is not None:
             bare = PhaseSpace(base.space.dim)
             symmetry = LieAlgebra(bare, symmetry.generators, symmetry.labels)
-        construction = _construct(symmetry, enforce)
+        construction = _construct(symmetry, enforce, parts)
         return Premises(base, symmetry, learnable.report, construction, learnable)
     report = None if symmetry is None else symmetry.check(base)
     if report is not None and not report.proved:
@@ -96,12 +113,17 @@ def prove(base: BaseDensity, symmetry: LieAlgebra | None, enforce: str) -> Premi
             f"{report}",
             report,
         )
-    return Premises(base, symmetry, report, _construct(symmetry, enforce), None)
+    return Premises(base, symmetry, report, _construct(symmetry, enforce, parts), None)
 
 
-def _construct(symmetry: LieAlgebra | None, enforce: str) -> InvariantHamiltonian | None:
+def _construct(
+    symmetry: LieAlgebra | None, enforce: str, parts: Parts
+) -> InvariantHamiltonian | None:
     """Find the invariants that exact models are networks of, proved; None for other models."""
     if enforce != "exact" or symmetry is None:
+        return None
+    _require_proofs(symmetry, parts)
+    if parts.hamiltonian is not None or None not in (parts.kinetic, parts.potential):
         return None
     construction = invariant_hamiltonian(symmetry)
     if not construction.proved:
@@ -112,11 +134,35 @@ def _construct(symmetry: LieAlgebra | None, enforce: str) -> InvariantHamiltonia
     return construction
 
 
+def _require_proofs(symmetry: LieAlgebra, parts: Parts) -> None:
+    """Have energies of the user's own prove that they keep the symmetry, or refuse them."""
+    proofs: dict[str, Callable[[Any], Proof]] = {
+        "kinetic": lambda part: part.invariance(symmetry, "p"),
+        "potential": lambda part: part.invariance(symmetry, "q"),
+        "hamiltonian": lambda part: part.invariance(symmetry),
+    }
+    for name, prove_it in proofs.items():
+        part = getattr(parts, name)
+        if part is None:
+            continue
+        if not isinstance(part, ProvedEnergy | ProvedHamiltonian):
+            raise ArgumentError(
+                f'{name} was {part!r} with enforce="exact", and has no method invariance that '
+                "proves what it keeps (ehf_num.ProvedEnergy, ehf_num.ProvedHamiltonian): give it "
+                'one, or take enforce="penalty"'
+            )
+        proof = prove_it(part)
+        if not proof.proved:
+            raise ArgumentError(
+                f'{name} was {part!r} with enforce="exact"; it is not proved to be kept by the '
+                f"symmetry:\n{proof}"
+            )
+
+
 def build_objective(
     premises: Premises,
     settings: FlowSettings,
-    own_encoder: Encoder | None,
-    sampler: Sampler | None,
+    parts: Parts,
     base_parameters: Mapping[sp.Symbol, float] | None,
 ) -> Objective:
     """Bridge the formulas and put the loss together."""
@@ -128,26 +174,60 @@ def build_objective(
             invariant_features(construction.of_q, space.q),
         )
         frame = _moving_frame(construction.symmetry, features[1])
-    symmetry, base = premises.symmetry, _numeric(premises, sampler, base_parameters)
-    if sampler is None:  # a user's own is checked whenever it is called
+    symmetry = premises.symmetry
+    base = _numeric(premises, parts.base_sampler, base_parameters)
+    if parts.base_sampler is None:  # a user's own is checked whenever it is called
         refuse_extreme(base.at(base.init(settings.dtype)), settings.dtype)
+    hamiltonian = _hamiltonian(space.dim, settings, parts, features)
+    integrator: Integrator = Leapfrog(settings.steps, settings.step_size, settings.reversible)
+    if parts.integrator is not None or parts.hamiltonian is not None:
+        given = parts.integrator or integrator
+        integrator = admit_integrator(given, hamiltonian, space.dim, settings.dtype)
     gradients = None if symmetry is None else generator_gradients(symmetry)
-    constraint = None
-    if settings.enforce == "penalty" and gradients is not None:
-        constraint = Constraint(
-            gradients,
-            settings.constraint_on,
-            settings.split_bracket,
-            settings.normalized_bracket,
-        )
     return Objective(
         base=base,
         gradients=gradients,
-        integrator=settings.integrator(),
-        encoder=own_encoder or settings.build_encoder(space.dim, frame),
-        layout=settings.layout(features, base_arrays=len(base.init(settings.dtype))),
-        constraint=constraint,
+        encoder=parts.encoder or settings.build_encoder(space.dim, frame),
+        layout=Layout(
+            hamiltonian,
+            integrator,
+            settings.hamiltonians,
+            base_arrays=len(base.init(settings.dtype)),
+        ),
+        constraint=_constraint(settings, parts, gradients, hamiltonian),
     )
+
+
+def _hamiltonian(
+    dim: int, settings: FlowSettings, parts: Parts, features: tuple[Features, Features] | None
+) -> Hamiltonian:
+    """Put K and U together, built in where they were not given."""
+    if parts.hamiltonian is not None:
+        return parts.hamiltonian
+    kinetic: Energy
+    potential: Energy
+    if features is None:
+        kinetic = potential = NetworkEnergy(dim, settings.hidden)
+    else:
+        kinetic, potential = (FeatureEnergy(each, settings.hidden) for each in features)
+    return SeparableHamiltonian(parts.kinetic or kinetic, parts.potential or potential)
+
+
+def _constraint(
+    settings: FlowSettings, parts: Parts, gradients: NumpyFormula | None, hamiltonian: Hamiltonian
+) -> Constraint | None:
+    if settings.enforce != "penalty":
+        return None
+    if parts.penalty is not None:
+        return Constraint(parts.penalty, settings.constraint_on)
+    if gradients is None:
+        return None
+    if settings.split_bracket and not isinstance(hamiltonian, SeparableHamiltonian):
+        raise ArgumentError(
+            "split_bracket was True with a hamiltonian that is not K + U; it should be False"
+        )
+    bracket = MeanSquaredBracket(gradients, settings.split_bracket, settings.normalized_bracket)
+    return Constraint(bracket, settings.constraint_on)
 
 
 def _numeric(
@@ -186,11 +266,9 @@ def initial_parameters(
     objective: Objective, settings: FlowSettings, rng: np.random.Generator
 ) -> ParameterVector:
     """Draw all initial weights: K_1, U_1, …, K_n, U_n, encoder, base."""
-    dim, features = objective.base.dim, objective.layout.features
-    inputs = (dim, dim) if features is None else (features[0].count, features[1].count)
-    energies = settings.init_energies(inputs, rng)
+    flow = objective.layout.init(rng, settings.dtype)
     encoder = objective.encoder.init(rng, settings.dtype)
-    return ParameterVector([*energies, *encoder, *objective.base.init(settings.dtype)])
+    return ParameterVector([*flow, *encoder, *objective.base.init(settings.dtype)])
 
 
 def formulas_as_text(base: BaseDensity, symmetry: LieAlgebra | None) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _bracket_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
     if flow.symmetry is None:
         return
     limit = 2 * flow.settings.kappa
-    if flow.construction is not None:
+    if flow.settings.enforce == "exact":
         limit = EXACT_LIMITS[flow.settings.dtype] ** 2
     pulled = np.concatenate(flow.inverse(*np.split(sample.data_states, 2, axis=1)), axis=1)
     on_data = np.concatenate([sample.data_states, pulled])
@@ -168,8 +168,8 @@ def _encoder_checks(flow: FlowDensity, x: Array) -> Iterator[Check]:
 
 def _mean_squares(flow: FlowDensity, states: Array) -> Array:
     """Average as κ bounds it: {g,H}² of the worst of a chain, or the normalized one."""
-    if flow.settings.normalized_bracket and flow.objective.constraint is not None:
-        gradients = flow.objective.constraint.gradients(states)
+    if flow.settings.normalized_bracket:
+        gradients = flow.objective.gradients_at(states)
         return np.asarray(mean_squared_brackets(flow.flow.fields(states), gradients, 1, True))
     values = flow.brackets(*np.split(states, 2, axis=1))
     means: Array = np.mean(np.square(values, dtype=np.float64), axis=0)

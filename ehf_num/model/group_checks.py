@@ -129,7 +129,7 @@ def _moved(flow: FlowDensity, move: Transformation, x: Array, noise: Array) -> t
 
 
 def _map_checks(flow: FlowDensity, sample: Sample, move: Transformation, k: int) -> Iterator[Check]:
-    exact = flow.construction is not None
+    exact = flow.settings.enforce == "exact"
     limit = EXACT_LIMITS[flow.settings.dtype] if exact else EQUIVARIANCE_LIMIT
     residual = equivariance_residual(flow, sample.base_states, move)
     yield Check(f"equivariance of the map, g{k}", residual, limit, "relative")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from os import PathLike
 from typing import Any, Self
 
@@ -14,7 +14,6 @@ import sympy as sp
 
 from ehf_num.densities.base import Sampler
 from ehf_num.densities.encoder import Encoder
-from ehf_num.densities.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.engine import arguments
 from ehf_num.engine.adam import AdamSettings
 from ehf_num.engine.engine import tell_of_missing_kernels
@@ -24,6 +23,7 @@ from ehf_num.files.checkpoint import Checkpoint
 from ehf_num.files.html import html_table
 from ehf_num.files.identity import RunIdentity, options_of
 from ehf_num.files.result import TrainingResult, versions
+from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
 from ehf_num.model.assembly import (
     build_objective,
     formulas_as_text,
@@ -35,9 +35,11 @@ from ehf_num.model.density import FlowDensity
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.model.diagnostics import diagnose
 from ehf_num.model.model_card import model_rows
+from ehf_num.model.parts import Parts, admit_penalty, describe_parts
 from ehf_num.model.settings import OWN, FlowSettings
 from ehf_num.symmetry.orbits import orbit_sampler_for
 from ehf_num.training.bounds import Bound
+from ehf_num.training.constraint import Penalty
 from ehf_num.training.interrupts import interrupts
 from ehf_num.training.minibatches import is_single_pass, training_data, warn_if_far
 from ehf_num.training.multipliers import MultiplierSettings
@@ -95,6 +97,16 @@ class EquivariantHamiltonianFlow(FlowDensity):
         Whether training rebuilds the flow's states backwards from its end instead of keeping them:
         its memory does not grow with steps then, for one more forward pass in time.
         ``result_.reversal_error`` says how exact it was. "auto" keeps up to 256 MiB.
+    integrator : Integrator, optional
+        What turns each H into a map, instead of leapfrog with `steps` and `step_size`: an object
+        with `forward`, `inverse`, `order` and `symplectic`. One that is not symplectic is refused.
+    kinetic, potential : Energy, optional
+        K and U instead of networks: objects with `init`, `value` and `gradient`. With
+        ``enforce="exact"`` they have to prove what they keep (`ProvedEnergy`).
+    hamiltonian : Hamiltonian, optional
+        H(q, p) instead of K + U: an object with `init` and `vector_field`.
+    penalty : Penalty, optional
+        What is held below κ instead of {g_k, H}²: an object with `names` and `terms`.
     base_sampler : callable, optional
         (n, rng) to (n, 2d) base states, for a base that is neither Gaussian nor factorizes.
     base_parameters : mapping from sympy.Symbol to float, optional
@@ -152,6 +164,11 @@ class EquivariantHamiltonianFlow(FlowDensity):
         hidden: Sequence[int] = (128, 128),
         dtype: str = "float64",
         reversible: bool | str = "auto",
+        integrator: Integrator | None = None,
+        kinetic: Energy | None = None,
+        potential: Energy | None = None,
+        hamiltonian: Hamiltonian | None = None,
+        penalty: Penalty | None = None,
         base_sampler: Sampler | None = None,
         base_parameters: Mapping[sp.Symbol, float] | None = None,
         rng: int | np.random.Generator | None = None,
@@ -170,23 +187,33 @@ class EquivariantHamiltonianFlow(FlowDensity):
             dtype=dtype,
             reversible=reversible,
         )
-        premises = prove(base, symmetry, enforce)
+        parts = Parts(
+            None if isinstance(encoder, str) else encoder,
+            integrator,
+            kinetic,
+            potential,
+            hamiltonian,
+            penalty,
+            base_sampler,
+        )
+        settings.refuse_overruled(parts.given())
+        premises = prove(base, symmetry, settings, parts)
         self.base, self.symmetry = base, premises.symmetry
         self.report, self.construction = premises.report, premises.construction
         self._rng = arguments.generator(rng)
         self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)
-        own = None if isinstance(encoder, str) else admit_encoder(encoder, base.space.dim, dtype)
-        objective = build_objective(premises, settings, own, base_sampler, base_parameters)
-        self._given = {"encoder": encoder, "base_sampler": base_sampler}
+        objective = build_objective(premises, settings, parts, base_parameters)
+        self._parts = parts
         super().__init__(settings, objective, initial_parameters(objective, settings, self._rng))
+        if penalty is not None:
+            admit_penalty(self.bound, self.dim)
 
     def __repr__(self) -> str:
         return f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, {self.settings})"
 
     def _repr_html_(self) -> str:
-        proofs = self.report, self.construction
-        result = getattr(self, "result_", None)
-        rows = model_rows(self.settings, self.base, *proofs, self.weights, result)
+        result, parts = getattr(self, "result_", None), self._parts.given()
+        rows = model_rows(self.settings, self.base, self.report, parts, self.weights, result)
         return html_table("Equivariant Hamiltonian flow", rows)
 
     def fit(
@@ -301,7 +328,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         move = orbit_sampler_for(
             augment,
             self.symmetry,
-            exact=self.construction is not None,
+            exact=self.settings.enforce == "exact",
             equivariant_encoder=self.encoder_is_equivariant,
         )
         with interrupts(signal.SIGINT) as stop:
@@ -351,7 +378,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
     def _arguments(self) -> dict[str, Any]:
         """Return what this model was made of, by the names of the arguments."""
         own = {"base": self.base, "symmetry": self.symmetry, "rng": self.seed}
-        return options_of(self.settings) | own | self._given | {
+        given = {each.name: getattr(self._parts, each.name) for each in fields(self._parts)}
+        given["encoder"] = given["encoder"] or self.settings.encoder
+        return options_of(self.settings) | own | given | {
             "base_parameters": {x.name: value for x, value in self.base_parameters.items()}
         }  # fmt: skip
 
@@ -384,12 +413,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
 
     def saved(self) -> SavedModel:
         """Return what a file of this model holds, in plain data; raises as `save` does."""
-        own = self._objective.layout.encoder_weights(self.weights)
-        encoder = describe_encoder(self._objective.encoder, own)
         header = {
             "formulas": formulas_as_text(self.base, self.symmetry),
             "settings": asdict(self.settings),
-            "encoder": encoder if self.settings.encoder == OWN else None,
+            "parts": describe_parts(self._parts, self.bound),
             "sampler": self._objective.base.route == "sampler",
             "seed": self.seed,
             "random_state": random_state(self._rng),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ehf_num.engine.workspace import Array
 from ehf_num.files.result import TrainingResult
 from ehf_num.model.settings import FlowSettings
-from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian
+from ehf_sym import BaseDensity, InvarianceReport
 
 _LONGEST = 120  # characters of a list of generators
 
@@ -16,7 +17,7 @@ def model_rows(
     settings: FlowSettings,
     base: BaseDensity,
     report: InvarianceReport | None,
-    construction: InvariantHamiltonian | None,
+    parts: Mapping[str, Any],
     weights: Sequence[Array],
     result: TrainingResult | None,
 ) -> Iterator[tuple[str, str]]:
@@ -26,7 +27,7 @@ def model_rows(
     --------
     >>> import ehf_sym as es
     >>> base = es.StandardNormal(es.PhaseSpace(2))
-    >>> rows = model_rows(FlowSettings("none"), base, None, None, [], None)
+    >>> rows = model_rows(FlowSettings("none"), base, None, {}, [], None)
     >>> dict(rows)["base π(q, p)"]
     'standard normal, d = 2'
     """
@@ -37,16 +38,22 @@ def model_rows(
         text = ", ".join(f"{label} = {generator}" for label, generator in pairs)
         yield "symmetry", text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
         yield "{g, π} = 0", report.status
-    if construction is not None:
+    if settings.enforce == "exact":
         yield "{g, H} = 0", "proved, for all weights"
+    elif "penalty" in parts:
+        names = ", ".join(parts["penalty"].names)
+        yield "penalty", f"{names} held to κ = {settings.kappa:g}"
     elif settings.enforce == "penalty":
         yield "{g, H}", f"mean square held to κ = {settings.kappa:g}"
     yield "encoder h(p|q)", settings.encoder
     steps, widths = settings.steps, " × ".join(map(str, settings.hidden))
-    yield (
-        "flow",
-        f"{settings.hamiltonians} Hamiltonian{'s' * (settings.hamiltonians > 1)}, {steps} leapfrog "
-        f"step{'s' * (steps > 1)} of {settings.step_size:g} each; hidden layers {widths}",
-    )
+    moved = f"{steps} leapfrog step{'s' * (steps > 1)} of {settings.step_size:g} each"
+    if "integrator" in parts:
+        moved = repr(parts["integrator"])
+    count = f"{settings.hamiltonians} Hamiltonian{'s' * (settings.hamiltonians > 1)}"
+    yield "flow", f"{count}, {moved}; hidden layers {widths}"
+    for name in ("kinetic", "potential", "hamiltonian"):
+        if name in parts:
+            yield name, repr(parts[name])
     yield "weights", f"{sum(array.size for array in weights):,} of {settings.dtype}"
     yield "training", "none yet" if result is None else str(result)

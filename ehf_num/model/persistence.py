@@ -14,12 +14,14 @@ import numpy as np
 
 from ehf_num.densities.base import Sampler
 from ehf_num.densities.encoder import Encoder
-from ehf_num.densities.encoder_checks import admit_encoder, describe_encoder
 from ehf_num.engine.arguments import positive_integer
 from ehf_num.files.archive import ModelFileError, Source, model_bytes, read_model
+from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
 from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.model.model import EquivariantHamiltonianFlow
+from ehf_num.model.parts import PARTS, Parts, compare_shapes, compare_values, restore_parts
 from ehf_num.model.settings import FlowSettings
+from ehf_num.training.constraint import Penalty
 from ehf_sym import BaseDensity, InvarianceError, LieAlgebra, PhaseSpace, parse
 from ehf_sym.densities.charts import parameter
 from ehf_sym.errors import ArgumentError, EHFError
@@ -34,6 +36,12 @@ def load(
     path: str | PathLike[str],
     base_sampler: Sampler | None = None,
     encoder: Encoder | None = None,
+    *,
+    integrator: Integrator | None = None,
+    kinetic: Energy | None = None,
+    potential: Energy | None = None,
+    hamiltonian: Hamiltonian | None = None,
+    penalty: Penalty | None = None,
 ) -> EquivariantHamiltonianFlow | SymmetricDensity:
     """Read a saved model, prove its symmetry again, and go on where it was.
 
@@ -46,14 +54,15 @@ def load(
         is what was saved.
     base_sampler : callable, optional
         The sampler that the model was made with, if it was made with one: code is not saved.
-    encoder : Encoder, optional
-        The user's own encoder that the model was made with, likewise; its weights are saved.
+    encoder, integrator, kinetic, potential, hamiltonian, penalty : optional
+        The user's own parts that the model was made with, likewise; their weights are saved. What
+        is made of plain options, such as `Leapfrog`, is restored without them.
 
     Raises
     ------
     ehf_sym.ArgumentError
-        If the sampler or the encoder is missing, or is not the one that the model had: the weights
-        have other shapes.
+        If the sampler or a part is missing, or is not the one that the model had: weights have
+        other shapes, or other values are computed of them.
     OSError
         If there is no such file.
     ModelFileError
@@ -71,15 +80,14 @@ def load(
     >>> bool((en.load(path).sample(3, rng=1) == flow.sample(3, rng=1)).all())
     True
     """
-    return _loaded(path, base_sampler, encoder)
+    given = Parts(encoder, integrator, kinetic, potential, hamiltonian, penalty, base_sampler)
+    return _loaded(path, given)
 
 
-def _loaded(
-    path: Source, base_sampler: Sampler | None, encoder: Encoder | None
-) -> EquivariantHamiltonianFlow | SymmetricDensity:
+def _loaded(path: Source, given: Parts) -> EquivariantHamiltonianFlow | SymmetricDensity:
     saved = read_model(path)
     header = saved.header
-    if header.get("sampler") and base_sampler is None:
+    if header.get("sampler") and given.base_sampler is None:
         raise ArgumentError(
             f"base_sampler was None; {path} was made with a sampler of its own, which is code and "
             "not saved: give it again"
@@ -88,17 +96,21 @@ def _loaded(
         _refuse_demands(header, saved.weights.size)
     except _UNUSABLE as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
-    own = header.get("encoder")
-    if own is None and encoder is not None:
-        raise ArgumentError(f"encoder was given, but {path} was made with one that is built in")
-    if own is not None:
-        _compare_encoders(path, header, encoder)
+    told = _told_of_parts(path, header)
+    parts = restore_parts(path, told, given)
     try:
-        model = _rebuild(header, base_sampler, encoder)
+        settings = header["settings"]
+        form = header["formulas"]["dim"], settings["dtype"], settings["enforce"]
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
+    parts.admit(*form)
+    try:
+        model = _rebuild(header, parts)
     except InvarianceError:
         raise
     except _UNUSABLE as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
+    compare_shapes(path, told, parts, model.bound)
     parameters = model._parameters.flat
     if (saved.weights.shape, saved.weights.dtype) != (parameters.shape, parameters.dtype):
         raise ModelFileError(
@@ -106,6 +118,7 @@ def _loaded(
             f"for {parameters.size} of {parameters.dtype}"
         )
     parameters[:] = saved.weights
+    compare_values(path, told, parts, model.bound)
     if saved.result is not None:
         model.result_ = saved.result
     if "estimator" not in header:
@@ -116,16 +129,14 @@ def _loaded(
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
 
 
-def _unpickled(saved: bytes, given: dict[str, Any]) -> Any:
+def _unpickled(saved: bytes, given: Parts) -> Any:
     """Make a model of the bytes of its file, and of the code that is not in it."""
-    encoder = given["encoder"]
-    own = None if isinstance(encoder, str) else encoder
-    return _loaded(BytesIO(saved), given["base_sampler"], own)
+    return _loaded(BytesIO(saved), given)
 
 
 def _reduced(model: EquivariantHamiltonianFlow) -> tuple[Any, ...]:
     """Tell pickle and copy to go by the saved form."""
-    return _unpickled, (model_bytes(model.saved()), model._given)
+    return _unpickled, (model_bytes(model.saved()), model._parts)
 
 
 # Here and not a method: what writes a model knows nothing of what reads it.
@@ -154,30 +165,22 @@ def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
         raise ValueError(f"its options call for {least} weights or more; it has {weights}")
 
 
-def _compare_encoders(path: Source, header: Mapping[str, Any], encoder: Encoder | None) -> None:
-    """Refuse an encoder that is not the one that a file tells of."""
+def _told_of_parts(path: Source, header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a header tells of each part; the first releases knew of encoders alone."""
     try:
-        name, shapes = header["encoder"]["type"], header["encoder"]["shapes"]
-        dim, dtype = header["formulas"]["dim"], header["settings"]["dtype"]
-    except (KeyError, TypeError) as error:
-        raise ModelFileError(f"{path} is damaged: what it tells of its encoder: {error}") from error
-    if encoder is None:
-        raise ArgumentError(
-            f"encoder was None; {path} was made with an encoder of its own ({name}), which is code "
-            "and not saved: give it again"
-        )
-    admitted = admit_encoder(encoder, dim, dtype)
-    given = describe_encoder(admitted, admitted.init(np.random.default_rng(0), dtype))["shapes"]
-    if given != shapes:
-        raise ArgumentError(
-            f"encoder was {encoder!r} with weights of shapes {given}; the {name} in {path} has "
-            f"{shapes}"
-        )
+        told = dict(header.get("parts", {}))
+        if header.get("encoder") is not None:
+            told["encoder"] = header["encoder"]
+        for name, each in told.items():
+            if name not in PARTS or not isinstance(each["type"], str):
+                raise ValueError(f"there is no part {name!r}")
+            each["shapes"] = [list(map(int, shape)) for shape in each["shapes"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{path} is damaged: what it tells of its parts: {error}") from error
+    return told
 
 
-def _rebuild(
-    header: Mapping[str, Any], base_sampler: Sampler | None, encoder: Encoder | None
-) -> EquivariantHamiltonianFlow:
+def _rebuild(header: Mapping[str, Any], parts: Parts) -> EquivariantHamiltonianFlow:
     """Make the model that a header describes, with fresh weights."""
     formulas = header["formulas"]
     bare = PhaseSpace(formulas["dim"])
@@ -192,9 +195,9 @@ def _rebuild(
     )
     generators = [parse(text, bare) for text in formulas["generators"]]
     symmetry = LieAlgebra(bare, generators) if generators else None
-    options = header["settings"] if encoder is None else header["settings"] | {"encoder": encoder}
+    options = header["settings"] | parts.given()
     model = EquivariantHamiltonianFlow(
-        base, symmetry, **options, base_sampler=base_sampler, rng=header["seed"]
+        base, symmetry, **options, base_sampler=parts.base_sampler, rng=header["seed"]
     )
     if header["random_state"] is not None:
         model._rng.bit_generator.state = header["random_state"]

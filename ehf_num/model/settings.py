@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
 
 from ehf_num.densities.coupling import CouplingEncoder
 from ehf_num.densities.encoder import Encoder, GaussianEncoder
 from ehf_num.densities.momentum_frames import CoordinateFrame, MomentumFrame
 from ehf_num.densities.monotone import MonotoneEncoder
 from ehf_num.engine import arguments
-from ehf_num.engine.networks import init_energy
-from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.integrators import Leapfrog
-from ehf_num.hamiltonian.invariant_energy import Features
-from ehf_num.hamiltonian.parameters import Layout
 from ehf_sym.errors import ArgumentError
 
 OWN = "own"
@@ -33,8 +27,8 @@ class FlowSettings:
 
     Examples
     --------
-    >>> FlowSettings(steps=3).integrator().steps
-    3
+    >>> FlowSettings(hidden=[8, 8]).hidden
+    (8, 8)
     """
 
     enforce: str = "penalty"
@@ -77,10 +71,6 @@ class FlowSettings:
                     f'enforce="penalty": leave it at {default!r}'
                 )
 
-    def integrator(self) -> Leapfrog:
-        """Return the integrator of every Hamiltonian."""
-        return Leapfrog(self.steps, self.step_size, self.reversible)
-
     def build_encoder(self, dim: int, frame: MomentumFrame | None = None) -> Encoder:
         """Return the encoder for d = dim; a frame makes couplings equivariant."""
         if self.encoder == OWN:
@@ -91,17 +81,23 @@ class FlowSettings:
             return MonotoneEncoder(self.hidden)
         return CouplingEncoder(dim, self.hidden, frame or CoordinateFrame(dim))
 
-    def layout(
-        self, features: tuple[Features, Features] | None = None, base_arrays: int = 0
-    ) -> Layout:
-        """Return which weight array belongs to what."""
-        return Layout(self.hamiltonians, 2 * len(self.hidden) + 1, features, base_arrays)
+    def refuse_overruled(self, given: Iterable[str]) -> None:
+        """Refuse options that do nothing beside a part that was given by value.
 
-    def init_energies(self, inputs: tuple[int, int], rng: np.random.Generator) -> list[Array]:
-        """Draw the initial weights K_1, U_1, …, K_n, U_n for networks of so many inputs."""
-        return [
-            array
-            for _ in range(self.hamiltonians)
-            for count in inputs
-            for array in init_energy((count, *self.hidden, 1), rng, self.dtype)
-        ]
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If there is one that is not at its default.
+        """
+        overruled = {
+            "integrator": ("steps", "step_size", "reversible"),
+            "penalty": ("split_bracket", "normalized_bracket"),
+        }
+        for part in given:
+            for name in overruled.get(part, ()):
+                value = getattr(self, name)
+                if value != getattr(FlowSettings, name):
+                    raise ArgumentError(
+                        f"{name} was {value!r} together with {part}=, which says it already: "
+                        "leave it out"
+                    )

@@ -1,4 +1,4 @@
-"""What training bounds by κ: mean squared brackets of the generators with the Hamiltonians.
+"""What training bounds by κ: a penalty, such as mean squared brackets with the Hamiltonians.
 
     E[{g, H}²] ≤ κ            plain, the paper's
     E[{g, K}²], E[{g, U}²] ≤ κ          split: what each kick and each drift of leapfrog needs
@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
 
 from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_sym import LieAlgebra, NumpyFormula, to_numpy
 
 _FLOOR = 1e-8  # of |∂g|² |X_H|²: where H is flat the cosine has no limit
@@ -30,16 +31,30 @@ def generator_gradients(symmetry: LieAlgebra) -> NumpyFormula:
     return to_numpy(symmetry.generators, symmetry.space.coordinates).gradient
 
 
+@runtime_checkable
+class Penalty(Protocol):
+    """What training holds below κ, one value or several, each with a multiplier of its own.
+
+    `terms` should be made of `autograd.numpy`'s functions and be zero where nothing is wrong;
+    `check_penalty` looks whether it is. States are constants.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each value is called."""
+
+    def terms(self, flow: HamiltonianFlow, states: Array) -> Any:
+        """Evaluate the values, (C,), of a flow with its weights in place at states (n, 2d)."""
+
+
 @dataclass(frozen=True, eq=False)
-class Constraint:
-    """Which mean squares there are, and how they are computed.
+class MeanSquaredBracket:
+    """The mean squared brackets of generators with the Hamiltonians of a chain.
 
     Attributes
     ----------
     gradients : NumpyFormula
         ∂g/∂s of the K generators: states (n, 2d) to (n, K, 2d).
-    states : {"base", "data", "both"}
-        Where brackets are taken.
     split : bool
         Whether {g, K} and {g, U} are bounded one by one.
     normalized : bool
@@ -51,37 +66,28 @@ class Constraint:
     >>> space = es.PhaseSpace(2)
     >>> (q1, q2), (p1, p2) = space.q, space.p
     >>> gradients = generator_gradients(es.LieAlgebra(space, [q1 * p2 - q2 * p1]))
-    >>> Constraint(gradients, states="both", split=True).names
-    ('{g1,K}² base', '{g1,U}² base', '{g1,K}² data', '{g1,U}² data')
+    >>> MeanSquaredBracket(gradients, split=True).names
+    ('{g1,K}²', '{g1,U}²')
     """
 
     gradients: NumpyFormula
-    states: str = "base"
     split: bool = False
     normalized: bool = False
 
     @property
-    def on_base(self) -> bool:
-        """Whether base states are looked at."""
-        return self.states != "data"
-
-    @property
-    def on_data(self) -> bool:
-        """Whether the data's states are looked at."""
-        return self.states != "base"
-
-    @property
     def names(self) -> tuple[str, ...]:
-        """What each mean square is called, in order: base before data, K before U."""
-        places = ("base", "data") if self.states == "both" else (self.states,)
+        """What each mean square is called, in order: K before U."""
         return tuple(
-            f"{{g{k},{part}}}² {place}"
-            for place in places
+            f"{{g{k},{part}}}²"
             for k in range(1, self.gradients.shape[0] + 1)
             for part in ("KU" if self.split else "H")
         )
 
-    def mean_squares(self, fields: Any, states: Array) -> Any:
+    def terms(self, flow: HamiltonianFlow, states: Array) -> Any:
+        """Evaluate the mean squares of a flow's Hamiltonians at states (n, 2d)."""
+        return self.of_fields(flow.fields(states), states)
+
+    def of_fields(self, fields: Any, states: Array) -> Any:
         """Average over states and Hamiltonians.
 
         Parameters
@@ -101,10 +107,51 @@ class Constraint:
     def squares_and_pullback(
         self, fields: Array, states: Array
     ) -> tuple[Array, Callable[[Array], Array]]:
-        """Evaluate `mean_squares` off the tape, and return what turns cotangents back."""
+        """Evaluate `of_fields` off the tape, and return what turns cotangents back."""
         options = fields, self.gradients(states), 2 if self.split else 1, self.normalized
         squares: Array = mean_squared_brackets(*options)
         return squares, _mean_squared_brackets_vjp(squares, *options)
+
+
+@dataclass(frozen=True, eq=False)
+class Constraint:
+    """A penalty, and the states that it is held to.
+
+    Attributes
+    ----------
+    penalty : Penalty
+        What is held below κ.
+    states : {"base", "data", "both"}
+        Where.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> space = es.PhaseSpace(2)
+    >>> (q1, q2), (p1, p2) = space.q, space.p
+    >>> gradients = generator_gradients(es.LieAlgebra(space, [q1 * p2 - q2 * p1]))
+    >>> Constraint(MeanSquaredBracket(gradients, split=True), states="both").names
+    ('{g1,K}² base', '{g1,U}² base', '{g1,K}² data', '{g1,U}² data')
+    """
+
+    penalty: Penalty
+    states: str = "base"
+
+    @property
+    def on_base(self) -> bool:
+        """Whether base states are looked at."""
+        return self.states != "data"
+
+    @property
+    def on_data(self) -> bool:
+        """Whether the data's states are looked at."""
+        return self.states != "base"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each value is called, in order: base before data."""
+        places = ("base", "data") if self.states == "both" else (self.states,)
+        return tuple(f"{name} {place}" for place in places for name in self.penalty.names)
 
 
 def brackets_with(gradients: Any, fields: Any) -> Any:

@@ -28,8 +28,7 @@ from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.integrators import Splitting
 from ehf_num.hamiltonian.parameters import Layout
-from ehf_num.hamiltonian.protocols import Integrator
-from ehf_num.training.constraint import Constraint, brackets_with
+from ehf_num.training.constraint import Constraint, MeanSquaredBracket, brackets_with
 from ehf_sym import NumpyFormula
 
 
@@ -43,26 +42,23 @@ class Objective:
         π; `base_at` is it with its present parameters.
     gradients : NumpyFormula or None
         ∂g/∂s of the generators; None where there is no symmetry.
-    integrator : Integrator
-        Turns each H into a map.
     encoder : Encoder
         h(p|q).
     layout : Layout
-        Which weight array belongs to what.
+        The Hamiltonians and the integrator, and which weight array belongs to what.
     constraint : Constraint or None
         What is penalized; None: nothing.
     """
 
     base: NumericBase | LearnedBase
     gradients: NumpyFormula | None
-    integrator: Integrator
     encoder: Encoder
     layout: Layout
     constraint: Constraint | None = None
 
     def flow(self, arrays: Sequence[Any]) -> HamiltonianFlow:
         """Bind weights to the flow."""
-        return HamiltonianFlow(self.layout.hamiltonian_weights(arrays), self.integrator)
+        return self.layout.flow(arrays)
 
     def base_at(self, arrays: Sequence[Any]) -> NumericBase:
         """Return π with its parameters among the weights."""
@@ -163,7 +159,7 @@ class BoundModel:
     def _in_c(self, x: Array, noise: Array, base_states: Array | None) -> _TermsInC | None:
         """Evaluate the terms by kernels in C from end to end, where all pieces allow that."""
         parts = self.objective
-        encoder, constraint, integrator = parts.encoder, parts.constraint, parts.integrator
+        encoder, constraint, integrator = parts.encoder, parts.constraint, parts.layout.integrator
         if (
             type(encoder) is not GaussianEncoder
             or not isinstance(integrator, Splitting)
@@ -182,7 +178,9 @@ class BoundModel:
         kernel = chain.kernel(tuple(weights))
         if kernel is None:
             return None
-        penalty = None if base_states is None else constraint
+        penalty = None if base_states is None or constraint is None else constraint.penalty
+        if not isinstance(penalty, MeanSquaredBracket | None):
+            return None
         return _TermsInC(draw, kernel, parts.base, penalty, len(hamiltonians), x, noise, probes)
 
     def joint_and_squares(
@@ -192,15 +190,38 @@ class BoundModel:
         constraint = self.objective.constraint
         if constraint is None or base_states is None:
             return self.joint_log_prob(x, p), []
-        probes = base_states if constraint.on_base else _no_states(x)
+        penalty, squares = constraint.penalty, []
+        bracket = (
+            penalty if isinstance(penalty, MeanSquaredBracket) and constraint.on_base else None
+        )
+        probes = _no_states(x) if bracket is None else base_states
         states, fields = self.flow.inverse_with_fields(x, p, probes)
-        squares = []
-        if constraint.on_base:
-            squares.append(constraint.mean_squares(fields, probes))
+        if bracket is not None:
+            squares.append(bracket.of_fields(fields, probes))
+        elif constraint.on_base:
+            squares.append(penalty.terms(self.flow, base_states))
         if constraint.on_data:
-            ends = np.concatenate([np.concatenate([x, constant(p)], axis=1), constant(states)])
-            squares.append(constraint.mean_squares(self.flow.fields(ends), ends))
+            squares.append(penalty.terms(self.flow, _ends(x, p, states)))
         return self.base.log_prob(states), squares
+
+    def penalty_terms(self, x: Array, noise: Array, base_states: Array | None) -> Any:
+        """Evaluate what is penalized alone: shape (C,)."""
+        constraint = self.objective.constraint
+        if constraint is None or base_states is None:
+            return np.empty(0, x.dtype)
+        found = []
+        if constraint.on_base:
+            found.append(constraint.penalty.terms(self.flow, base_states))
+        if constraint.on_data:
+            p = constant(self.draw(x, noise)[0])
+            pulled = self.flow.inverse_with_fields(x, p, _no_states(x))[0]
+            found.append(constraint.penalty.terms(self.flow, _ends(x, p, pulled)))
+        return anp.concatenate(found)
+
+
+def _ends(x: Array, p: Any, states: Any) -> Array:
+    """Return both ends of the data's trajectories, through which no gradient flows: (2n, 2d)."""
+    return np.concatenate([np.concatenate([x, constant(p)], axis=1), constant(states)])
 
 
 @primitive  # type: ignore[untyped-decorator]
@@ -233,7 +254,7 @@ class _TermsInC:
         draw: NativeDraw,
         chain: NativeChain,
         base: NumericBase,
-        penalty: Constraint | None,
+        penalty: MeanSquaredBracket | None,
         hamiltonians: int,
         x: Array,
         noise: Array,

@@ -32,7 +32,7 @@ class LinearObjective(Objective):
     quadratic: Quadratic = None
 
     def flow(self, arrays):
-        return en.HamiltonianFlow((self.quadratic,), self.integrator)
+        return en.HamiltonianFlow((self.quadratic,), self.layout.integrator)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -120,8 +120,7 @@ def test_data_states_are_constants_for_the_gradient(split, normalized):
         vector.flat[:] = flat
         bound = flow.objective.flow(vector.arrays)
         squares = [
-            flow.objective.constraint.mean_squares(bound.fields(states), states)
-            for states in (base_states, data)
+            flow.objective.constraint.penalty.terms(bound, states) for states in (base_states, data)
         ]
         return rates @ np.concatenate(squares)
 

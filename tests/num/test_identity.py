@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 import sympy as sp
@@ -18,6 +19,7 @@ from models import so2
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.files.identity import describe, differences
+from ehf_num.hamiltonian.hamiltonian import vector_field
 
 X = en.rings().sample(40, rng=0)
 MODEL = en.EquivariantHamiltonianFlow
@@ -52,6 +54,53 @@ def scaled_base(**parameters):
     return {"base": base, "base_parameters": {width: parameters["w"]}}
 
 
+@dataclass(frozen=True)
+class OwnEnergy:
+    """a |x|²/2 with a weight beside it."""
+
+    a: float
+
+    def init(self, rng, dtype):
+        return [np.ones(1, dtype)]
+
+    def value(self, weights, x):
+        return weights[0] * self.a * anp.sum(x**2, axis=1) / 2
+
+    def gradient(self, weights, x):
+        return weights[0] * self.a * x
+
+
+class OwnHamiltonian:
+    """An oscillator, by its motion."""
+
+    def init(self, rng, dtype):
+        return [np.ones(1, dtype)]
+
+    def vector_field(self, weights, q, p):
+        return weights[0] * p, -weights[0] * q
+
+
+class OwnMap:
+    """A kick."""
+
+    order, symplectic = 1, True
+
+    def forward(self, hamiltonian, q, p, dt=0.1):
+        return q, p + dt * vector_field(hamiltonian, anp.concatenate([q, p], axis=1))[:, 2:]
+
+    def inverse(self, hamiltonian, q, p):
+        return self.forward(hamiltonian, q, p, -0.1)
+
+
+class OwnPenalty:
+    """The mean square of the first velocity."""
+
+    names = ("speed",)
+
+    def terms(self, flow, states):
+        return anp.mean(flow.fields(states)[:, :, :1] ** 2, axis=(0, 1))
+
+
 # For each argument: what else the run is made with, and another value.
 OF_MODEL = {
     "base": ({}, other_base()),
@@ -68,6 +117,11 @@ OF_MODEL = {
     "hidden": ({}, (7,)),
     "dtype": ({}, "float32"),
     "reversible": ({}, True),
+    "integrator": ({}, en.Leapfrog(2, 0.4)),
+    "kinetic": ({"kinetic": OwnEnergy(1.0)}, OwnEnergy(2.0)),
+    "potential": ({}, OwnEnergy(1.0)),
+    "hamiltonian": ({"integrator": OwnMap()}, OwnHamiltonian()),
+    "penalty": ({}, OwnPenalty()),
     "base_sampler": ({}, normal_states),
     "base_parameters": (scaled_base(w=1.0), scaled_base(w=2.0)["base_parameters"]),
     "rng": ({}, 1),

@@ -212,8 +212,8 @@ def test_what_a_file_tells_of_its_encoder_is_checked(tmp_path):
     path = tmp_path / "model.npz"
     en.EquivariantHamiltonianFlow(base, symmetry, encoder=encoder, hidden=(4,), rng=0).save(path)
     assert en.load(path, encoder=encoder).settings.encoder == "own"
-    rewrite(path, lambda h: h["encoder"].pop("shapes"))
-    with pytest.raises(en.ModelFileError, match="what it tells of its encoder"):
+    rewrite(path, lambda h: h["parts"]["encoder"].pop("shapes"))
+    with pytest.raises(en.ModelFileError, match="what it tells of its parts"):
         en.load(path, encoder=encoder)
 
 

@@ -1,0 +1,288 @@
+"""The parts of a model that are given by value: admitted, described in its file, compared with it.
+
+A file says of each part what it is called, which shapes its weights have, and what it computed of a
+few fixed rows with the weights that were saved. What is made of plain options is made again from
+them; what is code is asked for again, and has to compute the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ehf_num.densities.base import Sampler
+from ehf_num.densities.encoder import Encoder
+from ehf_num.densities.encoder_checks import admit_encoder
+from ehf_num.engine.workspace import Array
+from ehf_num.files.archive import ModelFileError
+from ehf_num.hamiltonian.energies import SeparableHamiltonian
+from ehf_num.hamiltonian.implicit import ExtendedPhaseSpace, ImplicitMidpoint
+from ehf_num.hamiltonian.integrators import (
+    BlanesMoan4,
+    Dilated,
+    Leapfrog,
+    LearnedStep,
+    Splitting,
+    Yoshida4,
+)
+from ehf_num.hamiltonian.part_checks import EnergyProbe, HamiltonianProbe, IntegratorProbe
+from ehf_num.hamiltonian.part_probe import admit
+from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
+from ehf_num.training.constraint import Penalty
+from ehf_num.training.objective import BoundModel
+from ehf_num.training.penalty_checks import PenaltyProbe
+from ehf_sym.errors import ArgumentError
+
+_ROWS = 3
+_AGREE = {"float64": 1e-6, "float32": 1e-2}  # of what another machine's rounding makes of it
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What was given by value; None: what the options say.
+
+    Attributes
+    ----------
+    encoder, integrator, kinetic, potential, hamiltonian, penalty : object or None
+        As `EquivariantHamiltonianFlow` takes them.
+    base_sampler : callable or None
+        Of the base.
+    """
+
+    encoder: Encoder | None = None
+    integrator: Integrator | None = None
+    kinetic: Energy | None = None
+    potential: Energy | None = None
+    hamiltonian: Hamiltonian | None = None
+    penalty: Penalty | None = None
+    base_sampler: Sampler | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given but for the sampler, by name."""
+        return {name: getattr(self, name) for name in PARTS if getattr(self, name) is not None}
+
+    def admit(self, dim: int, dtype: str, enforce: str) -> None:
+        """Hold every part to its form, but for what takes a whole model.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If a part is none of its kind, or two do not go together.
+        """
+        if self.hamiltonian is not None:
+            for name in ("kinetic", "potential"):
+                if getattr(self, name) is not None:
+                    raise ArgumentError(
+                        f"{name} was given together with hamiltonian, which it is a part of: "
+                        "leave one of them out"
+                    )
+        if self.penalty is not None and enforce != "penalty":
+            raise ArgumentError(
+                f'penalty was given with enforce={enforce!r}; it is of use with enforce="penalty"'
+            )
+        rng = np.random.default_rng(0)
+        if self.encoder is not None:
+            admit_encoder(self.encoder, dim, dtype)
+        for name in ("kinetic", "potential"):
+            part = getattr(self, name)
+            if part is not None:
+                admit(name, part, EnergyProbe(part, dim, rng).form_faults(dtype))
+        if self.hamiltonian is not None:
+            probe = HamiltonianProbe(self.hamiltonian, dim, rng)
+            admit("hamiltonian", self.hamiltonian, probe.form_faults(dtype))
+
+
+PARTS = tuple(each.name for each in fields(Parts) if each.name != "base_sampler")
+"""Their names, but for the sampler's, which has no weights and no values of its own."""
+
+
+def admit_integrator(integrator: Any, hamiltonian: Hamiltonian, dim: int, dtype: str) -> Integrator:
+    """Hold an integrator to its form on a Hamiltonian, and refuse one that no density can have.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If it is none, or is not symplectic.
+    """
+    probe = IntegratorProbe(integrator, hamiltonian, dim, np.random.default_rng(0))
+    admit("integrator", integrator, [probe.declared_fault])
+    if not integrator.symplectic:
+        raise ArgumentError(
+            f"integrator was {integrator!r}, whose symplectic is False: ln p(s') = ln π(s) needs a "
+            "map that preserves volume; take ehf_num.Leapfrog or another symplectic one"
+        )
+    if isinstance(integrator, Leapfrog) and not isinstance(hamiltonian, SeparableHamiltonian):
+        raise ArgumentError(
+            f"hamiltonian was {hamiltonian!r}, which {integrator!r} cannot take apart into kicks "
+            "and drifts: give an integrator= for any H(q, p)"
+        )
+    admit("integrator", integrator, probe.form_faults(dtype))
+    admitted: Integrator = integrator
+    return admitted
+
+
+def admit_penalty(model: BoundModel, dim: int) -> None:
+    """Hold a penalty to its form on a model.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If it is none.
+    """
+    constraint = model.objective.constraint
+    if constraint is not None:
+        probe = PenaltyProbe(constraint.penalty, model.flow, dim, np.random.default_rng(0))
+        admit("penalty", constraint.penalty, [probe.names_fault, probe.shapes_fault])
+
+
+RESTORED: dict[str, type] = {kind.__name__: kind for kind in (Leapfrog, Yoshida4, BlanesMoan4)}
+"""Parts that a file restores by itself: frozen dataclasses of plain options, by their names."""
+
+
+def describe_parts(parts: Parts, model: BoundModel) -> dict[str, Any]:
+    """Say what a file remembers of the parts that were given."""
+    return {
+        name: {
+            "type": type(part).__name__,
+            "options": _plain(part),
+            "shapes": [list(array.shape) for array in _weights_of(name, model)],
+            "values": _values_of(name, part, model),
+        }
+        for name, part in parts.given().items()
+    }
+
+
+def restore_parts(path: Any, told: Mapping[str, Any], given: Parts) -> Parts:
+    """Put the parts together that a file tells of: from plain options, or as given again.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a part is missing, or was given where the file has a built-in one.
+    """
+    for name in given.given():
+        if name not in told:
+            raise ArgumentError(f"{name} was given, but {path} was made with one that is built in")
+    parts: dict[str, Any] = {}
+    for name, description in told.items():
+        kind, options = description["type"], description.get("options")
+        if getattr(given, name) is None and options is None:
+            raise ArgumentError(
+                f"{name} was None; {path} was made with {_article(name)} {name} of its own "
+                f"({kind}), which is code and not saved: give it again"
+            )
+        if getattr(given, name) is None:
+            try:
+                parts[name] = _from_plain(kind, options)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise ModelFileError(f"{path} cannot be rebuilt: {name}: {error}") from error
+    return replace(given, **parts)
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def compare_values(path: Any, told: Mapping[str, Any], parts: Parts, model: BoundModel) -> None:
+    """Refuse parts that do not compute what those did that a file tells of.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If one does not.
+    """
+    dtype = str(model.weights[0].dtype) if model.weights else "float64"
+    for name, part in parts.given().items():
+        before = told[name].get("values")
+        if before is None:
+            continue
+        now = _values_of(name, part, model)
+        if now is None or not np.allclose(now, before, rtol=_AGREE[dtype], atol=_AGREE[dtype]):
+            raise ArgumentError(
+                f"{name} was {part!r}, which computes other values than the "
+                f"{told[name]['type']} in {path} did: give the one that the model was made with"
+            )
+
+
+def compare_shapes(path: Any, told: Mapping[str, Any], parts: Parts, model: BoundModel) -> None:
+    """Refuse parts whose weights have other shapes than a file tells of.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If there is one.
+    """
+    for name, part in parts.given().items():
+        shapes = [list(array.shape) for array in _weights_of(name, model)]
+        if shapes != told[name]["shapes"]:
+            raise ArgumentError(
+                f"{name} was {part!r} with weights of shapes {shapes}; the {told[name]['type']} in "
+                f"{path} has {told[name]['shapes']}"
+            )
+
+
+def _weights_of(name: str, model: BoundModel) -> Sequence[Array]:
+    """Return the weights of a part, in a chain those of the first Hamiltonian."""
+    layout = model.objective.layout
+    of_h, of_map = layout.sizes
+    first = model.weights[:of_h]
+    if name == "encoder":
+        return model.encoder_weights
+    if name == "integrator":
+        return model.weights[of_h : of_h + of_map]
+    if name in ("kinetic", "potential") and isinstance(layout.hamiltonian, SeparableHamiltonian):
+        return layout.hamiltonian.halves(first)[name == "potential"]
+    return first if name == "hamiltonian" else ()
+
+
+def _values_of(name: str, part: Any, model: BoundModel) -> list[float] | None:
+    """Evaluate a part at fixed rows with its weights; None where a value is not finite."""
+    weights, dtype = _weights_of(name, model), model.weights[0].dtype
+    q, p = np.random.default_rng(0).standard_normal((2, _ROWS, model.base.dim)).astype(dtype)
+    evaluate: dict[str, Callable[[], Sequence[Any]]] = {
+        "encoder": lambda: part.draw(weights, q, p),
+        "kinetic": lambda: (part.value(weights, p), part.gradient(weights, p)),
+        "potential": lambda: (part.value(weights, q), part.gradient(weights, q)),
+        "hamiltonian": lambda: part.vector_field(weights, q, p),
+        "integrator": lambda: model.flow.maps[0][0].forward(model.flow.maps[0][1], q, p),
+        "penalty": lambda: (part.terms(model.flow, np.concatenate([q, p], axis=1)),),
+    }
+    with np.errstate(all="ignore"):
+        values = np.concatenate([np.ravel(value) for value in evaluate[name]()])
+    return [float(value) for value in values] if np.isfinite(values).all() else None
+
+
+def _plain(part: Any) -> dict[str, Any] | None:
+    """Return the options of a part that a file restores by itself; None for others."""
+    if not is_dataclass(part) or RESTORED.get(type(part).__name__) is not type(part):
+        return None
+    found: dict[str, Any] = {}
+    for each in fields(part):
+        value = getattr(part, each.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            options = _plain(value)
+            if options is None:
+                return None
+            value = {"type": type(value).__name__, "options": options}
+        found[each.name] = value
+    return found
+
+
+def _from_plain(kind: str, options: Mapping[str, Any]) -> Any:
+    """Make a part again from its options.
+
+    Raises
+    ------
+    ValueError
+        If no such part is known.
+    """
+    if kind not in RESTORED:
+        raise ValueError(f"it has a part {kind!r} that this version does not know")
+    values = {
+        name: _from_plain(value["type"], value["options"]) if isinstance(value, Mapping) else value
+        for name, value in options.items()
+    }
+    return RESTORED[kind](**values)
