@@ -13,7 +13,7 @@ from ehf_num.densities.base import NumericBase, Sampler, numeric_base, refuse_ex
 from ehf_num.densities.learned_base import LearnedBase, learned_base
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.hamiltonian.energies import FeatureEnergy, NetworkEnergy, SeparableHamiltonian
-from ehf_num.hamiltonian.integrators import Leapfrog
+from ehf_num.hamiltonian.integrators import Leapfrog, of_integrator
 from ehf_num.hamiltonian.invariant_energy import Features, invariant_features
 from ehf_num.hamiltonian.parameters import Layout, ParameterVector
 from ehf_num.hamiltonian.protocols import (
@@ -183,6 +183,8 @@ def build_objective(
     if parts.integrator is not None or parts.hamiltonian is not None:
         given = parts.integrator or integrator
         integrator = admit_integrator(given, hamiltonian, space.dim, settings.dtype)
+        if settings.enforce == "exact" and premises.symmetry is not None:
+            _require_equivariance(integrator, premises.symmetry)
     gradients = None if symmetry is None else generator_gradients(symmetry)
     return Objective(
         base=base,
@@ -196,6 +198,15 @@ def build_objective(
         ),
         constraint=_constraint(settings, parts, gradients, hamiltonian),
     )
+
+
+def _require_equivariance(integrator: Integrator, symmetry: LieAlgebra) -> None:
+    found = of_integrator(integrator, symmetry)
+    if not found.proved:
+        raise ArgumentError(
+            f'integrator was {integrator!r} with enforce="exact"; it is not proved to commute with '
+            f"the symmetry where every H does:\n{found}"
+        )
 
 
 def _hamiltonian(

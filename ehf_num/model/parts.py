@@ -114,7 +114,7 @@ def admit_integrator(integrator: Any, hamiltonian: Hamiltonian, dim: int, dtype:
             f"integrator was {integrator!r}, whose symplectic is False: ln p(s') = ln π(s) needs a "
             "map that preserves volume; take ehf_num.Leapfrog or another symplectic one"
         )
-    if isinstance(integrator, Leapfrog) and not isinstance(hamiltonian, SeparableHamiltonian):
+    if isinstance(integrator, Splitting) and not isinstance(hamiltonian, SeparableHamiltonian):
         raise ArgumentError(
             f"hamiltonian was {hamiltonian!r}, which {integrator!r} cannot take apart into kicks "
             "and drifts: give an integrator= for any H(q, p)"
@@ -138,7 +138,16 @@ def admit_penalty(model: BoundModel, dim: int) -> None:
         admit("penalty", constraint.penalty, [probe.names_fault, probe.shapes_fault])
 
 
-RESTORED: dict[str, type] = {kind.__name__: kind for kind in (Leapfrog, Yoshida4, BlanesMoan4)}
+_INTEGRATORS: tuple[type, ...] = (
+    Leapfrog,
+    Yoshida4,
+    BlanesMoan4,
+    ImplicitMidpoint,
+    ExtendedPhaseSpace,
+    LearnedStep,
+    Dilated,
+)
+RESTORED: dict[str, type] = {kind.__name__: kind for kind in _INTEGRATORS}
 """Parts that a file restores by itself: frozen dataclasses of plain options, by their names."""
 
 
