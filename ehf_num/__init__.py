@@ -132,3 +132,7 @@ __all__ = [
     "versions",
     "write_points",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

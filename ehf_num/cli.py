@@ -9,6 +9,7 @@ every command: 3 bad input.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -150,6 +151,7 @@ def _draw(diagnosis: Diagnosis, path: Path) -> None:
 _NAMED_BASES = ("normal", "soft-uniform")
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
+_CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
 _FORMULA_OPTIONS = ("--generator", "--base")
 _MINUS = re.compile(r"-(?!-|h$)")
 _ENDED_EARLY = 4
@@ -197,10 +199,23 @@ class _Version(argparse.Action):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # who reads has enough; at its end the interpreter would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED_PIPE
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     with _plain_warnings():
         try:
             status: int = options.command(options)
+        except BrokenPipeError:
+            raise
         except (EHFError, OSError) as error:
             print(f"ehf: {error}", file=sys.stderr)
             return _BAD_INPUT

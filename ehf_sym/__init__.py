@@ -81,3 +81,7 @@ __all__ = [
     "symmetries_of",
     "to_numpy",
 ]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -63,6 +63,10 @@ class History:
         """Return the number of records."""
         return len(self.iteration)
 
+    def __repr__(self) -> str:
+        last = f" to iteration {self.iteration[-1]}" if len(self) else ""
+        return f"History({len(self)} records{last})"
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
@@ -123,6 +127,9 @@ class TrainingResult:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "constraints", tuple(self.constraints))  # a file has lists
+
+    def __repr__(self) -> str:
+        return f"TrainingResult({self})"
 
     def __str__(self) -> str:
         name = "ELBO" if self.objective == "elbo" else f"bound of {self.draws} draws"

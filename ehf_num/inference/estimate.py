@@ -70,6 +70,9 @@ class LikelihoodEstimate:
     draws: Array
     method: str
 
+    def __repr__(self) -> str:
+        return f"LikelihoodEstimate({self.method}, {len(self.values)} points, mean {self.mean:.4g})"
+
     @property
     def mean(self) -> float:
         """Mean of the values over points, nats."""

@@ -59,3 +59,14 @@ def draw_positions(model: BoundModel, n: int, rng: np.random.Generator) -> Array
             rows = result[start : start + ROWS_PER_BLOCK]
             rows[:] = model.sample(len(rows), rng)
     return result
+
+
+def draw_states(model: BoundModel, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw points with momenta, from the base states of `draw_positions`: (n, d) twice."""
+    blocks = []
+    with one_blas_thread():
+        for start in range(0, n, ROWS_PER_BLOCK):
+            states = model.base.sample(min(ROWS_PER_BLOCK, n - start), rng, model.weights[0].dtype)
+            blocks.append(model.flow.forward(*np.split(states, 2, axis=1)))
+    q, p = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return q, p

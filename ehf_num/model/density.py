@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import sympy as sp
@@ -20,7 +20,7 @@ from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
 from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.inference import likelihood
 from ehf_num.inference.estimate import LikelihoodEstimate
-from ehf_num.inference.inference import draw_positions, in_blocks
+from ehf_num.inference.inference import draw_positions, draw_states, in_blocks
 from ehf_num.model.settings import FlowSettings
 from ehf_num.training.objective import BoundModel, Objective
 from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian, LieAlgebra
@@ -108,10 +108,46 @@ class FlowDensity:
         """The parts with the present weights in place."""
         return self._objective.at(self.weights)
 
-    def sample(self, n: int, rng: int | np.random.Generator | None = None) -> Array:
-        """Draw n points: base states through the flow, the last momenta dropped. Shape (n, d)."""
-        n = arguments.positive_integer(n, "n")
-        return draw_positions(self.bound, n, arguments.generator(rng))
+    @overload
+    def sample(
+        self,
+        n: int,
+        rng: int | np.random.Generator | None = None,
+        *,
+        return_momenta: Literal[False] = False,
+    ) -> Array: ...
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        rng: int | np.random.Generator | None = None,
+        *,
+        return_momenta: Literal[True],
+    ) -> tuple[Array, Array]: ...
+
+    def sample(
+        self,
+        n: int,
+        rng: int | np.random.Generator | None = None,
+        *,
+        return_momenta: bool = False,
+    ) -> Array | tuple[Array, Array]:
+        """Draw n points: base states through the flow. Shape (n, d).
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : int or numpy.random.Generator, optional
+            Draws the base states.
+        return_momenta : bool
+            Whether the last momenta are returned too, (q, p), (n, d) each: draws from p(q, p).
+        """
+        n, generator = arguments.positive_integer(n, "n"), arguments.generator(rng)
+        if arguments.one_of(return_momenta, "return_momenta", (True, False)):
+            return draw_states(self.bound, n, generator)
+        return draw_positions(self.bound, n, generator)
 
     def forward(self, q: Any, p: Any) -> tuple[Array, Array]:
         """Push base states to data states: (n, d) twice to (n, d) twice."""

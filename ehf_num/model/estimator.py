@@ -304,7 +304,8 @@ class SymmetricDensity:
     ) -> tuple[int, str]:
         """Train by rounds, and leave the weights that the points held out liked best."""
         copies = np.repeat(held_out, max(1, _HELD_OUT[1] // len(held_out)), axis=0)
-        done, length, best, weights = 0, patience, None, flow._parameters.flat.copy()
+        done, length, weights = 0, patience, flow._parameters.flat.copy()
+        best: Array | None = None
         while done < max_iter:
             length = min(length, max_iter - done)
             flow.fit(
@@ -321,12 +322,14 @@ class SymmetricDensity:
             )
             done += flow.result_.iterations
             scores = flow.log_prob(held_out, n_samples=_SCORING_DRAWS).astype(np.float64)
-            if best is not None and not _gains(scores - best):
-                flow._parameters.flat[:] = weights
-                return done, "no gain"
-            best, weights = scores, flow._parameters.flat.copy()
+            gains = None if best is None else scores - best
+            if gains is None or gains.mean() > 0:
+                best, weights = scores, flow._parameters.flat.copy()
+            flow._parameters.flat[:] = weights
             if flow.result_.ended_early:
                 return done, flow.result_.stop_reason
+            if gains is not None and gains.mean() <= gains.std() / np.sqrt(len(gains)):
+                return done, "no gain"
             length *= 2
         return done, "max_iter"
 
@@ -502,12 +505,6 @@ def _can_be_exact(symmetry: LieAlgebra) -> bool:
     except ArgumentError:  # there are none
         return False
     return construction.proved and construction.is_complete
-
-
-def _gains(differences: Array) -> bool:
-    """Whether a mean of so many differences is above zero by its standard error."""
-    error = np.std(differences) / np.sqrt(len(differences))
-    return bool(np.mean(differences) > error)
 
 
 def _generator(rng: Any, random_state: Any) -> np.random.Generator:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from os import PathLike
+from textwrap import shorten
 from typing import Any, Self
 
 import numpy as np
@@ -209,7 +210,12 @@ class EquivariantHamiltonianFlow(FlowDensity):
             admit_penalty(self.bound, self.dim)
 
     def __repr__(self) -> str:
-        return f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, {self.settings})"
+        generators = () if self.symmetry is None else self.symmetry.generators
+        symmetry = shorten(", ".join(map(str, generators)) or "none", 100, placeholder=" …")
+        return (
+            f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, "
+            f"symmetry={symmetry}, {self.settings})"
+        )
 
     def _repr_html_(self) -> str:
         result, parts = getattr(self, "result_", None), self._parts.given()

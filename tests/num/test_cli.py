@@ -431,3 +431,11 @@ def test_fit_that_is_interrupted_writes_the_model(number, points, tmp_path):
 def test_help_tells_the_status_of_an_interrupted_fit(capsys):
     assert run("fit", "--help") == 0
     assert "4 training was interrupted" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_closed_pipe_ends_quietly():
+    command = [sys.executable, "-m", "ehf_num.cli", "check", "--group", "so(3)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        shown = process.stderr.read()
+    assert (process.returncode, shown) == (141, b"")

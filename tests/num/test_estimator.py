@@ -279,3 +279,25 @@ def test_flows_are_pickled_by_their_saved_form_and_own_code_beside_it():
     for model in (flow, again):  # the random state travels too
         model.fit(x, iterations=3, progress=False)
     np.testing.assert_array_equal(again.elbo(x), flow.elbo(x))
+
+
+def test_momenta_come_with_the_points_that_are_drawn_without_them():
+    base = es.StandardNormal(es.PhaseSpace(2))
+    flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(4,), rng=0)
+    q, p = flow.sample(3000, rng=1, return_momenta=True)
+    np.testing.assert_allclose(q, flow.sample(3000, rng=1), rtol=1e-12, atol=1e-12)
+    start = flow.inverse(q, p)  # standard normal, if p belongs to q
+    np.testing.assert_allclose(np.cov(np.hstack(start).T), np.eye(4), atol=0.15)
+    with pytest.raises(ArgumentError, match="return_momenta"):
+        flow.sample(3, return_momenta="yes")
+
+
+def test_what_is_shown_of_a_model_is_short():
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(es.PhaseSpace(2)), es.groups.so(2), hidden=(4,), rng=0
+    )
+    assert "symmetry=-p1*q2 + p2*q1" in repr(flow)
+    flow.fit(velocities(30)[:, :2] / 150, iterations=300, progress=False)
+    estimate = flow.likelihood(velocities(30)[:, :2] / 150, method="quadrature")
+    for shown in (flow, flow.result_, flow.result_.history, estimate):
+        assert len(repr(shown)) < 500

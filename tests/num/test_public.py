@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import ehf_num as en
+import ehf_sym as es
 
 
 @pytest.mark.parametrize("name", en.__all__)
@@ -23,3 +24,8 @@ def test_all_is_sorted_and_has_no_duplicates():
 def test_importing_does_not_import(absent):
     code = f"import sys, ehf_num; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("package", [en, es])
+def test_what_is_listed_is_the_api(package):
+    assert dir(package) == package.__all__
