@@ -113,6 +113,11 @@ class FeatureHamiltonian:
     of_p: Features
     of_q: Features
 
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether all functions are of degree two at the most."""
+        return self.of_p.quadratics is not None and self.of_q.quadratics is not None
+
     def kinetic(self, p: Any) -> Any:
         """Evaluate K: (n, d) to (n,)."""
         return energy(self.of_p.values(p), *self.kinetic_weights)

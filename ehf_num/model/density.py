@@ -86,6 +86,8 @@ class FlowDensity:
             reason = "they do not know this integrator"
         elif not takes(hamiltonian.kinetic_weights):
             reason = "networks of so many layers or of this dtype are not theirs"
+        elif isinstance(hamiltonian, FeatureHamiltonian) and not hamiltonian.is_quadratic:
+            reason = "they know invariants of degree two at the most"
         return present_engine(self.settings.dtype, reason)
 
     @property

@@ -300,7 +300,12 @@ class PhaseSpace:
 
     def _bracket(self, f: Expr, g: Expr) -> Expr:
         """Bracket of two validated scalars."""
-        pairs = zip(self.q, self.p, strict=True)
+        in_f, in_g = f.free_symbols, g.free_symbols
+        pairs = [
+            pair
+            for pair in zip(self.q, self.p, strict=True)
+            if not in_f.isdisjoint(pair) and not in_g.isdisjoint(pair)
+        ]
         return Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in pairs))
 
 

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import comb
 from typing import Any
+
+from sympy import expand
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
@@ -20,9 +23,11 @@ from ehf_sym.formulas.validation import whole_number
 from ehf_sym.formulas.verdict import ZeroVerdict
 from ehf_sym.symmetry.invariants import Invariants
 from ehf_sym.symmetry.lie_algebra import LieAlgebra, checked_algebra
+from ehf_sym.symmetry.rotation_group import generating_degree
 from ehf_sym.zero.zero_test import is_zero
 
 _PATIENCE = 6  # the degree after which no more invariants are looked for
+_MOST_MONOMIALS = 5_000  # among which a generating set is looked for
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,12 +42,18 @@ class InvariantHamiltonian(Reported):
         The functions I and J.
     verdicts : tuple of tuple of ZeroVerdict
         Is {g_k, f} identically 0? One row a generator, one entry for each of I, then of J.
+    is_generating : bool
+        Whether I and J are known to generate all invariant polynomials of q and of p, and the
+        symmetry to be a compact group or translations: then they tell any two orbits apart, and H
+        keeps no larger group for want of them. `is_complete` asks for less: the dot products of
+        three vectors in space are as many as there can be, and do not see a mirror.
     """
 
     symmetry: LieAlgebra
     of_q: Invariants
     of_p: Invariants
     verdicts: tuple[tuple[ZeroVerdict, ...], ...]
+    is_generating: bool
 
     @property
     def proved(self) -> bool:
@@ -66,16 +77,21 @@ class InvariantHamiltonian(Reported):
                 yield Line(1, f"{letter}{number} = ", formula)
         yield Line(1, "By the chain rule from {g, I} = {g, J} = 0, each decided exactly.")
         yield Line(1, "Leapfrog: every kick and every drift commutes exactly with the flow of g.")
+        if self.is_generating:
+            yield Line(1, "Every invariant K(p) and U(q) is of this form: I and J generate all.")
+            return
         if self.is_complete:
             yield Line(1, "Every invariant K(p) and U(q) is locally of this form.")
         else:
             yield Line(1, "Whether every invariant K(p) and U(q) is of this form is not known.")
+        yield Line(1, "I and J are not known to tell all orbits apart: H may keep a larger group.")
 
     def _data(self) -> dict[str, Any]:
         return {
             "report": "invariant Hamiltonian",
             "proved": self.proved,
             "is_complete": self.is_complete,
+            "is_generating": self.is_generating,
             "space": space_data(self.symmetry.space),
             "of_q": [formula_data(f) for f in self.of_q.generators],
             "of_p": [formula_data(f) for f in self.of_p.generators],
@@ -92,8 +108,8 @@ def invariant_hamiltonian(
     symmetry : LieAlgebra
         The generators.
     max_degree : int
-        Invariants are looked for degree by degree until there can be no more independent ones,
-        or to this degree.
+        Invariants are looked for degree by degree until there can be no more independent ones and
+        they are known to generate all, determinants included, or to this degree.
 
     Returns
     -------
@@ -116,22 +132,29 @@ def invariant_hamiltonian(
       J1 = p1**2 + p2**2
       By the chain rule from {g, I} = {g, J} = 0, each decided exactly.
       Leapfrog: every kick and every drift commutes exactly with the flow of g.
-      Every invariant K(p) and U(q) is locally of this form.
+      Every invariant K(p) and U(q) is of this form: I and J generate all.
     """
     max_degree = whole_number(max_degree, "max_degree")
     checked_algebra(symmetry)
-    of_q, of_p = (_all_there_are(symmetry, of, max_degree) for of in ("q", "p"))
+    enough = generating_degree(symmetry)
+    if enough is not None and comb(symmetry.space.dim + enough, enough) > _MOST_MONOMIALS:
+        enough = None
+    of_q, of_p = (_all_there_are(symmetry, of, max_degree, enough or 1) for of in ("q", "p"))
+    generating = enough is not None and all(f.degree >= enough for f in (of_q, of_p))
     bracket = symmetry.space.bracket
     functions = (*of_q.generators, *of_p.generators)
-    verdicts = tuple(tuple(is_zero(bracket(g, f)) for f in functions) for g in symmetry.generators)
-    return InvariantHamiltonian(symmetry, of_q, of_p, verdicts)
+    # Brackets of polynomials vanish once they are multiplied out.
+    verdicts = tuple(
+        tuple(is_zero(expand(bracket(g, f))) for f in functions) for g in symmetry.generators
+    )
+    return InvariantHamiltonian(symmetry, of_q, of_p, verdicts, generating)
 
 
-def _all_there_are(symmetry: LieAlgebra, of: str, max_degree: int) -> Invariants:
-    """Raise the degree until the invariants are as many as there can be."""
+def _all_there_are(symmetry: LieAlgebra, of: str, max_degree: int, enough: int) -> Invariants:
+    """Raise the degree until the invariants are as many as there can be, and generate all."""
     found = symmetry.invariants(1, of)
     for degree in range(2, max_degree + 1):
-        if found.is_attained:
+        if found.is_attained and degree > enough:
             break
         found = symmetry.invariants(degree, of)
     if not found.generators:

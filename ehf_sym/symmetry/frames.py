@@ -47,7 +47,7 @@ def rotation_matrices(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] | 
     if velocities is None:
         return None
     for A, b in velocities:
-        if not all(is_zero(entry).proved for entry in (*b, *(A + A.T))):
+        if not all(entry == 0 or is_zero(entry).proved for entry in (*b, *(A + A.T))):
             return None
     return tuple(A for A, _ in velocities)
 
@@ -84,12 +84,16 @@ def affine_velocities(
     origin = dict.fromkeys((*q, *p), sp.S.Zero)
     velocities = []
     for g in symmetry.generators:
-        A = sp.ImmutableMatrix([[g.diff(a, b).xreplace(origin) for b in q] for a in p])
+        occurring = g.free_symbols
+        entries = [
+            [g.diff(a, b).xreplace(origin) if {a, b} <= occurring else 0 for b in q] for a in p
+        ]
+        A = sp.ImmutableMatrix(entries)
         b = sp.ImmutableMatrix([g.diff(a).xreplace(origin) for a in p])
         if not all(entry.is_finite for entry in (*A, *b)):
             return None
         affine = (sp.Matrix([p]) * (A * sp.Matrix(q) + b))[0]
-        if not is_zero(g - affine).proved:
+        if not is_zero(sp.expand(g - affine)).proved:
             return None
         velocities.append((A, b))
     return tuple(velocities)

@@ -99,7 +99,9 @@ class Invariants(Reported):
         """Whether as many are independent as there can be.
 
         Then `max_independent` is exact, and near a generic point every invariant function, of
-        whatever kind, is a function of `independent`.
+        whatever kind, is a function of `independent`: locally, which is less than generating. The
+        six dot products of three vectors in space are all that is independent, but no function of
+        them is the determinant, a generator of degree 3.
         """
         return len(self.independent) == self.max_independent
 

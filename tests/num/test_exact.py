@@ -168,3 +168,22 @@ def test_tempered_invariants_increase_and_grow_as_squares(degree):
     assert np.all(np.diff(values) > 0)
     power = min(1, 2 / degree)
     assert abs(np.log(f(1e9) / f(1e8)) / np.log(10) - power) < 0.01
+
+
+def test_one_handed_data_is_learned_one_handed():
+    """Right-handed triples of vectors: dot products alone would make half of the samples left."""
+    rng = np.random.default_rng(0)
+    frames, _ = np.linalg.qr(rng.normal(size=(512, 3, 3)))
+    frames *= np.sign(np.linalg.det(frames))[:, None, None]
+    x = (1.5 * frames + 0.1 * rng.normal(size=frames.shape)).reshape(-1, 9)
+    symmetry = es.Particles(3, 3).rotations()
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(symmetry.space), symmetry, enforce="exact", encoder="coupling",
+        hamiltonians=3, hidden=(16,), rng=0,
+    )  # fmt: skip
+    assert flow.construction.is_generating
+    assert flow.engine.name == "reference"
+    assert "degree two" in flow.engine.why
+    flow.fit(x, iterations=160, learning_rate=1e-2, progress=False)
+    samples = flow.sample(2_000, rng=1).reshape(-1, 3, 3)
+    assert np.mean(np.linalg.det(samples) > 0) > 0.95
