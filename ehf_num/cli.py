@@ -148,7 +148,6 @@ def _draw(diagnosis: Diagnosis, path: Path) -> None:
     plt.close(figure)
 
 
-_NAMED_BASES = ("normal", "soft-uniform")
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
@@ -258,7 +257,8 @@ def _add_formulas(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         metavar="NAME",
-        help='a symmetry of the catalogue, such as "so(3)" or "particle_rotations(2, 3)"',
+        help='a symmetry of the catalogue, such as "so(3)", "SO(2) about z" or '
+        '"particle_rotations(2, 3)"',
     )
     parser.add_argument(
         "--base",
@@ -391,8 +391,6 @@ def _fit(options: argparse.Namespace) -> int:
     check_target(options.out)
     x = read(options)
     symmetry = _symmetry(options, x.shape[1])
-    if options.base in _NAMED_BASES:
-        symmetry = _without_unused(symmetry)
     space = es.PhaseSpace(x.shape[1]) if symmetry is None else symmetry.space
     model = en.EquivariantHamiltonianFlow(
         _base(options.base, space),
@@ -456,16 +454,6 @@ def _learn(model: Any, x: Any, options: argparse.Namespace, stop: Interrupts) ->
         return _ENDED_EARLY
     print(f"train log-likelihood (importance weighted) {score:.3f} nats; {options.out}")
     return 0
-
-
-def _without_unused(symmetry: es.LieAlgebra | None) -> es.LieAlgebra | None:
-    """Drop the parameters that no generator holds, for a base that holds none."""
-    if symmetry is None:
-        return None
-    used = set().union(*(g.free_symbols for g in symmetry.generators))
-    kept = [parameter for parameter in symmetry.space.parameters if parameter in used]
-    space = es.PhaseSpace(symmetry.space.dim, parameters=kept)
-    return es.LieAlgebra(space, symmetry.generators, symmetry.labels)
 
 
 def _sample(options: argparse.Namespace) -> int:

@@ -43,7 +43,8 @@ from ehf_sym import (
 )
 from ehf_sym.densities.charts import range_of
 from ehf_sym.errors import ArgumentError
-from ehf_sym.symmetry.learnable_bases import LearnableBase, learnable_base
+from ehf_sym.symmetry.learnable_bases import LearnableBase, learnable_base, on_common_space
+from ehf_sym.symmetry.rotation_group import is_translation
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def prove(
             f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra"
         )
     parts.admit(base.space.dim, settings.dtype, enforce)
+    base, symmetry = on_common_space(base, symmetry)
     if base.space.parameters:
         learnable = learnable_base(base, symmetry)
         if symmetry is not None:
@@ -110,10 +112,24 @@ def prove(
     if report is not None and not report.proved:
         raise InvarianceError(
             f"base ({base.name}) is not proved invariant, {{g, π}} = 0 is {report.status}:\n"
-            f"{report}",
+            f"{report}{_way_on(report)}",
             report,
         )
     return Premises(base, symmetry, report, _construct(symmetry, enforce, parts), None)
+
+
+def _way_on(report: InvarianceReport) -> str:
+    """Say what can be done where no base would be invariant."""
+    space = report.base.space
+    if not any(
+        v.status == "refuted" and is_translation(v.generator, space) for v in report.verdicts
+    ):
+        return ""
+    return (
+        "\nNo density that can be normalized is invariant under translations of q: learn in "
+        "relative coordinates. Of particles, subtract the centre of mass and take N - 1 relative "
+        "vectors, such as those of Particles.jacobi_coordinates(), with Particles(N - 1, D).rotations()"
+    )
 
 
 def _construct(

@@ -199,7 +199,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         )
         settings.refuse_overruled(parts.given())
         premises = prove(base, symmetry, settings, parts)
-        self.base, self.symmetry = base, premises.symmetry
+        self.base, self.symmetry = premises.base, premises.symmetry
         self.report, self.construction = premises.report, premises.construction
         self._rng = arguments.generator(rng)
         self.seed = None if rng is None or isinstance(rng, np.random.Generator) else int(rng)

@@ -117,6 +117,42 @@ def so(n: int, m: int = 0, *, space: PhaseSpace | None = None) -> LieAlgebra:
     )
 
 
+def axial(axis: int, *, space: PhaseSpace | None = None) -> LieAlgebra:
+    """Rotate space about one of its axes, so(2) on three positions: L_k of L = q × p.
+
+    Parameters
+    ----------
+    axis : int
+        k: 1, 2 or 3, which stays where it is.
+    space : PhaseSpace, optional
+        Of three positions.
+
+    Returns
+    -------
+    LieAlgebra
+        Of dimension 1.
+
+    Raises
+    ------
+    ArgumentError
+        If ``axis`` is not as described, or does not fit the space.
+
+    References
+    ----------
+    H. Goldstein, *Classical Mechanics*, 2nd ed., section 9-6.
+
+    Examples
+    --------
+    >>> axial(3).generators, axial(3).labels
+    ((-p1*q2 + p2*q1,), ('L_3',))
+    """
+    axis = whole_number(axis, "axis")
+    if axis > 3:
+        raise ArgumentError(f"axis is {axis}; it should be 1, 2 or 3")
+    space = space_for(3, space)
+    return labelled_algebra(space, [angular_momenta(space.q, space.p)[axis - 1]])
+
+
 def gl(n: int, *, space: PhaseSpace | None = None) -> LieAlgebra:
     """Map n positions linearly, gl(n, ℝ): E_ij = p_i q_j, row by row.
 

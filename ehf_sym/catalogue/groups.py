@@ -9,11 +9,12 @@ Every function takes ``space=``, a `PhaseSpace` with the right number of positio
 that are to stand beside formulas with parameters.
 """
 
-from ehf_sym.catalogue.classical import gl, linear, sl, so, sp
+from ehf_sym.catalogue.classical import axial, gl, linear, sl, so, sp
 from ehf_sym.catalogue.kinematic import conformal, dilation, e, galilei, heisenberg, translations
 from ehf_sym.catalogue.unitary import oscillator_su, oscillator_u, su, u
 
 __all__ = [
+    "axial",
     "conformal",
     "dilation",
     "e",

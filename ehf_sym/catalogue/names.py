@@ -14,12 +14,15 @@ from ehf_sym.catalogue.systems import IsotropicOscillator, Kepler
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
-_CALL = re.compile(r"\s*([a-z_]+)\s*\(\s*([0-9]+(?:\s*,\s*[0-9]+)*)\s*\)\s*")
+_NUMBERS = r"([0-9]+(?:\s*,\s*[0-9]+)*)"
+_CALL = re.compile(rf"([a-z_]+(?:[ -][a-z_]+)*)\s*(?:\(\s*{_NUMBERS}\s*\)|{_NUMBERS})")
+_ABOUT = re.compile(r"so\s*(?:\(\s*2\s*\)|2)\s+about\s+(?:the\s+)?([xyz])(?:[ -]axis)?")
 _LARGEST = 100
 
 CATALOGUE: Mapping[str, Callable[..., LieAlgebra]] = MappingProxyType(
     {
         "so": groups.so,
+        "axial": groups.axial,
         "gl": groups.gl,
         "sl": groups.sl,
         "sp": groups.sp,
@@ -52,12 +55,14 @@ CATALOGUE: Mapping[str, Callable[..., LieAlgebra]] = MappingProxyType(
 def named_symmetry(text: str) -> LieAlgebra:
     """Look up a symmetry by its name and numbers, such as ``"so(3)"`` or ``"so(1, 3)"``.
 
-    Nothing is executed: the name is looked up in `CATALOGUE`, the rest are digits.
+    Nothing is executed: the name is looked up in `CATALOGUE`, the rest are digits. Capitals, spaces
+    and parentheses do not matter: ``"SO(3)"`` and ``"so3"`` are the same. ``"SO(2) about z"`` is
+    ``"axial(3)"``.
 
     Parameters
     ----------
     text : str
-        ``name(n, ...)``; the numbers multiply to at most 100.
+        ``name(n, ...)``, or ``SO(2) about x``, ``y`` or ``z``; the numbers multiply to at most 100.
 
     Returns
     -------
@@ -75,15 +80,24 @@ def named_symmetry(text: str) -> LieAlgebra:
     (-p1*q2 + p2*q1,)
     >>> named_symmetry("particle_translations(2, 1)").generators
     (p1 + p2,)
+    >>> named_symmetry("SO(2) about z").labels
+    ('L_3',)
     >>> named_symmetry("so(two)")
     Traceback (most recent call last):
     ...
-    ehf_sym.errors.ArgumentError: text is 'so(two)'; it should be like so(3) or so(1, 3)
+    ehf_sym.errors.ArgumentError: text is 'so(two)'; it should be like so(3) or so(1, 3); the ...
     """
-    match = _CALL.fullmatch(text[:200]) if isinstance(text, str) else None
+    plain = text[:200].strip().lower() if isinstance(text, str) else ""
+    if about := _ABOUT.fullmatch(plain):
+        return groups.axial("xyz".index(about[1]) + 1)
+    match = _CALL.fullmatch(plain)
     if match is None:
-        raise ArgumentError(f"text is {text!r:.60}; it should be like so(3) or so(1, 3)")
-    name, digits = match.groups()
+        raise ArgumentError(
+            f"text is {text!r:.60}; it should be like so(3) or so(1, 3); the catalogue has "
+            f"{', '.join(sorted(CATALOGUE))}"
+        )
+    name, *found = match.groups()
+    name, digits = re.sub("[ -]", "_", name), found[0] or found[1]
     if name not in CATALOGUE:
         raise ArgumentError(
             f"text names {name!r:.60}; the catalogue has {', '.join(sorted(CATALOGUE))}"

@@ -10,6 +10,7 @@ from sympy import Expr, Symbol
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.densities.charts import Chart, chart_of
 from ehf_sym.errors import ArgumentError
+from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.symmetry.conditions import Conditions, InvariantFamily, find_conditions
 from ehf_sym.symmetry.invariance import InvarianceError, InvarianceReport, check_invariance
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
@@ -35,6 +36,37 @@ class LearnableBase:
     determined: Mapping[Symbol, Expr]
     chart: Chart
     report: InvarianceReport | None
+
+
+def on_common_space(
+    base: BaseDensity, symmetry: LieAlgebra | None
+) -> tuple[BaseDensity, LieAlgebra | None]:
+    """Put a density and a symmetry on one space, without the parameters that neither holds.
+
+    The space of a lattice or of particles has masses and couplings that no generator may contain.
+
+    Examples
+    --------
+    >>> from ehf_sym import ComplexScalarLattice, StandardNormal
+    >>> phase = ComplexScalarLattice([2]).global_phase()
+    >>> phase.space.parameters
+    (m, g)
+    >>> base, symmetry = on_common_space(StandardNormal(phase.space), phase)
+    >>> base.space == symmetry.space, symmetry.space
+    (True, PhaseSpace(dim=4))
+    """
+    spaces = [base.space] if symmetry is None else [base.space, symmetry.space]
+    if len({space.dim for space in spaces}) > 1:
+        raise ArgumentError(f"base lives on {spaces[0]}; it should live on {spaces[1]}")
+    generators = () if symmetry is None else symmetry.generators
+    held = base.log_density.free_symbols.union(*(g.free_symbols for g in generators))
+    parameters = dict.fromkeys(x for space in spaces for x in space.parameters if x in held)
+    space = PhaseSpace(base.space.dim, list(parameters))
+    if base.space != space:
+        base = replace(base, space=space)
+    if symmetry is not None and symmetry.space != space:
+        symmetry = LieAlgebra(space, symmetry.generators, symmetry.labels)
+    return base, symmetry
 
 
 def learnable_base(base: BaseDensity, symmetry: LieAlgebra | None) -> LearnableBase:
@@ -64,9 +96,6 @@ def learnable_base(base: BaseDensity, symmetry: LieAlgebra | None) -> LearnableB
     >>> learnable.density.log_density, learnable.determined
     (-P1_1*p1**2/2 - P1_1*q1**2/2, {P1_2: 0, P2_2: P1_1})
     """
-    for symbol in base.space.parameters:
-        if symbol not in base.log_density.free_symbols:
-            raise ArgumentError(f"base has the parameter {symbol}, which its formula does not hold")
     if symmetry is None:
         return LearnableBase(base, {}, chart_of(base), None)
     for generator in symmetry.generators:

@@ -20,6 +20,7 @@ from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.linear import Subspace, nullspace
+from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.symmetry.frames import rotation_matrices
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
@@ -117,7 +118,7 @@ def generating_degree(symmetry: LieAlgebra) -> int | None:
     >>> generating_degree(groups.sl(2)) is None
     True
     """
-    if all(_is_translation(g, symmetry) for g in symmetry.generators):
+    if all(is_translation(g, symmetry.space) for g in symmetry.generators):
         return 1
     matrices = rotation_matrices(symmetry)
     if matrices is None:
@@ -135,11 +136,20 @@ def generating_degree(symmetry: LieAlgebra) -> int | None:
     return max(2, isqrt(min(len(algebra), size)))
 
 
-def _is_translation(g: sp.Expr, symmetry: LieAlgebra) -> bool:
-    """Whether a generator is Σ a_i p_i with constants a_i."""
-    p, free = symmetry.space.p, g.free_symbols
-    return not free.intersection(symmetry.space.q) and bool(
-        g.is_polynomial(*p) and sp.Poly(g, *p).total_degree() <= 1
+def is_translation(g: sp.Expr, space: PhaseSpace) -> bool:
+    """Whether a generator is Σ a_i p_i with constants a_i, not all 0: it moves q by a.
+
+    Examples
+    --------
+    >>> space = PhaseSpace(2)
+    >>> is_translation(space.p[0] - 2 * space.p[1], space), is_translation(space.p[0] ** 2, space)
+    (True, False)
+    """
+    p, free = space.p, g.free_symbols
+    return (
+        free.isdisjoint(space.q)
+        and not free.isdisjoint(p)
+        and bool(g.is_polynomial(*p) and sp.Poly(g, *p).total_degree() <= 1)
     )
 
 

@@ -15,6 +15,7 @@ ENTRIES = {
     "so(3)": (3, True),
     "so(5)": (10, True),
     "so(1, 3)": (6, False),
+    "axial(2)": (1, True),
     "gl(3)": (9, False),
     "sl(3)": (8, False),
     "sp(4)": (10, False),
@@ -102,9 +103,41 @@ def test_unitary_lifts_move_q_alone_and_the_oscillators_mix():
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("SO(3)", "so(3)"),
+        ("so3", "so(3)"),
+        (" So ( 3 ) ", "so(3)"),
+        ("SU 2", "su(2)"),
+        ("so1,3", "so(1, 3)"),
+        ("Particle rotations(2, 3)", "particle_rotations(2, 3)"),
+        ("SO(2) about x", "axial(1)"),
+        ("so2 about the y-axis", "axial(2)"),
+        ("so(2) about Z", "axial(3)"),
+    ],
+)
+def test_names_are_read_leniently(text, name):
+    assert es.named_symmetry(text) == es.named_symmetry(name)
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_an_axial_rotation_leaves_its_axis(axis):
+    symmetry = es.groups.axial(axis)
+    q, p = symmetry.space.q, symmetry.space.p
+    assert symmetry.generators == (es.groups.so(3).generators[axis - 1],)
+    assert symmetry.space.bracket(q[axis - 1], symmetry.generators[0]) == 0
+    assert symmetry.space.bracket(sum(x**2 for x in q), symmetry.generators[0]).expand() == 0
+    assert symmetry.check(es.StandardNormal(symmetry.space)).proved
+    assert p[axis - 1] not in symmetry.generators[0].free_symbols
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("so", "should be like so"),
+        ("so", "should be like so.*the catalogue has axial, "),
+        ("so(2) about w", "should be like so"),
+        ("so(3) about z", "should be like so"),
+        ("axial(4)", "axis is 4"),
         ("so()", "should be like so"),
         ("so(x)", "should be like so"),
         ("so(3", "should be like so"),
@@ -113,7 +146,7 @@ def test_unitary_lifts_move_q_alone_and_the_oscillators_mix():
         ("so(3.0)", "should be like so"),
         ("so(٣)", "should be like so"),
         ("__import__('os')", "should be like so"),
-        ("__class__(3)", "the catalogue has conformal, "),
+        ("__class__(3)", "the catalogue has axial, conformal, "),
         ("so(1)", r"n \+ m is 1"),
         ("so(1, 2, 3)", "so takes fewer or more numbers"),
         ("kepler(2, 3)", "kepler takes fewer or more numbers"),
