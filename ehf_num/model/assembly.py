@@ -128,7 +128,8 @@ def _way_on(report: InvarianceReport) -> str:
     return (
         "\nNo density that can be normalized is invariant under translations of q: learn in "
         "relative coordinates. Of particles, subtract the centre of mass and take N - 1 relative "
-        "vectors, such as those of Particles.jacobi_coordinates(), with Particles(N - 1, D).rotations()"
+        "vectors, such as those of Particles.jacobi_coordinates(), with "
+        "Particles(N - 1, D).rotations()"
     )
 
 
