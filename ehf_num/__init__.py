@@ -4,8 +4,8 @@ Plots live in `ehf_num.plotting`, which is imported on its own: this package doe
 matplotlib.
 """
 
+from ehf_num.densities.check_encoder import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.densities.encoder import Encoder, GaussianEncoder
-from ehf_num.densities.encoder_checks import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.engine.adam import Adam, AdamSettings
 from ehf_num.engine.engine import Engine
 from ehf_num.engine.parallel import cores, set_threads
@@ -40,8 +40,7 @@ from ehf_num.hamiltonian.protocols import (
     ProvedHamiltonian,
 )
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
-from ehf_num.model.diagnosis import Check, Diagnosis
-from ehf_num.model.diagnostics import diagnose
+from ehf_num.model.diagnosis import Check, Diagnosis, diagnose
 from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.persistence import load

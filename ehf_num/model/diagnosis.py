@@ -1,15 +1,49 @@
-"""A diagnosis: figures, the thresholds that they are held to, verdicts, remarks."""
+"""Does a trained model do what was promised? Figures, thresholds, verdicts and remarks.
+
+Each check has a value, the threshold it is held to and a verdict. The thresholds are ours and say
+when to look closer; what is promised exactly is in the invariance report.
+
+Finite transformations of the symmetry are tried on the map, the bound and the density. For an
+invariant p(q, p) and a generator that moves positions by themselves without changing volumes,
+ln p(Rx) = ln p(x); what is seen of that is held against the error of the estimates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
+from autograd import make_vjp
 
+from ehf_num.densities.encoder import GaussianEncoder
+from ehf_num.engine import arguments
+from ehf_num.engine.networks import dead_units
+from ehf_num.engine.workspace import Array
 from ehf_num.files.html import html_table
+from ehf_num.inference.estimate import pareto_threshold
+from ehf_num.inference.importance import FEWEST_FOR_K, log_mean, log_weights, pareto_shape
+from ehf_num.model.density import FlowDensity
+from ehf_num.symmetry.action import NumericalAction, Transformation, finite_action
+from ehf_num.training.constraint import mean_squared_brackets
+from ehf_sym.errors import ActionError, ArgumentError
 
 _HEAD = ("check", "value", "threshold", "unit", "verdict")
+_ROUNDING_LIMITS = {"float64": 1e-8, "float32": 5e-3}
+_DEAD_LIMIT = 0.95
+_POINTS = 512
+_JACOBIANS = 32
+_EQUIVARIANCE_LIMIT = 0.1  # of the root mean square of the states
+_EXACT_LIMITS = {"float64": 1e-10, "float32": 1e-3}  # the same, where it is zero by construction
+_ELBO_GAP_LIMIT = 0.1  # nats
+_ERROR_LIMIT = 0.1  # nats
+_UNRELIABLE_LIMIT = 0.05  # of the points
+_ERRORS = 1.5  # standard errors that ln p(Rx) - ln p(x) may be in root mean square
+_NEAR = 0.1  # group parameter where an orbit may run away
+_HALVINGS = 6
+_POINTS_OF_LN_P = 128  # whose ln p is estimated, n_samples draws each
 
 
 @dataclass(frozen=True)
@@ -91,3 +125,317 @@ class Diagnosis:
         return html_table(
             f"Diagnosis: {self.verdict}", self._rows(), head=_HEAD, remarks=self.remarks
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What a model is tried on.
+
+    Attributes
+    ----------
+    base_states, data_states : ndarray, shape (n, 2d)
+        Draws from π; points with momenta from the encoder.
+    x, noise : ndarray, shape (n, d)
+        The points, and the noise that their momenta are made of.
+    """
+
+    base_states: Array
+    data_states: Array
+    x: Array
+    noise: Array
+
+
+def group_checks(
+    flow: FlowDensity,
+    sample: Sample,
+    epsilon: float | None,
+    n_samples: int,
+    rng: np.random.Generator,
+    remarks: list[str],
+) -> Iterator[Check]:
+    """Move states and points by exp(ε{·, g}) of each generator; remarks are added to."""
+    x = sample.x[:_POINTS_OF_LN_P]
+    noise = rng.standard_normal((len(x), n_samples, flow.dim)).astype(x.dtype)
+    weights = log_weights(flow.bound, x, noise)
+    yield from _reliability(weights)
+    if flow.symmetry is None or flow.report is None:
+        return
+    for k, verdict in enumerate(flow.report.verdicts, start=1):
+        states = np.concatenate([sample.base_states, sample.data_states])
+        move = _element(flow, k, verdict.generator, states, epsilon, remarks)
+        if move is None:
+            continue
+        yield from _map_checks(flow, sample, move, k)
+        volume = verdict.volume_preserving
+        if not verdict.linear_in_p:
+            remarks.append(f"g{k} does not move q by itself: it promises nothing about p(q)")
+        elif volume is None or not volume.proved:
+            remarks.append(f"g{k} is not proved to preserve volumes of q: p(Rq) is not p(q)")
+        else:
+            moved, moved_noise = _moved(flow, move, sample.x, sample.noise)
+            before = flow.bound.log_weights(sample.x, sample.noise)
+            after = flow.bound.log_weights(moved, moved_noise)
+            gap = float(abs(np.mean(after - before, dtype=np.float64)))
+            yield Check(f"ELBO gap of moved data, g{k}", gap, _ELBO_GAP_LIMIT, "nats")
+            yield _density_check(flow, move, x, noise, weights, k)
+
+
+def _element(
+    flow: FlowDensity,
+    k: int,
+    generator: Any,
+    states: Array,
+    epsilon: float | None,
+    remarks: list[str],
+) -> NumericalAction | None:
+    """Find a finite transformation that exists on all states.
+
+    By the given ε, or by ε = 1 where that turns states about the origin; elsewhere orbits may run
+    away, and one near the identity is taken.
+    """
+    space = flow.base.space
+    wanted = [epsilon] if epsilon is not None else [1.0, *_NEAR * 0.5 ** np.arange(_HALVINGS)]
+    for value in map(float, wanted):
+        move = finite_action(space, generator, value)
+        try:
+            with np.errstate(all="ignore"):
+                lengths = np.linalg.norm(move(states), axis=1)
+        except ActionError:
+            continue
+        if not np.isfinite(lengths).all():
+            continue
+        turns = np.allclose(lengths, np.linalg.norm(states, axis=1), rtol=1e-6)
+        if epsilon is not None or turns:
+            return move
+        if value < 1:
+            remarks.append(f"g{k} does not turn states about the origin: ε = {value:.3g} was taken")
+            return move
+    remarks.append(
+        f"g{k}: exp(ε{{·, g}}) does not exist on all states for ε = {wanted[-1]:.3g}; what finite "
+        "transformations do was not measured"
+    )
+    return None
+
+
+def _moved(flow: FlowDensity, move: Transformation, x: Array, noise: Array) -> tuple[Array, Array]:
+    """Move points; and the noise, if the encoder carries it along as momenta are."""
+    states = move(np.concatenate([x, noise], axis=1)).astype(x.dtype)
+    moved, moved_noise = np.split(states, 2, axis=1)
+    return moved, moved_noise if flow.encoder_is_equivariant else noise
+
+
+def _map_checks(flow: FlowDensity, sample: Sample, move: Transformation, k: int) -> Iterator[Check]:
+    exact = flow.settings.enforce == "exact"
+    limit = _EXACT_LIMITS[flow.settings.dtype] if exact else _EQUIVARIANCE_LIMIT
+    residual = equivariance_residual(flow, sample.base_states, move)
+    yield Check(f"equivariance of the map, g{k}", residual, limit, "relative")
+    residual = equivariance_residual(flow, sample.data_states, move, inverse=True)
+    yield Check(f"equivariance of the map on data, g{k}", residual, limit, "relative")
+
+
+def equivariance_residual(
+    flow: FlowDensity,
+    states: Array,
+    move: Transformation,
+    *,
+    inverse: bool = False,
+) -> float:
+    """Measure the root mean square of T_g F(s) − F(T_g s) relative to that of F(s).
+
+    F is the flow, or its inverse.
+    """
+
+    def push(state: Array) -> Array:
+        through = flow.inverse if inverse else flow.forward
+        return np.concatenate(through(*np.split(state, 2, axis=1)), axis=1)
+
+    image = push(states)
+    difference = move(image) - push(move(states).astype(states.dtype))
+    return float(np.sqrt(np.mean(difference**2) / np.mean(image**2)))
+
+
+def _reliability(weights: Array) -> Iterator[Check]:
+    """Say what importance weights (n, S) are worth."""
+    errors = np.array([log_mean(row)[1] for row in weights])
+    shapes = np.array([pareto_shape(row) for row in weights])
+    threshold = pareto_threshold(np.array(weights.shape[1]))
+    share = float(np.mean(~(shapes <= threshold)))
+    yield Check("standard error of ln p", _root_mean_square(errors), _ERROR_LIMIT, "nats")
+    name = f"share of points with k̂ > {threshold:.2f}"
+    yield Check(name, share, _UNRELIABLE_LIMIT, "of the points")
+
+
+def _density_check(
+    flow: FlowDensity,
+    move: Transformation,
+    x: Array,
+    noise: Array,
+    weights: Array,
+    k: int,
+) -> Check:
+    """Hold ln p(Rx) − ln p(x) of points (n, d), with one noise (n, S, d), against its error."""
+    draws, dim = noise.shape[1:]
+    repeated = np.repeat(x, draws, axis=0)
+    moved, moved_noise = _moved(flow, move, repeated, noise.reshape(-1, dim))
+    after = log_weights(flow.bound, moved[::draws], moved_noise.reshape(noise.shape))
+    estimates = np.array(
+        [(*log_mean(a), *log_mean(b)) for a, b in zip(weights, after, strict=True)]
+    )
+    value, error, value_moved, error_moved = estimates.T
+    limit = _ERRORS * _root_mean_square(np.hypot(error, error_moved))
+    return Check(
+        f"ln p of moved data, g{k}",
+        _root_mean_square(value_moved - value),
+        max(limit, _EXACT_LIMITS[flow.settings.dtype]),  # equal weights have no error but rounding
+        f"nats; {_ERRORS} standard errors",
+    )
+
+
+def _root_mean_square(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def diagnose(
+    flow: FlowDensity,
+    x: Any,
+    *,
+    epsilon: float | None = None,
+    n_samples: int = 1024,
+    rng: int | np.random.Generator = 0,
+) -> Diagnosis:
+    """Measure what a model keeps: brackets, equivariance, invariance of ln p, reversibility.
+
+    Parameters
+    ----------
+    flow : EquivariantHamiltonianFlow
+        The model.
+    x : array_like (n, d)
+        Points that training has not seen, to pull back and to move by the group; the first 512
+        are used, and the first 128 where ln p is estimated.
+    epsilon : float, optional
+        Group parameter of the finite transformations exp(ε{·, g}). Unless given, 1 for generators
+        that turn states about the origin, and for others 0.1, or as much less as exists.
+    n_samples : int
+        Momenta drawn for each ln p, at least 25.
+    rng : int or numpy.random.Generator
+        Draws base states and momenta.
+
+    Returns
+    -------
+    Diagnosis
+        For each generator g1, g2, …:
+
+        - mean {g,H}² on base states and on the states that the data is pulled back through,
+          against 2κ; rounding, with ``enforce="exact"``;
+        - the residual |T_g F − F T_g| of the whole map F on base states, and of F⁻¹ on data,
+          relative to the states' size;
+        - the mean ELBO gap of moved points: an exactly invariant H can still show one, because
+          h(p|q) need not be equivariant;
+        - ln p(Rx) − ln p(x), with the same noise, against 1.5 times its standard
+          error, all in root mean square.
+
+        Then the standard error of ln p and the share of points whose weights have too heavy a
+        tail (k̂); of a Gaussian h(p|q), the share of units that no point wakes, in the layer
+        where it is largest; reversibility and symplecticity, against rounding.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If x or epsilon cannot be used.
+
+    Examples
+    --------
+    >>> import ehf_sym as es, ehf_num as en
+    >>> space = es.PhaseSpace(2)
+    >>> (q1, q2), (p1, p2) = space.q, space.p
+    >>> symmetry = es.LieAlgebra(space, [q1 * p2 - q2 * p1])
+    >>> base = es.StandardNormal(space)
+    >>> flow = en.EquivariantHamiltonianFlow(base, symmetry, hidden=(8,), rng=0)
+    >>> en.diagnose(flow, en.rings().sample(50, rng=0))["reversibility"].passed
+    True
+    """
+    if not isinstance(flow, FlowDensity):
+        raise ArgumentError(
+            f"flow was {type(flow).__name__}; it should be an EquivariantHamiltonianFlow"
+        )
+    if epsilon is not None:
+        epsilon = arguments.positive_number(epsilon, "epsilon")
+    if arguments.positive_integer(n_samples, "n_samples") < FEWEST_FOR_K:
+        raise ArgumentError(f"n_samples was {n_samples}; it should be at least {FEWEST_FOR_K}")
+    dtype = flow.settings.dtype
+    x = arguments.points(x, "x", flow.dim, dtype)[:_POINTS]
+    random = arguments.generator(rng)
+    base_states = flow.bound.base.sample(_POINTS, random, dtype)
+    noise = random.standard_normal(x.shape).astype(dtype)
+    p, _ = flow.bound.draw(x, noise)
+    sample = Sample(base_states, np.concatenate([x, p], axis=1), x, noise)
+    remarks: list[str] = []
+    found = (
+        *_bracket_checks(flow, sample),
+        *group_checks(flow, sample, epsilon, n_samples, random, remarks),
+        *_encoder_checks(flow, x),
+        reversibility(flow, base_states),
+        symplecticity(flow, base_states[:_JACOBIANS]),
+    )
+    return Diagnosis(found, tuple(remarks))
+
+
+def reversibility(flow: FlowDensity, states: Array) -> Check:
+    """Measure max |inverse(forward(s)) − s| over states (n, 2d)."""
+    q, p = np.split(states, 2, axis=1)
+    back = np.concatenate(flow.inverse(*flow.forward(q, p)), axis=1)
+    worst = float(np.abs(back - states).max())
+    return Check("reversibility", worst, _ROUNDING_LIMITS[flow.settings.dtype])
+
+
+def symplecticity(flow: FlowDensity, states: Array) -> Check:
+    """Measure max |Jᵀ Ω J − Ω| over states (n, 2d), J the Jacobian of the forward map."""
+    dim = flow.dim
+
+    def push(state: Any) -> Any:
+        return anp.concatenate(flow.flow.forward(state[:, :dim], state[:, dim:]), axis=1)
+
+    vjp, image = make_vjp(push)(states)
+    unit = np.eye(2 * dim, dtype=image.dtype)
+    rows = [vjp(np.broadcast_to(row, image.shape).copy()) for row in unit]
+    jacobian = np.stack(rows, axis=1)  # (n, 2d, 2d): rows are outputs
+    omega = np.block(
+        [[np.zeros((dim, dim)), np.eye(dim)], [-np.eye(dim), np.zeros((dim, dim))]]
+    ).astype(image.dtype)
+    defect = jacobian.transpose(0, 2, 1) @ omega @ jacobian - omega
+    return Check(
+        "symplecticity", float(np.abs(defect).max()), _ROUNDING_LIMITS[flow.settings.dtype]
+    )
+
+
+def _bracket_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
+    """Compare mean {g,H}² with what it should be, where training sees it and where data goes."""
+    if flow.symmetry is None:
+        return
+    limit = 2 * flow.settings.kappa
+    if flow.settings.enforce == "exact":
+        limit = _EXACT_LIMITS[flow.settings.dtype] ** 2
+    pulled = np.concatenate(flow.inverse(*np.split(sample.data_states, 2, axis=1)), axis=1)
+    on_data = np.concatenate([sample.data_states, pulled])
+    for name, states in (("base states", sample.base_states), ("data states", on_data)):
+        for k, square in enumerate(_mean_squares(flow, states), start=1):
+            yield Check(f"mean {{g{k},H}}², {name}", float(square), limit)
+
+
+def _encoder_checks(flow: FlowDensity, x: Array) -> Iterator[Check]:
+    """Look for units that noise has killed: what is zero everywhere has no gradient either."""
+    if isinstance(flow.objective.encoder, GaussianEncoder):
+        weights = flow.bound.encoder_weights
+        half = len(weights) // 2
+        dead = max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))
+        yield Check("dead units of h(p|q)", dead, _DEAD_LIMIT)
+
+
+def _mean_squares(flow: FlowDensity, states: Array) -> Array:
+    """Average as κ bounds it: {g,H}² of the worst of a chain, or the normalized one."""
+    if flow.settings.normalized_bracket:
+        gradients = flow.objective.gradients_at(states)
+        return np.asarray(mean_squared_brackets(flow.flow.fields(states), gradients, 1, True))
+    values = flow.brackets(*np.split(states, 2, axis=1))
+    means: Array = np.mean(np.square(values, dtype=np.float64), axis=0)
+    return means

@@ -33,8 +33,7 @@ from ehf_num.model.assembly import (
     random_state,
 )
 from ehf_num.model.density import FlowDensity
-from ehf_num.model.diagnosis import Diagnosis
-from ehf_num.model.diagnostics import diagnose
+from ehf_num.model.diagnosis import Diagnosis, diagnose
 from ehf_num.model.model_card import model_rows
 from ehf_num.model.parts import Parts, admit_penalty, describe_parts
 from ehf_num.model.settings import OWN, FlowSettings

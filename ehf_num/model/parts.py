@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ehf_num.densities.base import Sampler
+from ehf_num.densities.check_encoder import admit_encoder
 from ehf_num.densities.encoder import Encoder
-from ehf_num.densities.encoder_checks import admit_encoder
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import ModelFileError
 from ehf_num.hamiltonian.energies import SeparableHamiltonian

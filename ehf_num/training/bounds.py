@@ -23,7 +23,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 
-from ehf_num.densities.encoder_score import encoder_score
+from ehf_num.densities.encoder import encoder_score
 from ehf_num.engine import arguments
 from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.tape import make_vjp

@@ -345,7 +345,7 @@ FAULTS = [
            "            epsilon=budget.epsilon,\n", "", "num/test_circle_runs"),
     _fault("dead units of the best layer", "ehf_num/engine/networks.py",
            "return max(shares)", "return min(shares)", "num/test_diagnostics"),
-    _fault("dead units of μ alone", "ehf_num/model/diagnostics.py",
+    _fault("dead units of μ alone", "ehf_num/model/diagnosis.py",
            "max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))",
            "dead_units(x, *weights[:half])", "num/test_diagnostics"),
     # limits on time

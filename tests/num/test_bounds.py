@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.densities.encoder_score import encoder_score
+from ehf_num.densities.encoder import encoder_score
 from ehf_num.densities.monotone import MonotoneEncoder
 from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.training.bounds import Bound

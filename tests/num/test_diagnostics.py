@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.inference.importance import log_mean, log_weights
-from ehf_num.model import diagnostics, group_checks
+from ehf_num.model import diagnosis as module
 
 
 def radial(flow):
@@ -56,17 +56,17 @@ def test_brackets_are_the_mean_squares_that_they_say():
 def test_symplecticity_catches_a_map_that_is_not(monkeypatch):
     flow = make("so2")
     states = np.concatenate(draw(flow), axis=1)
-    assert diagnostics.symplecticity(flow, states).passed
+    assert module.symplecticity(flow, states).passed
     broken = en.HamiltonianFlow(flow.flow.hamiltonians, en.Euler(2, 0.5))
     monkeypatch.setattr(type(flow), "flow", broken)
-    assert not diagnostics.symplecticity(flow, states).passed
+    assert not module.symplecticity(flow, states).passed
 
 
 def test_reversibility_catches_an_inverse_that_is_not(monkeypatch):
     flow = make("so2")
     states = np.concatenate(draw(flow), axis=1)
     monkeypatch.setattr(flow, "inverse", flow.forward)
-    assert not diagnostics.reversibility(flow, states).passed
+    assert not module.reversibility(flow, states).passed
 
 
 def test_dead_units_are_counted():
@@ -234,7 +234,7 @@ def test_a_finite_element_that_does_not_exist_is_remarked(monkeypatch):
 
         return move
 
-    monkeypatch.setattr(group_checks, "finite_action", blows_up)
+    monkeypatch.setattr(module, "finite_action", blows_up)
     flow = make("so2")
     diagnosis = flow.diagnose(draw(flow)[0])
     assert "g1: exp(ε{·, g}) does not exist on all states for ε = 0.00313" in diagnosis.remarks[0]

@@ -13,8 +13,7 @@ from test_encoders import ENCODERS, away_from_start
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.densities.coupling import CouplingEncoder
-from ehf_num.densities.encoder import GaussianEncoder
-from ehf_num.densities.encoder_score import encoder_score
+from ehf_num.densities.encoder import GaussianEncoder, encoder_score
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.densities.monotone import MonotoneEncoder
 from ehf_num.engine import native
