@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import runpy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -328,3 +330,25 @@ def test_page_says_what_the_rows_say():
     _, mark, section = script["PAGE"].read_text("utf-8").partition(script["MARK"])
     assert mark
     assert section == script["section"]()
+
+
+def test_the_printed_recipe_is_what_the_study_does():
+    page = Path(__file__).parents[2] / "docs" / "exact.md"
+    (block,) = re.findall(r"^```py\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    printed = {
+        keyword.arg: ast.literal_eval(keyword.value)
+        for call in calls
+        for keyword in call.keywords
+        if isinstance(keyword.value, ast.Constant | ast.Tuple)
+    }
+    contender, budget = CONTENDERS["exact"], BUDGETS["default"]
+    for name, value in printed.items():
+        for owner in (contender, budget):
+            if hasattr(owner, name):
+                assert value == getattr(owner, name), name
+    assert {"enforce", "encoder", "hamiltonians", "steps", "step_size", "hidden", "learning_rate",
+            "iterations", "patience", "schedule"} <= printed.keys()  # fmt: skip
+    split = Split.of(np.arange(100.0)[:, None])
+    assert (len(split.training), len(split.validation_copies(1_000))) == (80, 1_000)
+    assert "points[:-20], np.repeat(points[-20:], 50, axis=0)" in block
