@@ -16,7 +16,17 @@ from ehf_num.engine.arguments import one_of
 from ehf_num.engine.networks import Weights
 from ehf_num.engine.tape import on_tape
 from ehf_num.engine.workspace import Array
-from ehf_sym import BaseDensity, Conditions, InvarianceReport, LieAlgebra, PhaseSpace, to_numpy
+from ehf_sym import (
+    BaseDensity,
+    Conditions,
+    InvarianceReport,
+    LieAlgebra,
+    PhaseSpace,
+    format_formula,
+    parse,
+    to_numpy,
+)
+from ehf_sym.densities.charts import parameter, range_of, sign_of
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.numpy_forms import NumpyFormula
 
@@ -104,7 +114,7 @@ class FormulaEnergy:
                     f"start had {symbol!r}, which is no free symbol of the formula; those are "
                     f"{', '.join(map(str, self.parameters)) or 'none'}"
                 )
-            sign = _sign(symbol)
+            sign = sign_of(symbol)
             if not math.isfinite(float(value)) or (sign and sign * float(value) <= 0):
                 kind = {1: "positive", -1: "negative", 0: "finite"}[sign]
                 raise ArgumentError(f"start[{symbol}] was {value!r}; it should be {kind}")
@@ -120,7 +130,7 @@ class FormulaEnergy:
 
     @cached_property
     def _signs(self) -> Array:
-        return np.array([_sign(symbol) for symbol in self.parameters], dtype=float)
+        return np.array([sign_of(symbol) for symbol in self.parameters], dtype=float)
 
     @cached_property
     def _gradient(self) -> NumpyFormula:
@@ -129,7 +139,7 @@ class FormulaEnergy:
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Return the start: values of real symbols, logarithms of |values| of others."""
-        values = np.array([float(self.start.get(s, _sign(s) or 1)) for s in self.parameters])
+        values = np.array([float(self.start.get(s, sign_of(s) or 1)) for s in self.parameters])
         bounded = self._signs != 0
         values[bounded] = np.log(np.abs(values[bounded]))
         return [values.astype(dtype)] if len(values) else []
@@ -157,6 +167,31 @@ class FormulaEnergy:
         """Return the symbols' values by name."""
         values = self._values(weights) if self.parameters else ()
         return {s.name: float(v) for s, v in zip(self.parameters, values, strict=True)}
+
+    def saved(self) -> dict[str, Any]:
+        """Return the options of `restored`, as JSON has them."""
+        return {
+            "formula": format_formula(self.formula),
+            "dim": self.space.dim,
+            "of": self.of,
+            "symbols": {s.name: range_of(s) for s in self.parameters},
+            "start": {s.name: float(value) for s, value in self.start.items()},
+        }
+
+    @classmethod
+    def restored(
+        cls,
+        formula: str,
+        dim: int,
+        of: str,
+        symbols: Mapping[str, str],
+        start: Mapping[str, float],
+    ) -> FormulaEnergy:
+        """Make an energy again of what `saved` returned."""
+        known = [parameter(name, assumed) for name, assumed in symbols.items()]
+        read = parse(formula, PhaseSpace(dim, parameters=known))
+        values = {symbol: start[symbol.name] for symbol in known if symbol.name in start}
+        return cls(read, PhaseSpace(dim), of, values)
 
     def invariance(self, symmetry: LieAlgebra, of: str) -> FormulaInvariance:
         """Decide whether {g, U} = 0 for every generator g and all values of the symbols.
@@ -219,10 +254,3 @@ class FormulaInvariance:
             told = self.conditions if self.conditions is not None else self.report
             lines += [f"  {line}" for line in str(told).splitlines()]
         return "\n".join(lines)
-
-
-def _sign(symbol: sp.Symbol) -> int:
-    """Return 1 or −1 for a symbol of that sign, 0 for any real one."""
-    if symbol.is_nonnegative:
-        return 1
-    return -1 if symbol.is_nonpositive else 0

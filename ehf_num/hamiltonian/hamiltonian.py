@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,15 @@ from ehf_num.engine.networks import Weights, energy, init_energy
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features, invariant_features
 from ehf_num.hamiltonian.protocols import Motion, Separable
-from ehf_sym import Invariants, LieAlgebra, PhaseSpace, ZeroVerdict, is_zero
+from ehf_sym import (
+    Invariants,
+    LieAlgebra,
+    PhaseSpace,
+    ZeroVerdict,
+    format_formula,
+    is_zero,
+    parse,
+)
 from ehf_sym.errors import ArgumentError
 
 
@@ -103,6 +112,11 @@ class NonSeparable:
             raise ArgumentError(f"space was {self.space!r}; it should be an ehf_sym.PhaseSpace")
         object.__setattr__(self, "hidden", layer_widths(self.hidden, "hidden"))
         object.__setattr__(self, "degree", positive_integer(self.degree, "degree"))
+        if self.space.parameters:
+            raise ArgumentError(
+                f"space has parameters {self.space.parameters}; it should have none: learned "
+                "weights are H's own"
+            )
         if not isinstance(self.symmetry, LieAlgebra | None):
             raise ArgumentError(f"symmetry was {self.symmetry!r}; it should be a LieAlgebra")
         if self.symmetry is None:
@@ -147,6 +161,27 @@ class NonSeparable:
         of = energy_gradient if features is None else features.energy_gradient
         slopes = of(states, *weights)
         return slopes[:, dim:], -slopes[:, :dim]
+
+    def saved(self) -> dict[str, Any]:
+        """Return the options of `restored`, as JSON has them."""
+        of = None if self.symmetry is None else [*map(format_formula, self.symmetry.generators)]
+        return {
+            "dim": self.space.dim,
+            "hidden": list(self.hidden),
+            "generators": of,
+            "degree": self.degree,
+        }
+
+    @classmethod
+    def restored(
+        cls, dim: int, hidden: Sequence[int], generators: Sequence[str] | None, degree: int
+    ) -> NonSeparable:
+        """Make one again of what `saved` returned."""
+        space = PhaseSpace(dim)
+        if generators is None:
+            return cls(space, tuple(hidden), None, degree)
+        symmetry = LieAlgebra(space, [parse(text, space) for text in generators])
+        return cls(space, tuple(hidden), symmetry, degree)
 
     def invariance(self, symmetry: LieAlgebra) -> BracketsOfInvariants:
         """Prove {g, H} = 0 for every generator g by the chain rule, from {g, I} = 0 exactly."""

@@ -402,9 +402,10 @@ class LearnedStep:
         """Put θ in place."""
         return _Faster(in_place(self.integrator, weights[1:]), anp.exp(weights[0]))
 
-    def step_size(self, weights: Sequence[Any]) -> float:
-        """Return e^θ dt of one Hamiltonian's weights."""
-        return float(np.exp(weights[0][0]) * self.integrator.step_size)
+    def coefficients(self, weights: Sequence[Any]) -> dict[str, float]:
+        """Return e^θ dt as "step_size", and what the integrator learned."""
+        step_size = float(np.exp(weights[0][0]) * self.integrator.step_size)
+        return {"step_size": step_size, **learned(self.integrator, weights[1:])}
 
     def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
         """Flow states by the step that learning starts from."""
@@ -460,6 +461,13 @@ class Dilated:
     def at(self, weights: Sequence[Any]) -> Integrator:
         """Put s in place."""
         return _Stretched(in_place(self.integrator, weights[1:]), anp.exp(weights[0]))
+
+    def coefficients(self, weights: Sequence[Any]) -> dict[str, float]:
+        """Return e^s as "dilation", and what the integrator learned."""
+        return {
+            "dilation": float(np.exp(weights[0][0])),
+            **learned(self.integrator, weights[1:]),
+        }
 
     def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
         """Flow states with s = 0."""
@@ -537,6 +545,12 @@ def initial(integrator: Any, rng: np.random.Generator, dtype: Any) -> list[Array
 def in_place(integrator: Any, weights: Sequence[Any]) -> Any:
     """Put an integrator's weights in place, where it has any."""
     return integrator.at(weights) if isinstance(integrator, LearnedIntegrator) else integrator
+
+
+def learned(part: Any, weights: Sequence[Any]) -> dict[str, float]:
+    """Return what a part learned by name, where it can tell."""
+    tell = getattr(part, "coefficients", None)
+    return tell(weights) if callable(tell) else {}
 
 
 def of_integrator(integrator: Any, symmetry: LieAlgebra) -> Equivariance:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.energies import in_place
+from ehf_num.hamiltonian.energies import SeparableHamiltonian, in_place
 from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.integrators import learned
 from ehf_num.hamiltonian.protocols import Hamiltonian, Integrator, LearnedIntegrator
 
 
@@ -68,6 +69,23 @@ class Layout:
             return HamiltonianFlow(chain, integrator)
         ends = [k + of_h for k in starts]
         return HamiltonianFlow(chain, [integrator.at(arrays[k : k + of_map]) for k in ends])
+
+    def coefficients(self, arrays: Sequence[Any]) -> list[dict[str, dict[str, float]]]:
+        """Name what was learned, where a part can tell: of every H, by part and by name."""
+        (of_h, of_map), found = self.sizes, []
+        for start in range(0, self.hamiltonians * (of_h + of_map), of_h + of_map):
+            own = arrays[start : start + of_h]
+            parts: dict[str, tuple[Any, Sequence[Any]]] = {"hamiltonian": (self.hamiltonian, own)}
+            if isinstance(self.hamiltonian, SeparableHamiltonian):
+                kinetic, potential = self.hamiltonian.halves(own)
+                parts = {
+                    "kinetic": (self.hamiltonian.kinetic, kinetic),
+                    "potential": (self.hamiltonian.potential, potential),
+                }
+            parts["integrator"] = self.integrator, arrays[start + of_h : start + of_h + of_map]
+            told = {name: learned(*part) for name, part in parts.items()}
+            found.append({name: values for name, values in told.items() if values})
+        return found
 
     def encoder_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the encoder's arrays."""

@@ -68,6 +68,15 @@ class FlowDensity:
         return self._objective.base.parameters(self._objective.layout.base_weights(self.weights))
 
     @property
+    def coefficients(self) -> list[dict[str, dict[str, float]]]:
+        """What was learned under a name: of each H of the chain, by part.
+
+        The free symbols of a `FormulaEnergy`, the steps and dilations of integrators that have
+        any. Networks have no names.
+        """
+        return self._objective.layout.coefficients(self.weights)
+
+    @property
     def engine(self) -> Engine:
         """What computes, the kernels in C or the reference, and why it is that.
 

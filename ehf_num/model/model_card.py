@@ -55,5 +55,8 @@ def model_rows(
     for name in ("kinetic", "potential", "hamiltonian"):
         if name in parts:
             yield name, repr(parts[name])
+    if "hamiltonian" in parts and report is not None:
+        for label, verdict in zip(report.symmetry.labels, report.verdicts, strict=True):
+            yield f"marginal p(q) under {label}", verdict.marginal
     yield "weights", f"{sum(array.size for array in weights):,} of {settings.dtype}"
     yield "training", "none yet" if result is None else str(result)

@@ -19,6 +19,8 @@ from ehf_num.densities.encoder import Encoder
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import ModelFileError
 from ehf_num.hamiltonian.energies import SeparableHamiltonian
+from ehf_num.hamiltonian.formula_energy import FormulaEnergy
+from ehf_num.hamiltonian.hamiltonian import NonSeparable
 from ehf_num.hamiltonian.implicit import ExtendedPhaseSpace, ImplicitMidpoint
 from ehf_num.hamiltonian.integrators import (
     BlanesMoan4,
@@ -114,7 +116,10 @@ def admit_integrator(integrator: Any, hamiltonian: Hamiltonian, dim: int, dtype:
             f"integrator was {integrator!r}, whose symplectic is False: ln p(s') = ln π(s) needs a "
             "map that preserves volume; take ehf_num.Leapfrog or another symplectic one"
         )
-    if isinstance(integrator, Splitting) and not isinstance(hamiltonian, SeparableHamiltonian):
+    inner = integrator
+    while isinstance(inner, LearnedStep | Dilated):
+        inner = inner.integrator
+    if isinstance(inner, Splitting) and not isinstance(hamiltonian, SeparableHamiltonian):
         raise ArgumentError(
             f"hamiltonian was {hamiltonian!r}, which {integrator!r} cannot take apart into kicks "
             "and drifts: give an integrator= for any H(q, p)"
@@ -147,8 +152,11 @@ _INTEGRATORS: tuple[type, ...] = (
     LearnedStep,
     Dilated,
 )
-RESTORED: dict[str, type] = {kind.__name__: kind for kind in _INTEGRATORS}
-"""Parts that a file restores by itself: frozen dataclasses of plain options, by their names."""
+RESTORED: dict[str, Any] = {
+    kind.__name__: kind for kind in (*_INTEGRATORS, NonSeparable, FormulaEnergy)
+}
+"""Parts that a file restores by itself, by their names: dataclasses of plain options, and what has
+`saved` and `restored`."""
 
 
 def describe_parts(parts: Parts, model: BoundModel) -> dict[str, Any]:
@@ -268,6 +276,8 @@ def _plain(part: Any) -> dict[str, Any] | None:
     """Return the options of a part that a file restores by itself; None for others."""
     if not is_dataclass(part) or RESTORED.get(type(part).__name__) is not type(part):
         return None
+    if hasattr(part, "saved"):
+        return dict(part.saved())
     found: dict[str, Any] = {}
     for each in fields(part):
         value = getattr(part, each.name)
@@ -290,6 +300,8 @@ def _from_plain(kind: str, options: Mapping[str, Any]) -> Any:
     """
     if kind not in RESTORED:
         raise ValueError(f"it has a part {kind!r} that this version does not know")
+    if hasattr(RESTORED[kind], "restored"):
+        return RESTORED[kind].restored(**options)
     values = {
         name: _from_plain(value["type"], value["options"]) if isinstance(value, Mapping) else value
         for name, value in options.items()

@@ -207,7 +207,7 @@ def test_a_learned_step_is_that_step_and_a_dilation_is_the_flow_of_q_p():
     hamiltonian, (q, p) = en.NetworkHamiltonian(of_u, of_u), draw()
     learned = en.LearnedStep(en.Yoshida4(2, 0.4))
     theta = [np.array([0.3])]
-    assert learned.step_size(theta) == pytest.approx(0.4 * np.exp(0.3))
+    assert learned.coefficients(theta) == pytest.approx({"step_size": 0.4 * np.exp(0.3)})
     np.testing.assert_allclose(
         learned.at(theta).forward(hamiltonian, q, p),
         en.Yoshida4(2, 0.4 * np.exp(0.3)).forward(hamiltonian, q, p),
