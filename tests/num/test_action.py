@@ -50,6 +50,13 @@ def test_one_epsilon_for_each_state(generator):
         np.testing.assert_allclose(alone[0], moved, rtol=1e-10)
 
 
+def test_a_state_at_rest_stays_there_without_an_error():
+    """Its gradient is 0, by which the drift of g is divided elsewhere."""
+    moved, error = en.finite_action(SPACE, PENDULUM, 0.9).estimate(np.zeros((1, 2)))
+    np.testing.assert_array_equal(moved, [[0, 0]])
+    np.testing.assert_array_equal(error, [0])
+
+
 @pytest.mark.parametrize("generator", [PENDULUM, (q**2 + p**2) ** 2 / 4], ids=str)
 def test_bounds_hold_and_estimates_are_of_their_size(generator):
     move = en.finite_action(SPACE, generator, 0.9)

@@ -1,5 +1,6 @@
 """The command line as a user types it: outputs and exit statuses."""
 
+import argparse
 import errno
 import json
 import os
@@ -8,12 +9,14 @@ import subprocess
 import sys
 import time
 import warnings
+from inspect import signature
 
 import numpy as np
 import pytest
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num import cli
 from ehf_num.cli import main
 
 ROTATION = "q1*p2 - q2*p1"
@@ -363,6 +366,20 @@ def points(tmp_path):
     path = tmp_path / "points.npy"
     np.save(path, en.rings().sample(40, rng=0))
     return path
+
+
+def test_fit_does_without_options_what_python_does_without_arguments():
+    parser = argparse.ArgumentParser()
+    cli._add_fit(parser)
+    options = vars(parser.parse_args(["points.csv", "--out", "model.npz"]))
+    flow = en.EquivariantHamiltonianFlow
+    arguments = {**signature(flow).parameters, **signature(flow.fit).parameters}
+    shared = options.keys() & arguments.keys() - {"base", "x", "enforce"}  # follows the symmetry
+    assert {"kappa", "hidden", "iterations", "learning_rate"} < shared
+    for name in shared:
+        given = options[name]
+        default = arguments[name].default
+        assert (tuple(given) if isinstance(given, list) else given) == default, name
 
 
 def test_fit_that_meets_a_full_disk_writes_the_model(points, tmp_path, monkeypatch, capsys):

@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+import json
+import math
 import os
 import subprocess
 import sys
@@ -293,6 +295,8 @@ PAIRS = {
     "generators": (
         np.random.default_rng(0).standard_normal, np.random.default_rng(1).standard_normal
     ),
+    "methods in C": ("a".join, "b".join),
+    "functions in C": (math.sin, math.cos),
     "classes": (Frozen(1.0), Plain(1.0)),
     "dtypes": (np.zeros(3), np.zeros(3, dtype=np.float32)),
     "shapes": (np.zeros((2, 3)), np.zeros((3, 2))),
@@ -314,6 +318,13 @@ def test_code_that_is_written_twice_is_the_same():
     first = {"f": lambda k: SCALE * k}["f"]
     second = {"f": lambda k: SCALE * k}["f"]
     assert describe(first) == describe(second)
+
+
+def test_our_own_code_is_told_by_its_package():
+    """Files of the package may move: a checkpoint is no other run's for that."""
+    told = json.dumps(describe(en.rings().sample))
+    assert "ehf_num.Shells" in told
+    assert "datasets" not in told
 
 
 def test_what_a_function_looks_up_counts(monkeypatch):
