@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import isqrt, lcm
@@ -181,12 +181,12 @@ def nullspace(rows: Iterable[Vector], width: int, domain: Any) -> list[Solution]
     return _nullspace_over(domain, given, width)
 
 
-def kernel_of(field: Any, images: Sequence[Mapping[Any, Any]]) -> list[dict[int, Any]]:
+def relations_of(field: Any, images: Sequence[Mapping[Any, Any]]) -> list[dict[int, Any]]:
     """All c with Σ c_i images[i] = 0, as a basis.
 
     Examples
     --------
-    >>> kernel_of(QQ, [{0: QQ(1)}, {1: QQ(1)}, {}]) == [{2: 1}]
+    >>> relations_of(QQ, [{0: QQ(1)}, {1: QQ(1)}, {}]) == [{2: 1}]
     True
     """
     return nullspace(transposed(images).values(), len(images), field)
@@ -479,6 +479,31 @@ class Subspace:
 
     def meet(self, other: Subspace) -> Subspace:
         """Intersection."""
-        images = [other.residue(vector) for vector in self.basis]
-        kernel = kernel_of(self.field, images)
-        return Subspace.spanned(self.field, self.ambient, map(self.embed, kernel))
+        residues = [other.residue(vector) for vector in self.basis]
+        within = map(self.embed, relations_of(self.field, residues))
+        return Subspace.spanned(self.field, self.ambient, within)
+
+
+def matrix_algebra(
+    generators: Sequence[DomainMatrix],
+    operation: Callable[[DomainMatrix, DomainMatrix], DomainMatrix],
+) -> list[DomainMatrix]:
+    """Find a basis of what repeated operations by square matrices, such as products, span.
+
+    Examples
+    --------
+    >>> nilpotent = DomainMatrix([[QQ(0), QQ(1)], [QQ(0), QQ(0)]], (2, 2), QQ)
+    >>> len(matrix_algebra([nilpotent, nilpotent.transpose()], lambda a, b: a * b))
+    4
+    """
+    size, field = generators[0].shape[0], generators[0].domain
+    span, basis = Subspace.spanned(field, size**2, ()), []
+    waiting = list(generators)
+    while waiting and span.dim < size**2:
+        matrix = waiting.pop()
+        vector = flattened(matrix)
+        if vector not in span:
+            span = span.extended(vector)
+            basis.append(matrix)
+            waiting += [operation(matrix, generator) for generator in generators]
+    return basis

@@ -77,7 +77,7 @@ def casimir_count(g: LieStructure) -> CasimirCount:
     """Count invariants: n minus the generic rank of the matrix M = (Σ_k c_ij^k x_k).
 
     For a reductive algebra it is the rank. Otherwise the rank of M at a point bounds it from
-    above; if as many polynomial kernel vectors of M are independent there, it is exact. Not all
+    above; if as many polynomial null vectors of M are independent there, it is exact. Not all
     invariants need to be polynomials (Beltrametti and Blasi, Phys. Lett. 20, 1966).
 
     Examples
@@ -97,7 +97,7 @@ def casimir_count(g: LieStructure) -> CasimirCount:
     for degree in count():
         if found.dim == number or g.dim * comb(g.dim + degree - 1, degree) > _MAX_UNKNOWNS:
             break
-        found = found + Subspace.spanned(g.field, g.dim, _kernel_at(g, point, degree))
+        found = found + Subspace.spanned(g.field, g.dim, _null_vectors_at(g, point, degree))
     return CasimirCount(number, exact=found.dim == number)
 
 
@@ -111,7 +111,7 @@ def _commutators(g: LieStructure, point: Sequence[Any]) -> Subspace:
     return Subspace.spanned(g.field, g.dim, rows)
 
 
-def _kernel_at(g: LieStructure, point: Sequence[Any], degree: int) -> list[dict[int, Any]]:
+def _null_vectors_at(g: LieStructure, point: Sequence[Any], degree: int) -> list[dict[int, Any]]:
     """Values at a point of all v(x), homogeneous of a degree, with M(x) v(x) = 0."""
     monomials = list(combinations_with_replacement(range(g.dim), degree))
     equations: dict[tuple[int, Monomial], dict[int, Any]] = {}

@@ -80,15 +80,15 @@ def split_space(field: Any, dim: int, factors: Sequence[Sequence[Velocity]]) -> 
     [2, 1]
     """
     images = [_image(field, dim, fields) for fields in factors]
-    kernels = [_kernel(field, dim, fields) for fields in factors]
+    unfelt = [_unfelt(field, dim, fields) for fields in factors]
     pairs = ((i, j) for i in range(len(factors)) for j in range(len(factors)) if i != j)
-    if not all(images[i] <= kernels[j] for i, j in pairs):
+    if not all(images[i] <= unfelt[j] for i, j in pairs):
         return None
     moved = _sum(field, dim, images)
     if moved.dim < sum(image.dim for image in images):
         return None
-    fixed = _meet(field, dim, kernels)
-    own = [_meet(field, dim, kernels[:i] + kernels[i + 1 :]) for i in range(len(kernels))]
+    fixed = _meet(field, dim, unfelt)
+    own = [_meet(field, dim, unfelt[:i] + unfelt[i + 1 :]) for i in range(len(unfelt))]
     if _sum(field, dim, own).dim < dim:
         return None
     parts = tuple(
@@ -103,7 +103,7 @@ def _image(field: Any, dim: int, fields: Iterable[Velocity]) -> Subspace:
     return Subspace.spanned(field, dim, (v for velocity in fields for v in velocity.values()))
 
 
-def _kernel(field: Any, dim: int, fields: Iterable[Velocity]) -> Subspace:
+def _unfelt(field: Any, dim: int, fields: Iterable[Velocity]) -> Subspace:
     """All v on which no velocity depends."""
     equations: list[dict[int, Any]] = []
     for velocity in fields:

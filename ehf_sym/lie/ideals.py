@@ -22,10 +22,11 @@ from ehf_sym.exact.linear import (
     Vector,
     combine,
     flattened,
-    kernel_of,
+    matrix_algebra,
     matrix_of_columns,
     nullspace,
     particular_solution,
+    relations_of,
     transposed,
 )
 from ehf_sym.lie.structure import LieStructure
@@ -47,7 +48,7 @@ def centre(g: LieStructure) -> Subspace:
 def centralizer(g: LieStructure, part: Subspace) -> Subspace:
     """All x with [x, y] = 0 for every y of a subspace."""
     images = [_joined(g, (g.bracket(e, y) for y in part.basis)) for e in g.everything.basis]
-    return Subspace.spanned(g.field, g.dim, kernel_of(g.field, images))
+    return Subspace.spanned(g.field, g.dim, relations_of(g.field, images))
 
 
 def derived_series(g: LieStructure) -> list[Subspace]:
@@ -112,13 +113,13 @@ def nilradical(g: LieStructure) -> Subspace:
         return ideal
     inner = g.restricted(ideal)
     matrices = [inner.adjoint(x) for x in inner.everything.basis]
-    associative = _associative_algebra(g.field, matrices)
+    associative = matrix_algebra(matrices, lambda a, b: a * b)
     forms = [
         {i: trace for i, m in enumerate(matrices) if (trace := _trace_of_product(m, a))}
         for a in associative
     ]
-    kernel = nullspace(forms, inner.dim, g.field)
-    return Subspace.spanned(g.field, g.dim, map(ideal.embed, kernel))
+    orthogonal = nullspace(forms, inner.dim, g.field)
+    return Subspace.spanned(g.field, g.dim, map(ideal.embed, orthogonal))
 
 
 def is_abelian(g: LieStructure) -> bool:
@@ -160,23 +161,6 @@ def _series(g: LieStructure, step: Callable[[Subspace], Subspace]) -> list[Subsp
 def _joined(g: LieStructure, vectors: Iterable[Vector]) -> dict[int, Any]:
     """One vector of many."""
     return {i * g.dim + k: entry for i, v in enumerate(vectors) for k, entry in v.items()}
-
-
-def _associative_algebra(field: Any, matrices: Sequence[DomainMatrix]) -> list[DomainMatrix]:
-    """Basis of the algebra, without identity, that square matrices generate."""
-    n = matrices[0].shape[0]
-    found: list[DomainMatrix] = []
-    span = Subspace.spanned(field, n * n, ())
-    queue = list(matrices)
-    while queue:
-        candidate = queue.pop()
-        vector = flattened(candidate)
-        if vector in span:
-            continue
-        span = span.extended(vector)
-        found.append(candidate)
-        queue.extend(candidate * m for m in matrices)
-    return found
 
 
 def _trace_of_product(a: DomainMatrix, b: DomainMatrix) -> Any:
@@ -373,8 +357,8 @@ def centroid(g: LieStructure) -> list[DomainMatrix]:
                 for images in candidates
             ]
             if any(residues):
-                kernel = kernel_of(g.field, residues)
-                candidates = [_combined(candidates, weights) for weights in kernel]
+                kept = relations_of(g.field, residues)
+                candidates = [_combined(candidates, weights) for weights in kept]
     return [matrix_of_columns(images, g.dim, g.field) * inverse for images in candidates]
 
 
@@ -400,8 +384,8 @@ def _split(g: LieStructure, ideal: Subspace) -> list[Summand]:
         return [Summand(ideal, factors[0][0])]
     parts = []
     for factor, multiplicity in factors:
-        kernel = _kernel(generic, factor**multiplicity)
-        part = Subspace.spanned(g.field, g.dim, map(ideal.embed, kernel))
+        annihilated = _annihilated(generic, factor**multiplicity)
+        part = Subspace.spanned(g.field, g.dim, map(ideal.embed, annihilated))
         parts.append(Summand(part, factor))
     return parts
 
@@ -497,7 +481,7 @@ def _minimal_polynomial(matrix: DomainMatrix) -> Poly:
     power = DomainMatrix.eye(n, field)
     while True:
         powers.append(flattened(power))
-        relation = kernel_of(field, powers)
+        relation = relations_of(field, powers)
         if relation:
             degree = len(powers) - 1
             ordered = [relation[0].get(k, field.zero) for k in range(degree, -1, -1)]
@@ -513,12 +497,12 @@ def factor_polynomial(poly: Poly) -> list[tuple[Poly, int]]:
         raise UndecidedError(f"{poly.as_expr()} could not be factored: {error}") from error
 
 
-def _kernel(matrix: DomainMatrix, poly: Poly) -> list[dict[int, Any]]:
-    """Kernel of a polynomial in a matrix."""
+def _annihilated(matrix: DomainMatrix, poly: Poly) -> list[dict[int, Any]]:
+    """Null space of a polynomial in a matrix."""
     n = matrix.shape[0]
     value = DomainMatrix.zeros((n, n), matrix.domain)
     identity = DomainMatrix.eye(n, matrix.domain)
     for coefficient in poly.rep.to_list():
         value = value * matrix + identity * coefficient
     columns = value.transpose().rep.to_sdm()
-    return kernel_of(matrix.domain, [columns.get(j, {}) for j in range(n)])
+    return relations_of(matrix.domain, [columns.get(j, {}) for j in range(n)])

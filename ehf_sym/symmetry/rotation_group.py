@@ -10,7 +10,7 @@ exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -19,7 +19,7 @@ import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.errors import ArgumentError
-from ehf_sym.exact.linear import Subspace, nullspace
+from ehf_sym.exact.linear import Subspace, flattened, matrix_algebra, nullspace
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.symmetry.frames import rotation_matrices
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
@@ -164,8 +164,8 @@ def _group(matrices: Sequence[sp.ImmutableMatrix]) -> RotationGroup:
     """Compare what the matrices generate with all rotations in the algebra that they span."""
     size = matrices[0].rows
     generators = _over_one_field(matrices)
-    lie = _closed(generators, lambda a, b: a * b - b * a)
-    algebra = _closed(generators, lambda a, b: a * b)
+    lie = matrix_algebra(generators, lambda a, b: a * b - b * a)
+    algebra = matrix_algebra(generators, lambda a, b: a * b)
     rotations = _span((m - m.transpose() for m in algebra), size, generators[0].domain)
     missing = _orthogonal(rotations, lie)
     phase = None
@@ -188,18 +188,8 @@ def _over_one_field(matrices: Sequence[sp.ImmutableMatrix]) -> list[DomainMatrix
     return [whole[k * size : (k + 1) * size, :] for k in range(len(matrices))]
 
 
-def _flat(matrix: DomainMatrix) -> dict[int, Any]:
-    """Entries that are not 0, row by row."""
-    columns = matrix.shape[1]
-    return {
-        i * columns + j: entry
-        for i, row in matrix.to_sparse().rep.to_sdm().items()
-        for j, entry in row.items()
-    }
-
-
 def _square(vector: Any, size: int, field: Any) -> DomainMatrix:
-    """Undo `_flat`."""
+    """Undo `flattened`."""
     rows: dict[int, dict[int, Any]] = {}
     for place, entry in vector.items():
         rows.setdefault(place // size, {})[place % size] = entry
@@ -207,31 +197,13 @@ def _square(vector: Any, size: int, field: Any) -> DomainMatrix:
 
 
 def _span(matrices: Iterable[DomainMatrix], size: int, field: Any) -> Subspace:
-    return Subspace.spanned(field, size**2, map(_flat, matrices))
-
-
-def _closed(
-    generators: Sequence[DomainMatrix],
-    operation: Callable[[DomainMatrix, DomainMatrix], DomainMatrix],
-) -> list[DomainMatrix]:
-    """Find a basis of what repeated operations by generators span."""
-    size, field = generators[0].shape[0], generators[0].domain
-    span, basis = Subspace.spanned(field, size**2, ()), []
-    waiting = list(generators)
-    while waiting and span.dim < size**2:
-        matrix = waiting.pop()
-        vector = _flat(matrix)
-        if vector not in span:
-            span = span + Subspace.spanned(field, size**2, [vector])
-            basis.append(matrix)
-            waiting += [operation(matrix, generator) for generator in generators]
-    return basis
+    return Subspace.spanned(field, size**2, map(flattened, matrices))
 
 
 def _orthogonal(space: Subspace, matrices: Sequence[DomainMatrix]) -> list[dict[int, Any]]:
     """Find a basis of the vectors in a space with tr(XᵀY) = 0 for all Y given."""
     equations = []
-    for other in map(_flat, matrices):
+    for other in map(flattened, matrices):
         products = {
             i: sum(entry * other[place] for place, entry in vector.items() if place in other)
             for i, vector in enumerate(space.basis)
@@ -254,7 +226,7 @@ def _phase(
     turn = _square(missing[0], size, field)
     if len(missing) > 1 or any(turn * g != g * turn for g in generators):
         return None
-    entries, cubed = _flat(turn), _flat(turn * turn * turn)
+    entries, cubed = flattened(turn), flattened(turn * turn * turn)
     place = next(iter(entries))
     squared = -cubed.get(place, field.zero) / entries[place]
     if cubed != {k: -squared * entry for k, entry in entries.items()}:

@@ -13,7 +13,7 @@ from ehf_sym.clock import DEFAULT_SECONDS, answered_within
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
 from ehf_sym.exact.generating_sets import presentable
-from ehf_sym.exact.linear import Echelon, kernel_of
+from ehf_sym.exact.linear import Echelon, relations_of
 from ehf_sym.exact.separation import Exponents, Vector, separate
 from ehf_sym.exact.vector_fields import monomials, restricted_fields
 from ehf_sym.formulas.phase_space import PhaseSpace
@@ -171,7 +171,7 @@ def _combined(
     parts = separate(images, variables)
     return [
         Add(*(parts.domain.to_sympy(c) * functions[j] for j, c in solution.items())).expand()
-        for solution in kernel_of(parts.domain, parts.vectors)
+        for solution in relations_of(parts.domain, parts.vectors)
     ]
 
 
@@ -206,7 +206,7 @@ class _Ansatz:
         functions = [*(_monomial(m, space.coordinates) for m in own), *extra]
         return [
             Add(*(parts.domain.to_sympy(c) * functions[j] for j, c in solution.items()))
-            for solution in kernel_of(parts.domain, columns)
+            for solution in relations_of(parts.domain, columns)
         ]
 
     def _admits(self, monomial: Exponents) -> bool:
