@@ -15,6 +15,7 @@ from ehf_sym.actions.numpy_flow import NumpyFlow
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.numpy_forms import to_numpy
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.verdict import verdict_data
 
@@ -123,7 +124,7 @@ class FiniteAction(Reported):
         value = self.space.validate(eps, "eps")
         moving = value.free_symbols & set(self.space.coordinates)
         if moving:
-            raise FormulaError(f"eps is {value}; it should not depend on the coordinates")
+            raise FormulaError(f"eps is {quoted(value)}; it should not depend on the coordinates")
         return self._closed().subs(self.parameter, value)
 
     def apply(self, f: Any) -> sp.Expr:
@@ -246,7 +247,8 @@ class FiniteAction(Reported):
     def _closed(self) -> sp.ImmutableMatrix:
         if self.formula is None:
             raise ArgumentError(
-                f"exp(ε{{·, g}}) of g = {self.generator} has no closed form here; use `enclose`, "
+                f"exp(ε{{·, g}}) of g = {quoted(self.generator)} has no closed form here; "
+                "use `enclose`, "
                 "or ehf_num.finite_action"
             )
         return self.formula

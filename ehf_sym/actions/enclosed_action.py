@@ -20,6 +20,7 @@ from ehf_sym.enclosures.enclosure import enclose_over
 from ehf_sym.enclosures.intervals import EvaluationError, Interval
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 
 
 def parameter_values(
@@ -62,7 +63,7 @@ def occurring_parameters(
 
 def _number(value: Any, symbol: sp.Symbol) -> sp.Expr:
     """Read one value: an exact number stays exact."""
-    complaint = f"the value of {symbol} is {value!r}; it should be a finite real number"
+    complaint = f"the value of {symbol} is {quoted(value)}; it should be a finite real number"
     if isinstance(value, bool):
         raise ArgumentError(complaint)
     if isinstance(value, sp.Expr) and value.is_number and value.is_real:
@@ -142,11 +143,13 @@ def _exact(value: Any, name: str) -> Fraction:
     if isinstance(value, sp.Float):
         return Fraction(*libmp.to_rational(value._mpf_))
     if isinstance(value, bool) or not isinstance(value, Real | AnyRational):
-        raise ArgumentError(f"{name} holds {value!r}; it should be an int, a Fraction or a float")
+        raise ArgumentError(
+            f"{name} holds {quoted(value)}; it should be an int, a Fraction or a float"
+        )
     if isinstance(value, AnyRational):
         return Fraction(int(value.numerator), int(value.denominator))
     if not isfinite(value):
-        raise ArgumentError(f"{name} holds {value!r}; it should be finite")
+        raise ArgumentError(f"{name} holds {quoted(value)}; it should be finite")
     return Fraction(float(value))
 
 

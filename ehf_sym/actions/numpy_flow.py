@@ -13,6 +13,7 @@ from ehf_sym.actions.positivity import ends_of_positivity
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.numpy_forms import NumpyFormula, floating_points
+from ehf_sym.formulas.printing import quoted
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ class NumpyFlow:
         if ends.crossed[first]:
             raise ActionError(
                 f"{_state(ended[0])} blows up or meets a singularity at {where}: there "
-                f"{condition} > 0 fails"
+                f"{quoted(condition)} > 0 fails"
             )
         raise ActionError(
             f"{_state(ended[0])} is not shown to stay in the domain of the closed form beyond "
-            f"{where}: {condition} > 0 is not decided there"
+            f"{where}: {quoted(condition)} > 0 is not decided there"
         )
 
 

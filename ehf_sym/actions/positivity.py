@@ -16,6 +16,7 @@ from ehf_sym.enclosures.enclosure import enclose_over
 from ehf_sym.enclosures.interval_arrays import Array, Range, ranges
 from ehf_sym.enclosures.intervals import EvaluationError, Value
 from ehf_sym.errors import ActionError
+from ehf_sym.formulas.printing import quoted
 
 _MAX_PIECES = 2000
 _BITS = 100
@@ -186,10 +187,10 @@ def refuse_zeros(
         middle = (near + far) / 2
         pieces += [(middle, far), (near, middle)]
     if end is None:
-        raise ActionError(f"{condition} > 0 is not decided up to ε = {float(time):.6g}")
+        raise ActionError(f"{quoted(condition)} > 0 is not decided up to ε = {float(time):.6g}")
     raise ActionError(
         f"the flow does not exist up to ε = {float(time):.6g}: at {float(end):.6g} the condition "
-        f"{condition} > 0 fails"
+        f"{quoted(condition)} > 0 fails"
     )
 
 

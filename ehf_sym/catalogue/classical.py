@@ -17,6 +17,7 @@ from ehf_sym.catalogue.generators import (
 )
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
@@ -60,7 +61,7 @@ def linear(
     try:
         size = len(given[0]) if isinstance(given[0], Sequence) else int(given[0].rows)
     except (AttributeError, TypeError) as error:
-        raise ArgumentError(f"matrices[0] is {given[0]!r}; it should be a matrix") from error
+        raise ArgumentError(f"matrices[0] is {quoted(given[0])}; it should be a matrix") from error
     space = space_for(size, space)
     return LieAlgebra(space, [cotangent_lift(A, space) for A in given], labels)
 

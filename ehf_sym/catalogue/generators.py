@@ -10,6 +10,7 @@ from sympy import Add, Expr, I, ImmutableMatrix, MatrixBase, S, SparseMatrix, im
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import exact_scalar
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
@@ -275,6 +276,7 @@ def positive_constant(value: Any, name: str) -> Expr:
     constant = exact_scalar(value, name)
     if not constant.is_positive:
         raise ArgumentError(
-            f"{name} is {value!r}; it should be positive, such as 2 or Symbol('m', positive=True)"
+            f"{name} is {quoted(value)}; it should be positive, such as 2 or Symbol('m', "
+            "positive=True)"
         )
     return constant

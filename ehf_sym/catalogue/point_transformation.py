@@ -13,6 +13,7 @@ from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.formulas.validation import exact_scalar
 
 
@@ -52,6 +53,8 @@ class PointTransformation:
     space: PhaseSpace
     matrix: ImmutableMatrix
 
+    __repr__ = record_text
+
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
             raise ArgumentError(f"space is {self.space!r}; it should be a PhaseSpace")
@@ -61,7 +64,9 @@ class PointTransformation:
         entries = [self.space.validate(entry, "matrix") for entry in matrix]
         for entry in entries:
             if not entry.free_symbols <= set(self.space.parameters):
-                raise ArgumentError(f"matrix contains {entry}; it should not depend on q and p")
+                raise ArgumentError(
+                    f"matrix contains {quoted(entry)}; it should not depend on q and p"
+                )
         matrix = ImmutableMatrix(d, d, entries)
         if not DomainMatrix.from_Matrix(matrix, extension=True).to_field().det():
             raise ArgumentError(f"matrix is {matrix.tolist()}; it should be invertible")
@@ -161,7 +166,7 @@ def _matrix(value: Any) -> ImmutableMatrix:
     wanted = "a SymPy matrix, or a list of rows"
     if not isinstance(value, MatrixBase):
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise ArgumentError(f"matrix is {value!r}; it should be {wanted}")
+            raise ArgumentError(f"matrix is {quoted(value)}; it should be {wanted}")
         rows = [row if isinstance(row, list | tuple) else [row] for row in value]
         for entry in (entry for row in rows for entry in row):
             exact_scalar(entry, "matrix")
@@ -169,4 +174,4 @@ def _matrix(value: Any) -> ImmutableMatrix:
     try:
         return ImmutableMatrix(value)
     except ValueError as error:  # rows of different lengths
-        raise ArgumentError(f"matrix is {value!r}; it should be {wanted}") from error
+        raise ArgumentError(f"matrix is {quoted(value)}; it should be {wanted}") from error

@@ -18,6 +18,7 @@ from ehf_sym.catalogue.generators import (
 from ehf_sym.catalogue.unitary import oscillator_su
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import record_text
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
@@ -67,6 +68,8 @@ class Kepler:
     dimension: int = 3
     mass: Any = _MASS
     strength: Any = _STRENGTH
+
+    __repr__ = record_text
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dimension", whole_number(self.dimension, "dimension", 2))
@@ -181,6 +184,8 @@ class IsotropicOscillator:
     dimension: int = 3
     mass: Any = _MASS
     frequency: Any = _FREQUENCY
+
+    __repr__ = record_text
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dimension", whole_number(self.dimension, "dimension", 2))

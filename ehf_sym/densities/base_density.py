@@ -7,12 +7,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sympy import Add, Expr, Mul, Piecewise, Pow, Symbol, exp, expand_log, latex, log
+from sympy import Add, Expr, Mul, Piecewise, Pow, Symbol, exp, expand_log, log
 
 from ehf_sym.densities.factorization import find_factors
 from ehf_sym.densities.gaussian import Gaussian, find_gaussian, log_integral
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.phase_space import PhaseSpace, assign
+from ehf_sym.formulas.printing import formula_latex, quoted, record_text
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -59,7 +60,7 @@ class BaseDensity:
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
-            raise ArgumentError(f"space is {self.space!r}; it should be a PhaseSpace")
+            raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
         formula = self.space.validate(self.log_density, "log_density")
         object.__setattr__(self, "log_density", formula)
         if self.log_normalizer is None:
@@ -103,7 +104,7 @@ class BaseDensity:
         """
         formula = space.validate(density, "density")
         if formula.is_nonpositive:
-            raise FormulaError(f"density is {formula}; it should be positive")
+            raise FormulaError(f"density is {quoted(formula)}; it should be positive")
         return cls(space, log_density=_exact_log(formula), log_normalizer=log_normalizer)
 
     def gaussian(self) -> Gaussian | None:
@@ -165,11 +166,13 @@ class BaseDensity:
             name=self.name if self.name == other.name else f"{self.name} x {other.name}",
         )
 
+    __repr__ = record_text
+
     def _repr_latex_(self) -> str:
         r"""LaTeX for notebooks: ``\ln π = …``."""
         normalizer = self.log_normalizer
-        ln_z = r"\ln Z" if normalizer is None else rf"\left({latex(normalizer)}\right)"
-        return rf"$\ln \pi = {latex(self.log_density)} - {ln_z}$"
+        ln_z = r"\ln Z" if normalizer is None else rf"\left({formula_latex(normalizer)}\right)"
+        return rf"$\ln \pi = {formula_latex(self.log_density)} - {ln_z}$"
 
     def with_values(self, values: Mapping[Symbol, Any]) -> BaseDensity:
         """Give parameters of the space values.
@@ -230,10 +233,12 @@ class BaseDensity:
         """Admit the user's ln Z: a constant, and the Gaussian's if this is one."""
         value = self.space.validate(given, "log_normalizer")
         if value.free_symbols.intersection(self.space.coordinates):
-            raise FormulaError(f"log_normalizer is {value}; it should be a constant")
+            raise FormulaError(f"log_normalizer is {quoted(value)}; it should be a constant")
         exact = self._gaussian_normalizer()
         if exact is not None and is_zero(value - exact).refuted:
-            raise FormulaError(f"log_normalizer is {value}; for this Gaussian it should be {exact}")
+            raise FormulaError(
+                f"log_normalizer is {quoted(value)}; for this Gaussian it should be {quoted(exact)}"
+            )
         return value
 
 

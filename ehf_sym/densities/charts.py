@@ -10,6 +10,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
+from ehf_sym.formulas.printing import quoted
 
 # Whatever else is assumed of a symbol (integer, nonzero, …) leaves no open interval to move in.
 _RANGES = {
@@ -127,7 +128,8 @@ def chart_of(base: BaseDensity, positive: Iterable[Expr] = ()) -> Chart:
     for condition in (*positive, *assumed):
         if not factor(cancel(condition.xreplace(replaced))).is_positive:
             raise ArgumentError(
-                f"base is a density only where 0 < {condition}, which is not implied by what is "
+                f"base is a density only where 0 < {quoted(condition)}, which is not "
+                "implied by what is "
                 "assumed of its parameters; write it with parameters of which it is"
             )
     return chart
@@ -206,12 +208,13 @@ class _Elimination:
             return result
         if i == j and not entry.free_symbols:
             raise ArgumentError(
-                f"base cannot be normalized: a pivot of its precision matrix is {entry}, for all "
+                f"base cannot be normalized: a pivot of its precision matrix is "
+                f"{quoted(entry)}, for all "
                 "values of its parameters"
             )
         if i == j:
             raise ArgumentError(
-                f"base is Gaussian only where 0 < {entry}, which is not implied by what is "
+                f"base is Gaussian only where 0 < {quoted(entry)}, which is not implied by what is "
                 "assumed of its parameters and cannot be solved for one; write it with positive "
                 "parameters"
             )

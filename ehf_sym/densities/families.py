@@ -13,6 +13,7 @@ from sympy import Add, Expr, Float, ImmutableMatrix, Rational, Symbol, exp, log
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 
 
 def StandardNormal(space: PhaseSpace) -> BaseDensity:  # noqa: N802 - reads as the density's name
@@ -102,9 +103,9 @@ def _positive_number(value: Any, name: str, space: PhaseSpace) -> Expr:
     elif isinstance(value, Real) and not isinstance(value, bool | Expr) and isfinite(value):
         number = Rational(repr(float(value)))
     if not isinstance(number, Expr) or number.has(Float) or not number.is_positive:
-        raise ArgumentError(f"{name} is {value!r}; it should be a positive number")
+        raise ArgumentError(f"{name} is {quoted(value)}; it should be a positive number")
     if not number.free_symbols.issubset(space.parameters) or not number.is_finite:
-        raise ArgumentError(f"{name} is {value!r}; it should be a finite number")
+        raise ArgumentError(f"{name} is {quoted(value)}; it should be a finite number")
     return number
 
 

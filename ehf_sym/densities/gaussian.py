@@ -21,6 +21,7 @@ from sympy import (
 from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import record_text
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -38,6 +39,8 @@ class Gaussian:
 
     mean: ImmutableMatrix
     precision: ImmutableMatrix
+
+    __repr__ = record_text
 
 
 def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:

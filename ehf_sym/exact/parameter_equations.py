@@ -25,7 +25,7 @@ from sympy import (
 
 from ehf_sym.errors import UndecidedError
 from ehf_sym.formulas.phase_space import contradicted
-from ehf_sym.formulas.report import formula_text
+from ehf_sym.formulas.printing import formula_text, quoted
 from ehf_sym.zero.zero_test import is_zero
 
 # Cases beyond these are not told apart.
@@ -165,7 +165,7 @@ class _Search:
         content, factors = factor_list(f, *self._parameters, extension=numbers or None)
         value = content.xreplace(self._numbers)
         if value != content and not is_zero(value).refuted:
-            raise UndecidedError(f"it is undecided whether {value} is zero")
+            raise UndecidedError(f"it is undecided whether {quoted(value)} is zero")
         return [g for g, _ in factors if g.is_zero is not False and not g.is_number]
 
     def _branches(self, f: Expr) -> list[tuple[list[Expr], dict[Symbol, Expr]]] | None:

@@ -32,6 +32,7 @@ from sympy import (
 from sympy.logic.boolalg import Boolean
 
 from ehf_sym.formulas.guarded import RefusedError
+from ehf_sym.formulas.printing import quoted
 
 Requirement = tuple[str, Expr]
 """How a part compares with 0, by one of > >= !=, and the part."""
@@ -159,7 +160,9 @@ def forgotten(
             continue
         condition = _COMPARISONS[kind](part, 0)
         if condition is false:
-            raise RefusedError(f"{part} {kind} 0 holds nowhere, as it should for a real value")
+            raise RefusedError(
+                f"{quoted(part)} {kind} 0 holds nowhere, as it should for a real value"
+            )
         conditions.append(condition)
     return And(*conditions)
 

@@ -10,6 +10,7 @@ from sympy.printing.str import StrPrinter
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.reader import RESERVED, read
 from ehf_sym.formulas.validation import rebuild
 
@@ -103,7 +104,7 @@ def format_formula(expr: Expr) -> str:
     'q1**2/3'
     """
     if not isinstance(expr, Expr):
-        raise ArgumentError(f"expr is {expr!r}; it should be a SymPy expression")
+        raise ArgumentError(f"expr is {quoted(expr)}; it should be a SymPy expression")
     symbols = {symbol.name: symbol for symbol in expr.free_symbols}
     for name, symbol in symbols.items():
         if not _NAME.fullmatch(name) or name in RESERVED or not symbol.is_real:
@@ -117,7 +118,9 @@ def format_formula(expr: Expr) -> str:
     except (FormulaError, RecursionError, ValueError) as error:
         raise FormulaError(f"expr cannot be written in the grammar of parse: {error}") from error
     if again != evaluated:
-        raise FormulaError(f"expr is {text}, which reads back as the different expression {again}")
+        raise FormulaError(
+            f"expr is {text}, which reads back as the different expression {quoted(again)}"
+        )
     return str(text)
 
 

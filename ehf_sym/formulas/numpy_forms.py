@@ -58,6 +58,7 @@ from sympy.printing.numpy import NumPyPrinter
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.arrays import real_array
+from ehf_sym.formulas.printing import quoted
 
 
 class SoftPlus(Function):  # type: ignore[misc]
@@ -560,7 +561,7 @@ def _flatten(formula: Any) -> tuple[list[sp.Expr], tuple[int, ...]]:
         return [sp.Number(formula)], ()
     if not isinstance(formula, sp.Expr):
         raise ArgumentError(
-            f"formula is {formula!r} of type {type(formula).__name__}; "
+            f"formula is {quoted(formula)} of type {type(formula).__name__}; "
             "it should be a SymPy expression or an array of them"
         )
     return [formula], ()
@@ -605,7 +606,9 @@ def _constant(expr: sp.Expr) -> sp.Expr:
         return expr
     value = sp.N(expr, 30)
     if not value.is_Float or not math.isfinite(float(value)):
-        raise FormulaError(f"formula contains the constant {expr}, which is not a finite double")
+        raise FormulaError(
+            f"formula contains the constant {quoted(expr)}, which is not a finite double"
+        )
     return sp.Float(float(value), 17)
 
 

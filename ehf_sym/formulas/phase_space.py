@@ -13,6 +13,7 @@ from typing import Any
 from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol, latex
 
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import validate_formula, validate_parameters, whole_number
 
 _MOST_POSITIONS = 2048
@@ -246,7 +247,8 @@ class PhaseSpace:
         names = {symbol.name for symbol in self.coordinates}
         if any(symbol.name in names or not symbol.is_real for symbol in step.free_symbols):
             raise FormulaError(
-                f"eps is {eps}; it should be an exact number, or a real symbol foreign to the space"
+                f"eps is {quoted(eps)}; it should be an exact number, or a real symbol "
+                "foreign to the space"
             )
         point = ImmutableMatrix(2 * self.dim, 1, list(self.coordinates))
         return point + step * self.vector_field(f)
@@ -333,7 +335,7 @@ class Assignment:
         return formula.xreplace(dict(self.values))
 
     def __str__(self) -> str:
-        return ", ".join(f"{symbol} = {value}" for symbol, value in self.values.items())
+        return ", ".join(f"{symbol} = {quoted(value)}" for symbol, value in self.values.items())
 
 
 def assign(space: PhaseSpace, values: Mapping[Symbol, Any]) -> Assignment:
@@ -365,7 +367,7 @@ def assign(space: PhaseSpace, values: Mapping[Symbol, Any]) -> Assignment:
     (PhaseSpace(dim=1, parameters=(k,)), 2*k)
     """
     if not isinstance(values, Mapping):
-        raise ArgumentError(f"values is {values!r}; it should map parameters to their values")
+        raise ArgumentError(f"values is {quoted(values)}; it should map parameters to their values")
     foreign = [key for key in values if key not in space.parameters]
     if foreign:
         own = ", ".join(map(str, space.parameters)) or "none"
@@ -377,9 +379,13 @@ def assign(space: PhaseSpace, values: Mapping[Symbol, Any]) -> Assignment:
     bare = {key: rest.validate(value, f"values[{key}]") for key, value in values.items()}
     for symbol, value in bare.items():
         if value.free_symbols.intersection(space.coordinates):
-            raise ArgumentError(f"values[{symbol}] is {value}; it should not hold coordinates")
+            raise ArgumentError(
+                f"values[{symbol}] is {quoted(value)}; it should not hold coordinates"
+            )
         if assumption := contradicted(symbol, value):
-            raise ArgumentError(f"values[{symbol}] is {value}; {symbol} is assumed {assumption}")
+            raise ArgumentError(
+                f"values[{symbol}] is {quoted(value)}; {symbol} is assumed {assumption}"
+            )
     return Assignment(rest, bare)
 
 

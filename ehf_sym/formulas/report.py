@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from decimal import Decimal
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from sympy import Expr, Integer, Rational
-from sympy.printing.latex import LatexPrinter
-from sympy.printing.str import StrPrinter
+from sympy import Expr
 
 from ehf_sym.errors import FormulaError
 from ehf_sym.formulas.formula import format_formula
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import formula_latex, formula_text, quoted, record_text
 
-# A formula longer than this is cut in text and HTML: nobody checks it by hand.
-_LONGEST = 400
 # What LaTeX's text mode lacks or reads as a command; the backslash and the dollar come first.
 _LATEX_SIGNS = {
     "\\": r"\textbackslash ",
@@ -76,7 +72,7 @@ class Document:
     def to_text(self) -> str:
         """Render as plain text, without a final newline."""
         return "\n".join(
-            "  " * line.level + line.prose + ("" if line.formula is None else _cut(line.formula))
+            "  " * line.level + line.prose + ("" if line.formula is None else quoted(line.formula))
             for line in self.lines
         )
 
@@ -85,7 +81,7 @@ class Document:
         rows = [
             r"\quad " * line.level
             + rf"\text{{{_latex_prose(line.prose)}}}"
-            + ("" if line.formula is None else f" {_Latex().doprint(line.formula)}")
+            + ("" if line.formula is None else f" {formula_latex(line.formula)}")
             for line in self.lines
         ]
         return "\\[\\begin{array}{l}\n" + " \\\\\n".join(rows) + "\n\\end{array}\\]"
@@ -94,7 +90,7 @@ class Document:
         """Render as an HTML ``<div>`` that needs no script, every text escaped."""
         rows = [
             f'<div style="margin-left:{2 * line.level}em">{escape(line.prose)}'
-            + ("" if line.formula is None else f"<code>{escape(_cut(line.formula))}</code>")
+            + ("" if line.formula is None else f"<code>{escape(quoted(line.formula))}</code>")
             + "</div>"
             for line in self.lines
         ]
@@ -131,63 +127,13 @@ class Reported(ABC):
     def __str__(self) -> str:
         return self.to_text()
 
-    def __repr__(self) -> str:
-        shown = (f for f in fields(self) if f.repr)  # type: ignore[arg-type]  # a dataclass
-        parts = (f"{f.name}={_representation(getattr(self, f.name))}" for f in shown)
-        return f"{type(self).__name__}({', '.join(parts)})"
+    __repr__ = record_text
 
     def _repr_latex_(self) -> str:
         return self.to_latex()
 
     def _repr_html_(self) -> str:
         return self.to_html()
-
-
-def formula_text(formula: Any) -> str:
-    """Text of a formula, in SymPy's spelling, whatever the length of its numbers.
-
-    Examples
-    --------
-    >>> len(formula_text(Integer(10) ** 5000))
-    5001
-    """
-    return str(_Text().doprint(formula))
-
-
-def _representation(value: Any) -> str:
-    """Represent a value, unless the length of its numbers prevents it."""
-    try:
-        return repr(value)
-    except ValueError:
-        return formula_text(value) if isinstance(value, Expr) else f"<{type(value).__name__}>"
-
-
-def _digits(number: int) -> str:
-    """Decimal digits: Python's own conversion of integers stops at 4,300."""
-    return format(Decimal(int(number)), "f")
-
-
-class _Text(StrPrinter):  # type: ignore[misc]
-    """SymPy's printer, but for long numbers."""
-
-    def _print_Integer(self, expr: Integer) -> str:  # noqa: N802 - SymPy's name
-        return _digits(expr.p)
-
-    def _print_Rational(self, expr: Rational) -> str:  # noqa: N802 - SymPy's name
-        return f"{_digits(expr.p)}/{_digits(expr.q)}"
-
-
-class _Latex(LatexPrinter):  # type: ignore[misc]
-    """SymPy's printer, but for long numbers."""
-
-    def _print_Integer(self, expr: Integer) -> str:  # noqa: N802 - SymPy's name
-        return _digits(expr.p)
-
-    def _print_Rational(self, expr: Rational) -> str:  # noqa: N802 - SymPy's name
-        if expr.q == 1:
-            return _digits(expr.p)
-        sign = "- " if expr.p < 0 else ""
-        return rf"{sign}\frac{{{_digits(abs(expr.p))}}}{{{_digits(expr.q)}}}"
 
 
 def formula_data(formula: Expr) -> str:
@@ -214,12 +160,6 @@ def space_data(space: PhaseSpace) -> dict[str, Any]:
     {'dim': 2, 'parameters': []}
     """
     return {"dim": space.dim, "parameters": [symbol.name for symbol in space.parameters]}
-
-
-def _cut(formula: Expr) -> str:
-    """Text of a formula, cut where it is too long."""
-    whole = formula_text(formula)
-    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}... ({len(whole)} characters)"
 
 
 def _latex_prose(prose: str) -> str:

@@ -13,6 +13,7 @@ from sympy import Expr, Float, Function, I, Order, Pow, Rational, Subs, Symbol, 
 from sympy.core.function import AppliedUndef
 
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.reader import RESERVED
 from ehf_sym.formulas.scopes import scopes, settled
 
@@ -92,7 +93,7 @@ def validate_parameters(given: Any) -> tuple[Symbol, ...]:
     (m,)
     """
     if isinstance(given, str | Symbol) or not isinstance(given, Iterable):
-        raise ArgumentError(f"parameters is {given!r}; it should be a sequence of symbols")
+        raise ArgumentError(f"parameters is {quoted(given)}; it should be a sequence of symbols")
     parameters = tuple(given)
     names: set[str] = set()
     for k, symbol in enumerate(parameters):
@@ -129,7 +130,7 @@ def exact_scalar(expr: Any, name: str) -> Expr:
     formula = settled(scalar(expr, name))
     for scope in scopes(formula):
         raise FormulaError(
-            f"{name} contains {scope}, which has no exact value here; "
+            f"{name} contains {quoted(scope)}, which has no exact value here; "
             "it should be written as a formula without variables of its own"
         )
     return formula
@@ -139,7 +140,7 @@ def scalar(expr: Any, name: str) -> Expr:
     """Turn exact numbers into SymPy's; refuse floats and all that is no scalar expression."""
     if isinstance(expr, str):
         raise FormulaError(
-            f"{name} is the text {expr!r}; read it with ehf_sym.parse(text, space) first"
+            f"{name} is the text {quoted(expr)}; read it with ehf_sym.parse(text, space) first"
         )
     if isinstance(expr, AnyRational) and not isinstance(expr, bool | Expr):
         return Rational(int(expr.numerator), int(expr.denominator))
@@ -147,13 +148,15 @@ def scalar(expr: Any, name: str) -> Expr:
         _refuse_floats(Float(expr), name)
     if not isinstance(expr, Expr) or expr.is_Matrix:
         raise FormulaError(
-            f"{name} is {expr!r} of type {type(expr).__name__}; "
+            f"{name} is {quoted(expr)} of type {type(expr).__name__}; "
             "it should be a scalar SymPy expression"
         )
     _refuse_floats(expr, name)
     for part in expr.atoms(Subs):
         if len(set(part.variables)) < len(part.variables):
-            raise FormulaError(f"{name} contains {part}; it should substitute once for a symbol")
+            raise FormulaError(
+                f"{name} contains {quoted(part)}; it should substitute once for a symbol"
+            )
     for order in expr.atoms(Order):
         raise FormulaError(f"{name} contains {order}, which has no value; it should be left out")
     return expr
@@ -197,7 +200,8 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or number < least:
         wanted = {0: "a non-negative integer", 1: "a positive integer"}
         raise ArgumentError(
-            f"{name} is {value!r}; it should be {wanted.get(least, f'an integer from {least} on')}"
+            f"{name} is {quoted(value)}; it should be "
+            f"{wanted.get(least, f'an integer from {least} on')}"
         )
     return number
 
@@ -216,7 +220,7 @@ def listed(values: Any, name: str) -> tuple[Any, ...]:
     (1, 2)
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise ArgumentError(f"{name} is {values!r}; it should be a sequence")
+        raise ArgumentError(f"{name} is {quoted(values)}; it should be a sequence")
     return tuple(values)
 
 
@@ -236,14 +240,16 @@ def _refuse_non_real(formula: Expr, name: str) -> None:
     refuse_infinite(formula, name)
     for part in formula.atoms(Pow, Function):
         if part.is_real is False:
-            raise FormulaError(f"{name} contains {part}, which is not real; it should be real")
+            raise FormulaError(
+                f"{name} contains {quoted(part)}, which is not real; it should be real"
+            )
 
 
 def refuse_infinite(formula: Expr, name: str) -> None:
     """Refuse the imaginary unit, infinities and undefined values."""
     for value in (I, zoo, nan, oo, -oo):
         if formula.has(value):
-            raise FormulaError(f"{name} contains {value}; it should be real and finite")
+            raise FormulaError(f"{name} contains {quoted(value)}; it should be real and finite")
 
 
 def _refuse_foreign(

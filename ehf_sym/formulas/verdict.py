@@ -11,7 +11,8 @@ from typing import Any, Literal, NoReturn
 
 import sympy as sp
 
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text
+from ehf_sym.formulas.printing import formula_text, quoted, record_text
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data
 
 _SHOWN_KERNELS = 12
 
@@ -44,6 +45,8 @@ class Certificate:
     enclosure: tuple[sp.Number, sp.Number] | None = None
     precision: int | None = None
 
+    __repr__ = record_text
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON: formulas and numbers are text.
 
@@ -58,25 +61,30 @@ class Certificate:
         """
         return {
             "method": self.method,
-            "kernels": [str(kernel) for kernel in self.kernels],
+            "kernels": [formula_text(kernel) for kernel in self.kernels],
             "rests_on": list(self.rests_on),
-            "witness": {str(symbol): str(number) for symbol, number in self.witness},
-            "enclosure": None if self.enclosure is None else [str(end) for end in self.enclosure],
+            "witness": {str(symbol): formula_text(number) for symbol, number in self.witness},
+            "enclosure": None
+            if self.enclosure is None
+            else [formula_text(end) for end in self.enclosure],
             "precision": self.precision,
         }
 
     def __str__(self) -> str:
         lines = [f"method: {self.method}"]
         if self.kernels:
-            shown = [str(kernel) for kernel in self.kernels[:_SHOWN_KERNELS]]
+            shown = [quoted(kernel) for kernel in self.kernels[:_SHOWN_KERNELS]]
             rest = len(self.kernels) - len(shown)
             lines.append("kernels: " + ", ".join(shown) + (f" and {rest} more" if rest else ""))
         lines += [f"rests on: {fact}" for fact in self.rests_on]
         if self.witness:
-            lines.append("witness: " + ", ".join(f"{s} = {number}" for s, number in self.witness))
+            lines.append(
+                "witness: " + ", ".join(f"{s} = {quoted(number)}" for s, number in self.witness)
+            )
         if self.enclosure is not None:
             low, high = self.enclosure
-            lines.append(f"value: {low}" if low == high else f"value: between {low} and {high}")
+            ends = f"{quoted(low)}" if low == high else f"between {quoted(low)} and {quoted(high)}"
+            lines.append(f"value: {ends}")
         return "\n".join(lines)
 
 
@@ -109,7 +117,9 @@ class Witness(Mapping[sp.Symbol, sp.Rational]):
         return hash(self._items)
 
     def __repr__(self) -> str:
-        return "{" + ", ".join(f"{symbol}: {number}" for symbol, number in self._items) + "}"
+        return (
+            "{" + ", ".join(f"{symbol}: {quoted(number)}" for symbol, number in self._items) + "}"
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -176,7 +186,7 @@ class ZeroVerdict(Reported):
 
     @property
     def _point(self) -> str:
-        return ", ".join(f"{symbol} = {x}" for symbol, x in (self.witness or {}).items())
+        return ", ".join(f"{symbol} = {quoted(x)}" for symbol, x in (self.witness or {}).items())
 
     def document(self) -> Document:
         """Return the answer, the point that refutes or what remains, and what it rests on."""
@@ -205,10 +215,12 @@ def verdict_data(verdict: ZeroVerdict) -> dict[str, Any]:
     """
     data: dict[str, Any] = {"status": verdict.status, "method": verdict.method}
     if verdict.witness is not None:
-        data["witness"] = {symbol.name: str(x) for symbol, x in verdict.witness.items()}
+        data["witness"] = {symbol.name: formula_text(x) for symbol, x in verdict.witness.items()}
     if verdict.value is not None:
         enclosed = isinstance(verdict.value, tuple)
-        data["value"] = [str(x) for x in verdict.value] if enclosed else str(verdict.value)
+        data["value"] = (
+            [formula_text(x) for x in verdict.value] if enclosed else formula_text(verdict.value)
+        )
     if verdict.residual is not None:
         data["residual"] = formula_data(verdict.residual)
     return data
@@ -216,6 +228,6 @@ def verdict_data(verdict: ZeroVerdict) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     """Write a value with few digits: exactly where that is short."""
-    if isinstance(value, sp.Rational) and len(str(value)) <= _SHOWN_CHARACTERS:
-        return str(value)
+    if isinstance(value, sp.Rational) and len(formula_text(value)) <= _SHOWN_CHARACTERS:
+        return formula_text(value)
     return f"about {sp.N(value[0] if isinstance(value, tuple) else value, 6)}"

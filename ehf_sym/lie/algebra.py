@@ -12,6 +12,7 @@ from sympy import Add, Expr, MatrixBase, Symbol
 from ehf_sym.clock import DEFAULT_SECONDS, answered_within
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.phase_space import PhaseSpace, assign
+from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.formulas.validation import exact_scalar, listed, refuse_infinite, whole_number
 from ehf_sym.lie.closure import close
 from ehf_sym.lie.labels import checked_labels, fresh_label, in_latex
@@ -40,11 +41,11 @@ class Algebra(Structural):
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
-            raise ArgumentError(f"space is {self.space!r}; it should be a PhaseSpace")
+            raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
         listed = isinstance(self.generators, Iterable | MatrixBase)
         if not listed or isinstance(self.generators, str):
             raise ArgumentError(
-                f"generators is {self.generators!r}; it should be a sequence of formulas"
+                f"generators is {quoted(self.generators)}; it should be a sequence of formulas"
             )
         generators = tuple(
             self.space.validate(g, f"generators[{k}]") for k, g in enumerate(self.generators)
@@ -54,7 +55,8 @@ class Algebra(Structural):
         for k, generator in enumerate(generators):
             if is_zero(generator).proved:
                 raise FormulaError(
-                    f"generators[{k}] is {generator}, which is identically zero; leave it out"
+                    f"generators[{k}] is {quoted(generator)}, which is identically zero; "
+                    "leave it out"
                 )
         object.__setattr__(self, "generators", generators)
         object.__setattr__(self, "labels", checked_labels(self.labels, len(generators)))
@@ -135,7 +137,8 @@ class Algebra(Structural):
             others = [self.generators[i] for i in closed.given]
             value = Add(*(c * g for c, g in zip(coefficients, others, strict=True)))
             raise FormulaError(
-                f"generators[{k}] depends linearly on those before it: it is {value}; close() "
+                f"generators[{k}] depends linearly on those before it: it is "
+                f"{quoted(value)}; close() "
                 "leaves it out"
             )
         return closed.structure
@@ -209,6 +212,8 @@ class Algebra(Structural):
         """
         assignment = assign(self.space, values)
         return type(self)(assignment.space, list(map(assignment, self.generators)), self.labels)
+
+    __repr__ = record_text
 
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""

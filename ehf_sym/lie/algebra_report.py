@@ -14,7 +14,8 @@ from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, answered_within
 from ehf_sym.errors import ClosureError, FormulaError, UndecidedError
 from ehf_sym.exact.functions import relations
 from ehf_sym.exact.linear import Subspace
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
+from ehf_sym.formulas.printing import formula_text
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.lie import ideals
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.lie.casimirs import casimir_count

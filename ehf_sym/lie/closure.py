@@ -16,7 +16,7 @@ from ehf_sym.exact.constants import moved, narrowed
 from ehf_sym.exact.functions import Polynomials, functions
 from ehf_sym.exact.linear import Vector
 from ehf_sym.formulas.phase_space import PhaseSpace
-from ehf_sym.formulas.report import formula_text
+from ehf_sym.formulas.printing import formula_text
 from ehf_sym.lie.structure import LieStructure
 
 _ORDERS = 40

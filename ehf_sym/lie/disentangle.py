@@ -22,6 +22,7 @@ from ehf_sym.exact.linear import (
     nullspace,
     transposed,
 )
+from ehf_sym.formulas.printing import record_text
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data
 from ehf_sym.formulas.verdict import Status
 from ehf_sym.lie.algebra import Algebra
@@ -161,6 +162,8 @@ class Factor:
     name: str
     moves: tuple[Symbol, ...]
     own: tuple[Expr, ...]
+
+    __repr__ = record_text
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sympy import Expr, Symbol, latex
+from sympy import Expr, Symbol
 
 from ehf_sym.errors import ArgumentError
+from ehf_sym.formulas.printing import formula_latex
 
 _IN_A_ROW = 3
 _MOST_ROWS = 24
@@ -39,9 +40,10 @@ def in_latex(labels: Sequence[str], formulas: Sequence[Expr]) -> str:
     '$\\left\\langle x^{2} \\right\\rangle$'
     """
     if len(formulas) <= _IN_A_ROW:
-        return rf"$\left\langle {', '.join(map(latex, formulas))} \right\rangle$"
+        return rf"$\left\langle {', '.join(map(formula_latex, formulas))} \right\rangle$"
     pairs = zip(labels[:_MOST_ROWS], formulas, strict=False)
-    rows = [f"{latex(Symbol(label))} &= {latex(formula)}" for label, formula in pairs]
+    rows = [f"{formula_latex(Symbol(name))} &= {formula_latex(f)}" for name, f in pairs]
+
     if len(formulas) > _MOST_ROWS:
         rows.append(rf"&\;\;\vdots\quad({len(formulas)}\text{{ in all}})")
     return "\\[\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}\\]"

@@ -16,6 +16,7 @@ from ehf_sym.enclosures.enclosure import enclose
 from ehf_sym.enclosures.intervals import UnresolvedError, sign
 from ehf_sym.errors import UndecidedError
 from ehf_sym.exact.linear import Subspace, Vector, combine
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.lie.ideals import centralizer, factor_polynomial, is_abelian
 from ehf_sym.lie.structure import LieStructure
 
@@ -49,13 +50,13 @@ def sign_of(field: Any, number: Any) -> int:
             return 1
         if factored.is_nonpositive:
             return -1
-        raise UndecidedError(f"the sign of {factored} depends on the parameters")
+        raise UndecidedError(f"the sign of {quoted(factored)} depends on the parameters")
     for precision in _PRECISIONS:
         try:
             return sign(enclose(formula, {}, precision))
         except UnresolvedError:
             continue
-    raise UndecidedError(f"the sign of {formula} is undecided")
+    raise UndecidedError(f"the sign of {quoted(formula)} is undecided")
 
 
 def signature(field: Any, form: Mapping[int, Mapping[int, Any]], dim: int) -> tuple[int, int, int]:

@@ -15,7 +15,8 @@ from ehf_sym.exact.identities import identities
 from ehf_sym.exact.parameter_equations import Case
 from ehf_sym.exact.parameter_functions import inhabited
 from ehf_sym.formulas.phase_space import Assignment, PhaseSpace
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
+from ehf_sym.formulas.printing import formula_text, quoted, record_text
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance
 from ehf_sym.symmetry.jumps.crossings import jump_equations
@@ -52,6 +53,8 @@ class InvariantFamily:
     base: BaseDensity
     report: InvarianceReport | None
     inhabited: bool = True
+
+    __repr__ = record_text
 
     @property
     def proved(self) -> bool:
@@ -186,7 +189,7 @@ def find_conditions(symmetry: Algebra, base: BaseDensity) -> Conditions:
 def _lifted(symmetry: Algebra, base: BaseDensity) -> Algebra:
     """Bring the generators to the space of the density, which may have more parameters."""
     if not isinstance(base, BaseDensity):
-        raise ArgumentError(f"base is {base!r}; it should be a BaseDensity")
+        raise ArgumentError(f"base is {quoted(base)}; it should be a BaseDensity")
     own, other = symmetry.space, base.space
     if own.dim != other.dim or not set(own.parameters) <= set(other.parameters):
         raise ArgumentError(

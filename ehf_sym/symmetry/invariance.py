@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement as pairs
 from typing import Any
 
-from sympy import Add, And, Expr, Matrix, Ne, Piecewise, S, Symbol, factor_terms
+from sympy import Add, And, Derivative, Expr, Matrix, Ne, Piecewise, S, Symbol, factor_terms
 
+from ehf_sym import clock
+from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, check_time, interrupted
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.formulas.phase_space import PhaseSpace
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
+from ehf_sym.formulas.printing import formula_text, quoted, record_text
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.verdict import Certificate, Status, Witness, ZeroVerdict, verdict_data
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.jumps.crossings import bracket_off_walls, flow_keeps, transport
@@ -30,7 +33,8 @@ class GeneratorVerdict:
     generator : sympy.Expr
         g(q, p).
     bracket : sympy.Expr
-        {g, ln π} off jumps. It vanishes exactly where {g, π} = π {g, ln π} does, since π > 0.
+        {g, ln π} off jumps. It vanishes exactly where {g, π} = π {g, ln π} does, since π > 0. If
+        the time has passed, its derivatives are not taken.
     verdict : ZeroVerdict
         Is the bracket identically zero, and does π not jump where the flow crosses? If a jump
         refutes it, `witness` is the point before and `value` the jump of ln π (None where ln π is
@@ -59,6 +63,8 @@ class GeneratorVerdict:
     leapfrog_exact: bool
     leapfrog: str
     crossing: Crossing | None = None
+
+    __repr__ = record_text
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,7 +156,7 @@ def _jump(name: str, crossing: Crossing, space: PhaseSpace) -> Iterator[Line]:
         yield Line(2, f"but the flow of {name} crosses a jump of π where 0 = ", surface)
     places = (
         ("at", crossing.start),
-        (f"which moves in the time {crossing.eps} to", crossing.end),
+        (f"which moves in the time {quoted(crossing.eps)} to", crossing.end),
     )
     for (words, place), value in zip(places, crossing.values, strict=True):
         shown = "is not defined" if value is None else f"is {_number(value)} up to its constant"
@@ -166,7 +172,7 @@ def _point(place: Mapping[Symbol, Any], space: PhaseSpace) -> str:
 def _number(value: Any) -> str:
     """Write an exact number, or what encloses one."""
     if not isinstance(value, tuple):
-        return str(value)
+        return quoted(value)
     return (
         f"about {value[0].n(6)}"
         if value[0].n(6) == value[1].n(6)
@@ -213,12 +219,12 @@ def _crossing_data(crossing: Crossing) -> dict[str, Any]:
     def number(value: Any) -> Any:
         if value is None:
             return None
-        return [str(end) for end in value] if isinstance(value, tuple) else str(value)
+        return [*map(formula_text, value)] if isinstance(value, tuple) else formula_text(value)
 
     return {
         "surfaces": [formula_data(b) for b in crossing.surfaces],
-        "start": {x.name: str(u) for x, u in crossing.start.items()},
-        "eps": str(crossing.eps),
+        "start": {x.name: formula_text(u) for x, u in crossing.start.items()},
+        "eps": formula_text(crossing.eps),
         "end": {x.name: number(u) for x, u in crossing.end.items()},
         "log_density": [number(value) for value in crossing.values],
     }
@@ -247,7 +253,9 @@ _LEAPFROG_APPROXIMATE = (
 )
 
 
-def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
+def check_invariance(
+    symmetry: Algebra, base: BaseDensity, time_limit: float = DEFAULT_SECONDS
+) -> InvarianceReport:
     """Decide {g, π} = 0 for each generator; the work of `LieAlgebra.check`.
 
     Parameters
@@ -256,6 +264,8 @@ def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
         The generators.
     base : BaseDensity
         The density, on the same space.
+    time_limit : float, optional
+        Seconds after which what is left is undecided.
 
     Returns
     -------
@@ -265,7 +275,8 @@ def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
     Raises
     ------
     ArgumentError
-        If ``base`` is not a `BaseDensity` on the symmetry's space.
+        If ``base`` is not a `BaseDensity` on the symmetry's space, or ``time_limit`` is not
+        positive.
 
     Examples
     --------
@@ -277,18 +288,59 @@ def check_invariance(symmetry: Algebra, base: BaseDensity) -> InvarianceReport:
     q1
     """
     if not isinstance(base, BaseDensity):
-        raise ArgumentError(f"base is {base!r}; it should be a BaseDensity")
+        raise ArgumentError(f"base is {quoted(base)}; it should be a BaseDensity")
     if base.space != symmetry.space:
         raise ArgumentError(f"base lives on {base.space}; it should live on {symmetry.space}")
-    space = base.space
-    formula = differentiable(base.log_density)
-    slopes = {x: formula.diff(x) for x in space.q + space.p}
-    verdicts = tuple(_check_generator(g, base, slopes) for g in symmetry.generators)
+    seconds = clock.positive_seconds(time_limit)
+    slopes: dict[Symbol, Expr] = {}  # filled by the first generator that comes so far
+    with clock.time_limit(seconds):
+        verdicts = tuple(_in_time(g, base, slopes, seconds) for g in symmetry.generators)
     return InvarianceReport(symmetry, base, verdicts)
 
 
-def _check_generator(g: Expr, base: BaseDensity, slopes: Mapping[Symbol, Expr]) -> GeneratorVerdict:
-    """Verdict on one generator, given the derivatives of ln π."""
+def _in_time(
+    g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr], seconds: float
+) -> GeneratorVerdict:
+    """Verdict on one generator; undecided once the time has passed."""
+    try:
+        verdict = interrupted(lambda: _check_generator(g, base, slopes))
+        if verdict.verdict.undecided:
+            check_time()
+    except OutOfTimeError:
+        return _out_of_time(g, base, seconds)
+    return verdict
+
+
+def _out_of_time(g: Expr, base: BaseDensity, seconds: float) -> GeneratorVerdict:
+    """Say that the time has passed; derivatives are not taken."""
+    f, space = base.log_density, base.space
+    moved = [pair for pair in zip(space.q, space.p, strict=True) if g.free_symbols & {*pair}]
+    bracket = Add(
+        *(
+            Derivative(g, q) * Derivative(f, p) - Derivative(g, p) * Derivative(f, q)
+            for q, p in moved
+        )
+    )
+    verdict = ZeroVerdict(
+        "undecided", f"the time limit of {seconds:g} s has passed", residual=bracket
+    )
+    return GeneratorVerdict(
+        generator=g,
+        bracket=bracket,
+        verdict=verdict,
+        linear_in_p=None,
+        volume_preserving=None,
+        marginal=_NO_PROMISE,
+        leapfrog_exact=False,
+        leapfrog=_LEAPFROG_APPROXIMATE,
+    )
+
+
+def _check_generator(g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr]) -> GeneratorVerdict:
+    """Verdict on one generator, given the derivatives of ln π once they are known."""
+    if not slopes:
+        formula = differentiable(base.log_density)
+        slopes.update({x: formula.diff(x) for x in base.space.coordinates})
     space = base.space
     off = differentiable(g)
     moved = g.free_symbols

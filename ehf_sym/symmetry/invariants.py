@@ -22,7 +22,8 @@ from ehf_sym.exact.vector_fields import (
     restricted_fields,
     value_at,
 )
-from ehf_sym.formulas.report import Document, Line, Reported, formula_data, formula_text, space_data
+from ehf_sym.formulas.printing import formula_text, quoted
+from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.zero.zero_test import is_zero
@@ -246,7 +247,9 @@ def _prove(symmetry: Algebra, invariants: Sequence[Poly]) -> None:
             brackets = (space.bracket(formula, g) for g in symmetry.generators)
             zero = all(is_zero(bracket).proved for bracket in brackets)
         if not zero:
-            raise FormulaError(f"{f.as_expr()} was found, but is not proved to be invariant")
+            raise FormulaError(
+                f"{quoted(f.as_expr())} was found, but is not proved to be invariant"
+            )
 
 
 def _gradient(f: Poly) -> list[Poly]:

@@ -11,6 +11,7 @@ from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.densities.charts import Chart, chart_of
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.symmetry.conditions import Conditions, InvariantFamily, find_conditions
 from ehf_sym.symmetry.invariance import InvarianceError, InvarianceReport, check_invariance
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
@@ -101,7 +102,8 @@ def learnable_base(base: BaseDensity, symmetry: LieAlgebra | None) -> LearnableB
     for generator in symmetry.generators:
         if named := generator.free_symbols.intersection(symmetry.space.parameters):
             raise ArgumentError(
-                f"symmetry has the generator {generator} with the parameter {min(named, key=str)}; "
+                f"symmetry has the generator {quoted(generator)} with the parameter "
+                f"{min(named, key=str)}; "
                 "only parameters of the base can be learned: use symmetry.with_values({...})"
             )
     conditions = find_conditions(symmetry, base)

@@ -131,13 +131,15 @@ class LieAlgebra(Algebra):
         with answered_within(time_limit, "how the symmetry splits"):
             return disentangle(self, bound)
 
-    def check(self, base: BaseDensity) -> InvarianceReport:
+    def check(self, base: BaseDensity, *, time_limit: float = DEFAULT_SECONDS) -> InvarianceReport:
         """Decide whether {g, π} = 0 for every generator g (the premise of the paper's Lemma 1).
 
         Parameters
         ----------
         base : BaseDensity
             The density π(q, p), on the same space.
+        time_limit : float
+            Seconds for all generators together, after which what is left is undecided.
 
         Returns
         -------
@@ -147,7 +149,7 @@ class LieAlgebra(Algebra):
         Raises
         ------
         ArgumentError
-            If ``base`` is not a `BaseDensity` on this space.
+            If ``base`` is not a `BaseDensity` on this space, or ``time_limit`` is not positive.
 
         Examples
         --------
@@ -157,7 +159,7 @@ class LieAlgebra(Algebra):
         >>> LieAlgebra(space, [q1 * p2 - q2 * p1]).check(StandardNormal(space)).status
         'proved'
         """
-        return check_invariance(self, base)
+        return check_invariance(self, base, time_limit)
 
     def invariants(
         self, degree: int, of: str = "s", *, time_limit: float = DEFAULT_SECONDS

@@ -17,6 +17,7 @@ from ehf_sym.exact.linear import Echelon, relations_of
 from ehf_sym.exact.separation import Exponents, Vector, separate
 from ehf_sym.exact.vector_fields import monomials, restricted_fields
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import exact_scalar, whole_number
 from ehf_sym.symmetry.jumps.crossings import (
     flow_keeps,
@@ -98,9 +99,11 @@ def symmetries_of(
     limit = whole_number(degree, "degree")
     walls, off_jumps = walls_of(formula), differentiable(formula)
     if not walls and all(is_zero(component).proved for component in where.vector_field(off_jumps)):
-        raise FormulaError(f"f is {formula}, a constant, which every generator leaves alone")
+        raise FormulaError(
+            f"f is {quoted(formula)}, a constant, which every generator leaves alone"
+        )
     if not isinstance(basis, Iterable) or isinstance(basis, str):
-        raise ArgumentError(f"basis is {basis!r}; it should be a sequence of formulas")
+        raise ArgumentError(f"basis is {quoted(basis)}; it should be a sequence of formulas")
     extra = tuple(where.validate(b, f"basis[{k}]") for k, b in enumerate(basis))
     with answered_within(time_limit, "which generators leave f alone"):
         ansatz = _Ansatz(where, off_jumps, limit, linear_in_p)
@@ -110,7 +113,7 @@ def symmetries_of(
         for g in found:
             constant = is_zero(where.bracket(g, off_jumps)).proved
             if not constant or transport(formula, g, where).status != "proved":
-                raise UndecidedError(f"{g} was found, but {{g, f}} = 0 is not proved")
+                raise UndecidedError(f"{quoted(g)} was found, but {{g, f}} = 0 is not proved")
     generators = [*found, *([Integer(1)] if constants else [])]
     return LieAlgebra(where, generators) if generators else None
 
@@ -150,14 +153,14 @@ def _not_crossing(b: Expr, walls: Walls, found: list[Expr], space: PhaseSpace) -
     polynomial = all(f.is_polynomial(*space.coordinates) for f in (b, *found))
     seen = [jump_is_seen(b, jump, sheet) for jump, sheet in jumps or ()]
     if not (any(seen) if polynomial else seen and all(seen)):
-        raise UndecidedError(f"whether f jumps where {b} = 0 is not decided")
+        raise UndecidedError(f"whether f jumps where {quoted(b)} = 0 is not decided")
     if polynomial:
         rests = [reduced(space.bracket(b, g), [b], *space.coordinates)[1] for g in found]
         return _combined(found, rests, space.coordinates)
     for _, sheet in jumps or ():
         rates = [r for g in found if (r := rate_across(sheet, g, space)) is not None]
         if len(rates) < len(found):
-            raise UndecidedError(f"how the flows cross {b} = 0 is not decided")
+            raise UndecidedError(f"how the flows cross {quoted(b)} = 0 is not decided")
         numbers = sorted(set().union(*(r.free_symbols for r in rates)), key=default_sort_key)
         numbered = [s for s in numbers if s not in space.parameters]
         found = _combined(found, rates, tuple(dict.fromkeys((*space.coordinates, *numbered))))

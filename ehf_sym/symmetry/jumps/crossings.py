@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import lru_cache
 from itertools import chain, islice, product
 
@@ -296,8 +295,7 @@ def _next_to(walls: Walls, b: sp.Expr, g: sp.Expr, space: PhaseSpace) -> Iterato
 
 
 def _rounded(place: sp.Expr) -> sp.Rational:
-    near = Fraction(float(place)).limit_denominator(1000)
-    return sp.Rational(near.numerator, near.denominator)
+    return sp.Rational(sp.N(place, 25)).limit_denominator(1000)
 
 
 def _is_smooth(g: sp.Expr) -> bool:

@@ -21,6 +21,7 @@ from ehf_sym.enclosures.enclosure import bounds, enclose_over, excludes_zero
 from ehf_sym.enclosures.intervals import EvaluationError, Value
 from ehf_sym.errors import ActionError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import record_text
 from ehf_sym.symmetry.jumps.walls import UNDEFINED, Walls, differentiable
 from ehf_sym.zero.witness import Point, admitted, points, thin_points
 
@@ -58,6 +59,8 @@ class Crossing:
     eps: sp.Expr
     end: Mapping[sp.Symbol, Number]
     values: tuple[Number | None, Number | None]
+
+    __repr__ = record_text
 
     @property
     def difference(self) -> Number | None:
@@ -158,8 +161,9 @@ class _Search:
             rate = sp.Add(*(b.diff(x) * v for x, v in self._field.items()))
             place, speed = (sp.N(u.xreplace(dict(start))) for u in (b, rate))
             if place.is_Float and speed.is_Float and speed != 0:
-                eps = Fraction(float(-2 * place / speed))
-                if 0 < abs(eps) < 1000:
+                time = -2 * place / speed
+                if 0 < abs(time) < 1000:
+                    eps = Fraction(float(time))
                     near = next(a for k in (1, 2, 8, 10**3, 10**9, 10**18)
                                 if (a := eps.limit_denominator(k)) or k == 10**18)  # fmt: skip
                     yield sp.Rational(near.numerator, near.denominator)
