@@ -175,6 +175,8 @@ def answered_within(seconds: Any, question: str) -> Iterator[None]:
         with time_limit(limit):
             yield
     except OutOfTimeError as error:
+        if limit == inf:  # it is a limit outside that has passed
+            raise
         raise UndecidedError(
             f"it is undecided {question}: the time limit of {limit:g} s has passed; give a larger "
             "time_limit"

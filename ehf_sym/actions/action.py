@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
 
 from ehf_sym.actions.closed_flow import Chart, ClosedFlow
 from ehf_sym.actions.enclosed_action import enclosed_action, occurring_parameters, parameter_values
 from ehf_sym.actions.flow_proof import Checks
 from ehf_sym.actions.numpy_flow import NumpyFlow
-from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.errors import ActionError, ArgumentError, FormulaError
 from ehf_sym.formulas.numpy_forms import to_numpy
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.verdict import verdict_data
 
+_MOST_TURNS = 1000
 _NUMERICAL = "no closed form found: numerical, by `enclose` (a bound) or ehf_num (an estimate)"
 
 
@@ -111,6 +113,8 @@ class FiniteAction(Reported):
             If there is no closed form.
         FormulaError
             If ``eps`` is not exact, or depends on coordinates.
+        ActionError
+            If it is seen that no state moves so far.
 
         Examples
         --------
@@ -125,7 +129,19 @@ class FiniteAction(Reported):
         moving = value.free_symbols & set(self.space.coordinates)
         if moving:
             raise FormulaError(f"eps is {quoted(value)}; it should not depend on the coordinates")
-        return self._closed().subs(self.parameter, value)
+        formula = self._closed()
+        self._refuse_beyond(value)
+        return formula.subs(self.parameter, value)
+
+    def _refuse_beyond(self, eps: sp.Expr) -> None:
+        """Refuse an ε that is seen to be beyond the domain of every state."""
+        for condition in self.domain:
+            for time in _telling_times(condition, self.parameter, eps):
+                if condition.subs(self.parameter, time).is_nonpositive:
+                    raise ActionError(
+                        f"eps is {quoted(eps)}, and no state moves so far: {quoted(condition)} > 0 "
+                        f"fails for all of them at ε = {quoted(time)}"
+                    )
 
     def apply(self, f: Any) -> sp.Expr:
         """Pull a function back: f∘Φ_ε, a formula in the coordinates and ε, where `domain` lasts.
@@ -242,7 +258,12 @@ class FiniteAction(Reported):
             closed = ClosedFlow(
                 dict(zip(self.space.coordinates, self._closed(), strict=True)), self.domain
             )
-        return enclosed_action(self.generator, chart, closed, point, eps, given, digits)
+        try:
+            return enclosed_action(self.generator, chart, closed, point, eps, given, digits)
+        except RecursionError as error:
+            raise ActionError(
+                "the flow is not integrated: its generator is nested too deeply"
+            ) from error
 
     def _closed(self) -> sp.ImmutableMatrix:
         if self.formula is None:
@@ -286,3 +307,14 @@ class FiniteAction(Reported):
             "methods": list(self.methods),
             "checks": {name: verdict_data(v) for name, v in self.checks.items()},
         }
+
+
+def _telling_times(condition: sp.Expr, parameter: sp.Symbol, eps: sp.Expr) -> Iterator[sp.Expr]:
+    """ε itself, and the quarter turns on the way there, at which coordinates may drop out."""
+    yield eps
+    for part in sorted(condition.atoms(TrigonometricFunction), key=sp.default_sort_key):
+        quarter = sp.pi / (2 * part.args[0].diff(parameter))
+        turns = eps / quarter
+        if quarter.is_comparable and turns.is_comparable and abs(turns) < _MOST_TURNS:
+            last = int(sp.floor(turns)) if turns > 0 else int(sp.ceiling(turns))
+            yield from (k * quarter for k in range(min(last, 0), max(last, 0) + 1) if k)

@@ -289,7 +289,7 @@ def finite_action(symmetry: Algebra, k: Any, time_limit: float = 60.0) -> Finite
     try:
         with clock.time_limit(clock.positive_seconds(time_limit)):
             found = _found_action(space, g)
-    except OutOfTimeError:
+    except (OutOfTimeError, RecursionError):
         check_time()
         found = _without_closed_form(space, g)
     return replace(found, label=symmetry.labels[k])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from sympy import (
     Add,
@@ -20,9 +21,12 @@ from sympy import (
 )
 from sympy.polys.matrices import DomainMatrix
 
+from ehf_sym.clock import attempted
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import record_text
 from ehf_sym.zero.zero_test import is_zero
+
+_SECONDS = 5.0  # for the derivatives of a formula: those of nested functions grow exponentially
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
     -------
     Gaussian or None
         None unless the formula is proved to equal its second-order Taylor polynomial at 0, whose
-        Hessian is negative definite (exact pivots).
+        Hessian is negative definite (exact pivots); in bounded time, where it is no polynomial.
 
     Examples
     --------
@@ -67,12 +71,16 @@ def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
     Matrix([[1/2, 0]])
     """
     origin = dict.fromkeys(space.coordinates, S.Zero)
-    slopes = _slopes(space, log_density)
+    # Of a polynomial the derivatives are short.
+    seconds = inf if log_density.is_polynomial(*space.coordinates) else _SECONDS
     try:
-        slope = [f.xreplace(origin) for f in slopes]
-        precision = _precision(space, slopes)
-    except (TypeError, ValueError):  # 1/0 > 0 in a condition; a derivative that is not taken
+        expansion = attempted(lambda: _expansion(space, log_density), seconds)
+    # 1/0 > 0 in a condition; a derivative that is not taken; a formula nested deeply
+    except (TypeError, ValueError, RecursionError):
         return None
+    if expansion is None:
+        return None
+    slope, precision = expansion
     if not all(value.is_finite for value in (*slope, *precision.values())):
         return None
     if not _is_positive_definite(precision):
@@ -93,6 +101,13 @@ def log_integral(space: PhaseSpace, log_density: Expr, gaussian: Gaussian) -> Ex
     blocks = (block for _, block in _blocks(SparseMatrix(gaussian.precision)))
     determinant = Mul(*(block.domain.to_sympy(block.det()) for block in blocks))
     return expand(expand_log(height + space.dim * log(2 * pi) - log(determinant) / 2))
+
+
+def _expansion(space: PhaseSpace, f: Expr) -> tuple[list[Expr], SparseMatrix]:
+    """Slope and negative Hessian at 0."""
+    slopes = _slopes(space, f)
+    origin = dict.fromkeys(space.coordinates, S.Zero)
+    return [slope.xreplace(origin) for slope in slopes], _precision(space, slopes)
 
 
 def _slopes(space: PhaseSpace, f: Expr) -> list[Expr]:

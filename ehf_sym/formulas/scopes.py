@@ -27,7 +27,7 @@ _MAX_ORDER = 12
 _MAX_DEGREE = 40
 _MAX_CUTS = 12
 _MAX_SIZE = 60
-_INTEGRATION_SECONDS = 5.0
+_SECONDS = 5.0  # for the value of one part; a limit on time outside counts too
 
 # Parts that depend on their arguments alone.
 _PLAIN = (
@@ -50,7 +50,7 @@ _VARIABLE = sp.Dummy("x")
 # What SymPy raises where a part does not fit its place any more, and we where it has no value.
 _REFUSALS = (
     RefusedError, BasePolynomialError, NotImplementedError, TypeError, ValueError,
-    ZeroDivisionError,
+    ZeroDivisionError, RecursionError,
 )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def settled(formula: sp.Expr) -> sp.Expr:
     try:
         rebuilt = formula if arguments == formula.args else formula.func(*arguments)
         rule = next((rule for kind, rule in _RULES.items() if isinstance(rebuilt, kind)), None)
-        value = None if rule is None else rule(rebuilt)
+        value = None if rule is None else attempted(lambda: rule(rebuilt), _SECONDS)
     except _REFUSALS:
         return formula
     return rebuilt if value is None else value
@@ -267,7 +267,7 @@ def _primitive(f: sp.Expr, x: sp.Symbol) -> sp.Expr | None:
         return poly.integrate().as_expr() if poly.degree() <= _MAX_DEGREE else None
     if sp.count_ops(f) > _MAX_SIZE:
         return None
-    primitive = attempted(lambda: _integrated(f, x), _INTEGRATION_SECONDS)
+    primitive = _integrated(f, x)
     if primitive is None or not _is_entire(primitive):
         return None
     form = normal_form(primitive.diff(x) - f)

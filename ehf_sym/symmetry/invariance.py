@@ -301,18 +301,20 @@ def check_invariance(
 def _in_time(
     g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr], seconds: float
 ) -> GeneratorVerdict:
-    """Verdict on one generator; undecided once the time has passed."""
+    """Verdict on one generator; undecided beyond the time or the depth."""
     try:
         verdict = interrupted(lambda: _check_generator(g, base, slopes))
         if verdict.verdict.undecided:
             check_time()
     except OutOfTimeError:
-        return _out_of_time(g, base, seconds)
+        return _given_up(g, base, f"the time limit of {seconds:g} s has passed")
+    except RecursionError:
+        return _given_up(g, base, "it is nested too deeply")
     return verdict
 
 
-def _out_of_time(g: Expr, base: BaseDensity, seconds: float) -> GeneratorVerdict:
-    """Say that the time has passed; derivatives are not taken."""
+def _given_up(g: Expr, base: BaseDensity, reason: str) -> GeneratorVerdict:
+    """Say why nothing is known; derivatives are not taken."""
     f, space = base.log_density, base.space
     moved = [pair for pair in zip(space.q, space.p, strict=True) if g.free_symbols & {*pair}]
     bracket = Add(
@@ -321,9 +323,7 @@ def _out_of_time(g: Expr, base: BaseDensity, seconds: float) -> GeneratorVerdict
             for q, p in moved
         )
     )
-    verdict = ZeroVerdict(
-        "undecided", f"the time limit of {seconds:g} s has passed", residual=bracket
-    )
+    verdict = ZeroVerdict("undecided", reason, residual=bracket)
     return GeneratorVerdict(
         generator=g,
         bracket=bracket,

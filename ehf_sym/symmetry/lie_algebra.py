@@ -6,7 +6,7 @@ from typing import Any
 
 from ehf_sym.actions.action import FiniteAction
 from ehf_sym.actions.search import finite_action
-from ehf_sym.clock import DEFAULT_SECONDS, answered_within
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.validation import whole_number
@@ -205,7 +205,7 @@ class LieAlgebra(Algebra):
           Relations to degree 4: none
         """
         with answered_within(time_limit, "which polynomials are invariant"):
-            return find_invariants(self, degree, of)
+            return interrupted(lambda: find_invariants(self, degree, of))
 
     def conditions(self, base: BaseDensity, *, time_limit: float = DEFAULT_SECONDS) -> Conditions:
         """Find the parameters of a density for which {g, π} = 0 for every generator g.
@@ -243,7 +243,7 @@ class LieAlgebra(Algebra):
             ln π = -a*q1**2/2 - a*q2**2/2 - p1**2/2 - p2**2/2
         """
         with answered_within(time_limit, "for which parameters the density is invariant"):
-            return find_conditions(self, base)
+            return interrupted(lambda: find_conditions(self, base))
 
     def action(self, k: int, *, time_limit: float = 60.0) -> FiniteAction:
         """Find the finite transformation exp(ε{·, g_k}), in closed form where there is one.

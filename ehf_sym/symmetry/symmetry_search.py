@@ -9,7 +9,7 @@ from typing import Any
 
 from sympy import Add, Expr, Integer, Mul, Symbol, default_sort_key, reduced
 
-from ehf_sym.clock import DEFAULT_SECONDS, answered_within
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
 from ehf_sym.exact.generating_sets import presentable
@@ -97,25 +97,35 @@ def symmetries_of(
     """
     formula, where = _question(f, space)
     limit = whole_number(degree, "degree")
-    walls, off_jumps = walls_of(formula), differentiable(formula)
+    if not isinstance(basis, Iterable) or isinstance(basis, str):
+        raise ArgumentError(f"basis is {quoted(basis)}; it should be a sequence of formulas")
+    extra = tuple(where.validate(b, f"basis[{k}]") for k, b in enumerate(basis))
+
+    def search() -> Sequence[Expr]:
+        ansatz = _Ansatz(where, differentiable(formula), limit, linear_in_p)
+        return _found(formula, ansatz, extra)
+
+    with answered_within(time_limit, "which generators leave f alone"):
+        found = interrupted(search)
+    generators = [*found, *([Integer(1)] if constants else [])]
+    return LieAlgebra(where, generators) if generators else None
+
+
+def _found(formula: Expr, ansatz: _Ansatz, extra: Sequence[Expr]) -> Sequence[Expr]:
+    """Find generators, each proved to leave a formula alone."""
+    where, off_jumps, walls = ansatz.space, ansatz.formula, walls_of(formula)
     if not walls and all(is_zero(component).proved for component in where.vector_field(off_jumps)):
         raise FormulaError(
             f"f is {quoted(formula)}, a constant, which every generator leaves alone"
         )
-    if not isinstance(basis, Iterable) or isinstance(basis, str):
-        raise ArgumentError(f"basis is {quoted(basis)}; it should be a sequence of formulas")
-    extra = tuple(where.validate(b, f"basis[{k}]") for k, b in enumerate(basis))
-    with answered_within(time_limit, "which generators leave f alone"):
-        ansatz = _Ansatz(where, off_jumps, limit, linear_in_p)
-        found = ansatz.with_functions(extra) if extra else ansatz.polynomials()
-        for b in walls.surfaces:
-            found = _not_crossing(b, walls, found, where)
-        for g in found:
-            constant = is_zero(where.bracket(g, off_jumps)).proved
-            if not constant or transport(formula, g, where).status != "proved":
-                raise UndecidedError(f"{quoted(g)} was found, but {{g, f}} = 0 is not proved")
-    generators = [*found, *([Integer(1)] if constants else [])]
-    return LieAlgebra(where, generators) if generators else None
+    found = ansatz.with_functions(extra) if extra else ansatz.polynomials()
+    for b in walls.surfaces:
+        found = _not_crossing(b, walls, found, where)
+    for g in found:
+        constant = is_zero(where.bracket(g, off_jumps)).proved
+        if not constant or transport(formula, g, where).status != "proved":
+            raise UndecidedError(f"{quoted(g)} was found, but {{g, f}} = 0 is not proved")
+    return found
 
 
 def _question(f: Any, space: PhaseSpace | None) -> tuple[Expr, PhaseSpace]:
@@ -182,12 +192,12 @@ class _Ansatz:
     """Polynomials with unknown coefficients."""
 
     def __init__(self, space: PhaseSpace, f: Expr, degree: int, linear_in_p: bool) -> None:
-        self._space, self._f, self._degree = space, f, degree
+        self.space, self.formula, self._degree = space, f, degree
         self._highest_in_p = 1 if linear_in_p else degree
 
     def polynomials(self) -> list[Expr]:
         """Solve among the polynomials, class by class of the grading that f allows."""
-        fields = restricted_fields(self._space, [self._f], self._space.coordinates)
+        fields = restricted_fields(self.space, [self.formula], self.space.coordinates)
         solved = fields.annihilated(self._degree, self._admits)
         whole = fields.grading.by_degree
         found = [poly for polys in solved.values() for poly in presentable(polys, reduce=whole)]
@@ -196,11 +206,11 @@ class _Ansatz:
 
     def with_functions(self, extra: Sequence[Expr]) -> list[Expr]:
         """Solve among polynomials and other functions."""
-        space = self._space
+        space = self.space
         own = [m for m in monomials(2 * space.dim, self._degree) if self._admits(m)]
         self._refuse_dependent(own, extra)
-        velocities = [space.bracket(x, self._f) for x in space.coordinates]
-        others = [space.bracket(b, self._f) for b in extra]
+        velocities = [space.bracket(x, self.formula) for x in space.coordinates]
+        others = [space.bracket(b, self.formula) for b in extra]
         parts = separate([*velocities, *others], space.coordinates)
         columns = [
             *(_velocity(monomial, parts.vectors[: len(velocities)]) for monomial in own),
@@ -213,14 +223,14 @@ class _Ansatz:
         ]
 
     def _admits(self, monomial: Exponents) -> bool:
-        return sum(monomial[self._space.dim :]) <= self._highest_in_p
+        return sum(monomial[self.space.dim :]) <= self._highest_in_p
 
     def _refuse_dependent(self, own: Sequence[Exponents], extra: Sequence[Expr]) -> None:
         """Refuse functions that are combinations of polynomials or of each other."""
-        parts = separate([*extra, Integer(1)], self._space.coordinates)
+        parts = separate([*extra, Integer(1)], self.space.coordinates)
         *others, one = parts.vectors
         echelon = Echelon(parts.domain)
-        for monomial in ((0,) * 2 * self._space.dim, *own):
+        for monomial in ((0,) * 2 * self.space.dim, *own):
             echelon.add(_times(one, monomial))
         for k, vector in enumerate(others):
             if echelon.add(vector) is not None:

@@ -514,3 +514,23 @@ def test_a_limit_on_time_is_kept_and_its_answer_is_not():
     for wrong in (0, -1, "1", None, True):
         with pytest.raises(es.ArgumentError, match="time_limit"):
             turn.action(0, time_limit=wrong)
+
+
+@pytest.mark.parametrize("eps", [sp.pi, -sp.pi, 2 * sp.pi, 64 * sp.pi, 4, sp.Rational(-7, 2)])
+def test_no_state_moves_beyond_the_longest_orbit(eps):
+    """q̇ = 1 + q² takes the time π from −∞ to ∞."""
+    space = es.PhaseSpace(1)
+    (q1,), (p1,) = space.q, space.p
+    action = es.LieAlgebra(space, [p1 * (1 + q1**2)]).action(0)
+    with pytest.raises(es.ActionError, match="no state moves so far"):
+        action.at(eps)
+
+
+@pytest.mark.parametrize("eps", [0, 3, -3, sp.pi / 2, -sp.pi / 3])
+def test_within_the_longest_orbit_there_is_a_formula(eps):
+    space = es.PhaseSpace(1)
+    (q1,), (p1,) = space.q, space.p
+    action = es.LieAlgebra(space, [p1 * (1 + q1**2)]).action(0)
+    start = -2 if eps > 0 else 2
+    moved = action.at(eps)[0].subs(q1, start)
+    assert abs(sp.N(moved - sp.tan(sp.atan(start) + eps))) < 1e-9

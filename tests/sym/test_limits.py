@@ -1,5 +1,7 @@
 """Limits of work, lowered one by one: an answer is said to be open, or a typed error says so."""
 
+import time
+from contextlib import suppress
 from fractions import Fraction
 from importlib import import_module
 
@@ -98,3 +100,69 @@ def test_a_lower_limit_is_said_by_a_typed_error(name, monkeypatch):
     monkeypatch.setattr(import_module(f"ehf_sym.{module}"), limit, value)
     with pytest.raises((es.UndecidedError, es.ActionError)):
         work()
+
+
+def nested(f, depth):
+    for _ in range(depth):
+        f = sp.Abs(sp.sin(Q + f * P))
+    return f
+
+
+TANGENTS = sp.tan(sp.gamma(P) + Q * sp.tan(sp.gamma(P) + Q * sp.tan(sp.gamma(P * Q) + Q)))
+A = sp.Symbol("a", real=True)
+FAMILY = es.PhaseSpace(1, parameters=[A])
+# Formulas whose derivatives take a minute, or more levels of Python than there are.
+DERIVATIVES = {"long": nested(Q, 14), "deep": nested(Q, 40), "tangents": TANGENTS}
+
+
+def family(f):
+    return es.BaseDensity(FAMILY, log_density=A * f)
+
+
+QUESTIONS = {
+    "close": lambda f: algebra(f).close(time_limit=0.2),
+    "describe": lambda f: algebra(f).describe(time_limit=0.2),
+    "disentangle": lambda f: algebra(f).disentangle(time_limit=0.2),
+    "invariants": lambda f: algebra(f).invariants(2, time_limit=0.2),
+    "action": lambda f: algebra(f).action(0, time_limit=0.2),
+    "enclosure": lambda f: algebra(f).action(0, time_limit=0.2).enclose([1, 1], 1, digits=3),
+    "check": lambda f: algebra(P * Q).check(es.BaseDensity(LINE, log_density=f), time_limit=0.2),
+    "symmetries": lambda f: es.symmetries_of(f, 2, time_limit=0.2),
+    "conditions": lambda f: algebra(P * Q, space=FAMILY).conditions(family(f), time_limit=0.2),
+    "integral": lambda f: es.is_zero(sp.Integral(f, (Q, 0, 1)) - 1, time_limit=0.2),
+    "derivative": lambda f: es.is_zero(sp.Derivative(f, Q) - 1, time_limit=0.2),
+}
+
+
+def algebra(*generators, space=LINE):
+    return es.LieAlgebra(space, list(generators))
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("formula", DERIVATIVES)
+def test_one_clock_bounds_every_question_with_its_derivatives(question, formula):
+    start = time.process_time()
+    with suppress(es.errors.EHFError):
+        assert str(QUESTIONS[question](DERIVATIVES[formula]))
+    assert time.process_time() - start < 30
+
+
+def test_a_check_beyond_its_time_is_undecided_and_says_so():
+    base = es.BaseDensity(LINE, log_density=DERIVATIVES["long"])
+    report = algebra(P * Q, P).check(base, time_limit=0.01)
+    assert report.status == "undecided"
+    assert len(report.verdicts) == 2
+    assert all("time limit of 0.01 s" in v.verdict.method for v in report.verdicts)
+    assert "time limit of 0.01 s" in str(report)
+    assert report.to_json()
+    assert algebra(P * Q).check(es.StandardNormal(LINE), time_limit=60).status == "refuted"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "1", None, True])
+def test_the_limit_of_a_check_is_a_positive_number(seconds):
+    with pytest.raises(es.ArgumentError, match="time_limit"):
+        algebra(P).check(es.StandardNormal(LINE), time_limit=seconds)
+
+
+def test_what_is_nested_deeply_has_no_known_normalizer():
+    assert es.BaseDensity(LINE, log_density=DERIVATIVES["deep"]).log_normalizer is None
