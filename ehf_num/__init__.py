@@ -51,6 +51,7 @@ from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
 from ehf_num.targets.phase_orbits import phase_orbits
+from ehf_num.training.bounds import TrainingObjective
 from ehf_num.training.constraint import Penalty
 from ehf_num.training.learning_rate import LearningRateSchedule
 from ehf_num.training.penalty_checks import check_penalty
@@ -105,6 +106,7 @@ __all__ = [
     "Spec",
     "SymmetricDensity",
     "Target",
+    "TrainingObjective",
     "TrainingRecord",
     "TrainingResult",
     "TrainingWarning",

@@ -99,7 +99,7 @@ class TrainingResult:
     augmented : bool
         Whether minibatches were moved by random group elements.
     objective : str
-        Which bound was raised, "elbo" or "importance".
+        Which bound was raised, "elbo" or "importance"; or the type of an objective of one's own.
     draws : int
         Momenta drawn for each point in each iteration.
     resumed_at : int
@@ -131,8 +131,14 @@ class TrainingResult:
     def __repr__(self) -> str:
         return f"TrainingResult({self})"
 
+    @property
+    def objective_name(self) -> str:
+        """What was raised, in words."""
+        names = {"elbo": "ELBO", "importance": f"bound of {self.draws} draws"}
+        return names.get(self.objective, self.objective)
+
     def __str__(self) -> str:
-        name = "ELBO" if self.objective == "elbo" else f"bound of {self.draws} draws"
+        name = self.objective_name
         last = f", {name} {self.history.elbo[-1]:.3f} nats" if len(self.history) else ""
         before = f" ({self.resumed_at} of them before)" if self.resumed_at else ""
         return (
@@ -144,7 +150,7 @@ class TrainingResult:
         """Yield what there is to say, by name; figures are those of the last record."""
         yield "stopped by", self.stop_reason
         if len(self.history):
-            objective = "ELBO" if self.objective == "elbo" else f"bound of {self.draws} draws"
+            objective = self.objective_name
             yield f"{objective}, minibatches", f"{self.history.elbo[-1]:.3f} nats"
             held_out = self.history.validation_elbo
             if not np.isnan(held_out).all():

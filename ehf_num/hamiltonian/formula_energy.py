@@ -119,6 +119,9 @@ class FormulaEnergy:
                 kind = {1: "positive", -1: "negative", 0: "finite"}[sign]
                 raise ArgumentError(f"start[{symbol}] was {value!r}; it should be {kind}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FormulaEnergy, (self.formula, self.space, self.of, dict(self.start))
+
     @property
     def parameters(self) -> tuple[sp.Symbol, ...]:
         """The free symbols, which are learned, by name."""

@@ -131,6 +131,9 @@ class NonSeparable:
                 "network of; take a higher degree, or a symmetry that leaves something to depend on"
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NonSeparable, (self.space, self.hidden, self.symmetry, self.degree)
+
     @cached_property
     def invariants(self) -> tuple[sp.Expr, ...]:
         """What H is a network of; none: the coordinates themselves."""

@@ -75,10 +75,8 @@ def weights_in_blocks(
 
 def log_weights(model: BoundModel, x: Array, noise: Array) -> Array:
     """Evaluate ln p(x, p) − ln h(p|x): x (m, d) and noise (m, S, d) to (m, S), nats."""
-    count, draws, dim = noise.shape
     with one_blas_thread():
-        flat = model.log_weights(np.repeat(x, draws, axis=0), noise.reshape(-1, dim))
-    return np.asarray(flat).reshape(count, draws)
+        return np.asarray(model.log_weights(x, noise))
 
 
 def importance_estimate(

@@ -38,7 +38,7 @@ from ehf_num.model.model_card import model_rows
 from ehf_num.model.parts import Parts, admit_penalty, describe_parts
 from ehf_num.model.settings import OWN, FlowSettings
 from ehf_num.symmetry.orbits import orbit_sampler_for
-from ehf_num.training.bounds import Bound
+from ehf_num.training.bounds import Bound, TrainingObjective
 from ehf_num.training.constraint import Penalty
 from ehf_num.training.interrupts import interrupts
 from ehf_num.training.minibatches import is_single_pass, training_data, warn_if_far
@@ -230,7 +230,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         learning_rate: float = 3e-4,
         epsilon: float = 1e-8,
         schedule: Any = "constant",
-        objective: str = "elbo",
+        objective: str | TrainingObjective = "elbo",
         draws: int = 1,
         augment: bool | str = "auto",
         validation: Any = None,
@@ -256,9 +256,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
             Adam's α and ε. An ε of 1e-2 keeps what has little gradient from being moved by noise.
         schedule : {"constant", "cosine"}, LearningRateSchedule or callable
             What α is multiplied by: a function of the number of iterations done.
-        objective : {"elbo", "importance"}
+        objective : {"elbo", "importance"} or TrainingObjective
             The ELBO, or the tighter bound of `draws` importance-weighted momenta with doubly
-            reparametrized gradients (arXiv:1810.04152).
+            reparametrized gradients (arXiv:1810.04152); or an object of your own with `value`.
         draws : int
             Momenta drawn for each point in each iteration.
         augment : {"auto", True, False}

@@ -158,7 +158,9 @@ def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
     settings = FlowSettings(**options)
     sizes = (1 if settings.enforce == "exact" else dim, *settings.hidden, 1)
     network = sum((below + 1) * above for below, above in pairwise(sizes)) - 1
-    least = 2 * settings.hamiltonians * network
+    own = header.get("parts", {})
+    networks = 0 if "hamiltonian" in own else 2 - ("kinetic" in own) - ("potential" in own)
+    least = networks * settings.hamiltonians * network
     if settings.encoder == "gaussian":
         least += 2 * dim * settings.hidden[0]
     if least > weights:

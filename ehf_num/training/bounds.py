@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import autograd.numpy as anp
 import numpy as np
@@ -30,6 +30,18 @@ from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.training.minibatches import Minibatch
 from ehf_num.training.objective import BoundModel
+from ehf_sym.errors import ArgumentError
+
+
+@runtime_checkable
+class TrainingObjective(Protocol):
+    """What training raises, of a user's own; made of `autograd.numpy`'s functions."""
+
+    def value(self, model: BoundModel, x: Array, noise: Array) -> Any:
+        """Evaluate it on a minibatch: points (n, d) and noise (n, K, d) for K draws each.
+
+        `model.log_weights(x, noise)` are ln p(x, p) − ln h(p|x), (n, K), nats.
+        """
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,8 @@ class Bound:
 
     Attributes
     ----------
-    objective : {"elbo", "importance"}
-        The ELBO, or L_K with doubly reparametrized gradients.
+    objective : {"elbo", "importance"} or TrainingObjective
+        The ELBO, or L_K with doubly reparametrized gradients; or one's own.
     draws : int
         K: momenta drawn for each point in each iteration.
 
@@ -54,12 +66,27 @@ class Bound:
     8
     """
 
-    objective: str = "elbo"
+    objective: str | TrainingObjective = "elbo"
     draws: int = 1
 
     def __post_init__(self) -> None:
-        arguments.one_of(self.objective, "objective", ("elbo", "importance"))
+        if self.own is None:
+            arguments.one_of(self.objective, "objective", ("elbo", "importance"))
         object.__setattr__(self, "draws", arguments.positive_integer(self.draws, "draws"))
+
+    @property
+    def own(self) -> TrainingObjective | None:
+        """The user's own objective, if it is one."""
+        given = self.objective
+        if isinstance(given, str | type) or not isinstance(given, TrainingObjective):
+            return None
+        return given
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        own = self.own
+        return str(self.objective) if own is None else type(own).__name__
 
     def repeat(self, x: Array) -> Array:
         """Repeat points, (n, d) to (n · draws, d): those of one point stand together."""
@@ -67,6 +94,8 @@ class Bound:
 
     def mean(self, model: BoundModel, x: Array, noise: Array) -> float:
         """Estimate the bound's mean over repeated points and noise, nats."""
+        if self.own is not None:
+            return float(self._own_value(model, x, noise))
         log_weights = model.log_weights(x, noise)
         if self.objective == "importance":
             log_weights = log_mean_exp(log_weights.reshape(-1, self.draws))
@@ -101,12 +130,39 @@ class Bound:
         rates = multipliers.astype(batch.x.dtype, copy=False)
         if self.objective == "importance":
             terms, bars = self._doubly_reparametrized(model, batch, rates)
+        elif self.own is not None:
+            terms, bars = self._by_own(model, batch, rates)
         else:
             inputs = batch.x, batch.noise, batch.base_states
             terms, pull_back = model.differentiated(*inputs)
             bars = pull_back(np.concatenate([np.full(1, -1, rates.dtype), rates]))
         np.concatenate([bar.ravel() for bar in bars], out=out)
         return terms
+
+    def _own_value(self, model: BoundModel, x: Array, noise: Array) -> Any:
+        shape = -1, self.draws, noise.shape[1]
+        own: Any = self.own
+        value = own.value(model, x[:: self.draws], noise.reshape(shape))
+        if np.shape(value) != ():
+            raise ArgumentError(
+                f"objective was {own!r}, whose value has shape {np.shape(value)}; it should be one "
+                "number for a minibatch"
+            )
+        return value
+
+    def _by_own(
+        self, model: BoundModel, batch: Minibatch, rates: Array
+    ) -> tuple[Array, list[Array]]:
+        """Differentiate the user's own value, and the penalty beside it, on one tape."""
+        x, noise = batch.x, batch.noise
+
+        def terms(boxes: Sequence[Any]) -> Any:
+            at = model.objective.at(boxes)
+            value = anp.reshape(self._own_value(at, x, noise), (1,))
+            return anp.concatenate([value, at.penalty_terms(x, noise, batch.base_states)])
+
+        pull_back, values = make_vjp(terms, model.weights)
+        return values, pull_back(np.concatenate([np.full(1, -1, rates.dtype), rates]))
 
     def _doubly_reparametrized(
         self, model: BoundModel, batch: Minibatch, rates: Array

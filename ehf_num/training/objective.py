@@ -117,8 +117,15 @@ class BoundModel:
     def log_weights(self, x: Any, noise: Any) -> Any:
         """Evaluate ln p(x, p) − ln h(p|x) at p ~ h: (n, d) twice to (n,), nats.
 
+        With noise (n, K, d) for K draws of each point: (n, K).
+
         Its mean over the noise is the ELBO (eq. 1), the log of the mean of its exponential ln p(x).
         """
+        if noise.ndim == 3:
+            flat = self.log_weights(
+                np.repeat(x, noise.shape[1], axis=0), noise.reshape(-1, x.shape[1])
+            )
+            return anp.reshape(flat, noise.shape[:2])
         p, log_h = self.draw(x, noise)
         return self.joint_log_prob(x, p) - log_h
 

@@ -419,7 +419,7 @@ def train(
         versions=versions(),
         reversal_error=reversals.largest,
         augmented=data.augmented,
-        objective=settings.bound.objective,
+        objective=settings.bound.name,
         draws=settings.bound.draws,
         constraints=() if objective.constraint is None else objective.constraint.names,
         kappa=None if objective.constraint is None else settings.multipliers.kappa,
