@@ -17,6 +17,12 @@ from ehf_num.engine.arguments import points
 from ehf_num.engine.workspace import Array
 from ehf_sym.errors import ArgumentError, DataWarning
 
+_NORMAL_QUANTILE = 2.3263478740408408  # of 99 %
+_WIDE, _OFF, _NARROW, _OUTLYING, _EXTREME = 10.0, 50.0, 30.0, 10.0, 1000.0
+_CALLER_OF_FIT = 5
+Batches = Callable[[np.random.Generator], Array]
+"""Gives the next minibatch: (rng) to (batch, d)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Minibatch:
@@ -35,14 +41,6 @@ class Minibatch:
     x: Array
     noise: Array
     base_states: Array | None = None
-
-
-_NORMAL_QUANTILE = 2.3263478740408408  # of 99 %
-_WIDE, _OFF, _NARROW, _OUTLYING, _EXTREME = 10.0, 50.0, 30.0, 10.0, 1000.0
-_CALLER_OF_FIT = 5
-
-Batches = Callable[[np.random.Generator], Array]
-"""Gives the next minibatch: (rng) to (batch, d)."""
 
 
 class Epochs:

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 import sympy as sp
 from sympy.polys.polyerrors import BasePolynomialError
 
+# Functions with poles, and what vanishes there.
+_POLES = {sp.tan: sp.cos, sp.sec: sp.cos, sp.cot: sp.sin, sp.csc: sp.sin, sp.coth: sp.sinh,
+          sp.csch: sp.sinh}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class ClosedFlow:
@@ -100,11 +104,6 @@ class Chart:
     def vector_field(self, g: sp.Expr) -> list[sp.Expr]:
         """{s, g}."""
         return [g.diff(p) for p in self.p] + [-g.diff(q) for q in self.q]
-
-
-# Functions with poles, and what vanishes there.
-_POLES = {sp.tan: sp.cos, sp.sec: sp.cos, sp.cot: sp.sin, sp.csc: sp.sin, sp.coth: sp.sinh,
-          sp.csch: sp.sinh}  # fmt: skip
 
 
 def sensitive_parts(formula: sp.Expr) -> Iterator[sp.Expr]:

@@ -22,6 +22,8 @@ from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted
 
+_MAX_RAISES = 4
+
 
 def parameter_values(
     space: PhaseSpace, generator: sp.Expr, parameters: Mapping[sp.Symbol, Any]
@@ -73,9 +75,6 @@ def _number(value: Any, symbol: sp.Symbol) -> sp.Expr:
     if isinstance(value, Real) and isfinite(value):
         return sp.Float(float(value), 17)
     raise ArgumentError(complaint)
-
-
-_MAX_RAISES = 4
 
 
 def enclosed_action(

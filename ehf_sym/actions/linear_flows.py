@@ -32,6 +32,10 @@ from ehf_sym.actions.closed_flow import IDENTITY, Chart, ClosedFlow, composed
 from ehf_sym.actions.matrix_exponential import CERTIFICATE, NoClosedFormError, matrix_exponential
 from ehf_sym.zero.zero_test import is_zero
 
+_MAX_PARTS = 8
+_MAX_DIMENSION = 24
+_MAX_DEGREE = 12
+
 
 def is_quadratic(g: sp.Expr, chart: Chart) -> bool:
     """Whether a formula is a polynomial of degree at most 2 in the coordinates."""
@@ -76,9 +80,6 @@ def affine_flow(g: sp.Expr, chart: Chart) -> ClosedFlow | None:
     moved = zip(coordinates, exponential.matrix * point, strict=False)
     image = {x: u for x, u in moved if u != x}
     return ClosedFlow(image, (), exponential.frequencies, CERTIFICATE)
-
-
-_MAX_PARTS = 8
 
 
 def involutive_flow(g: sp.Expr, chart: Chart) -> ClosedFlow | None:
@@ -159,10 +160,6 @@ def _product(outer: sp.Expr, inner: dict[sp.Symbol, sp.Expr], chart: Chart) -> C
         rate = sp.factor_terms(outer.diff(symbol).xreplace(inner))
         total = composed(flow.renamed({chart.eps: chart.eps * rate}), total)
     return ClosedFlow(total.image)
-
-
-_MAX_DIMENSION = 24
-_MAX_DEGREE = 12
 
 
 def finite_dimensional_flow(

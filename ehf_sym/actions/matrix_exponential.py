@@ -24,6 +24,15 @@ from sympy.polys.constructor import construct_domain
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.polyerrors import BasePolynomialError
 
+_W = sp.Dummy("w")
+Wave = tuple[sp.Expr, sp.Expr]
+"""An even and an odd function of ε."""
+_X = sp.Dummy("x")
+_LARGEST_BLOCK = 24
+CERTIFICATE = "exact arithmetic: Σ P_i = 1 and f_i(M)^m_i P_i = 0 for the factors f_i"
+Term = tuple[sp.Expr, Any]
+"""A function of ε and the matrix, over K, that it multiplies."""
+
 
 class MatrixField:
     """The entries of a matrix over a field K, and elements of K as formulas.
@@ -70,12 +79,6 @@ def _irrational(entry: sp.Expr) -> set[sp.Expr]:
     if entry.is_Add or entry.is_Mul or (entry.is_Pow and entry.exp.is_Integer):
         return set().union(*(_irrational(arg) for arg in entry.args))
     return {entry}
-
-
-_W = sp.Dummy("w")
-
-Wave = tuple[sp.Expr, sp.Expr]
-"""An even and an odd function of ε."""
 
 
 def wave(eps: sp.Symbol, root: sp.Expr, sign: int) -> Wave:
@@ -134,14 +137,6 @@ def hyperbolic(up: sp.MatrixBase, down: sp.MatrixBase, u: sp.Expr) -> sp.MatrixB
 
     pairs: Callable[[int, int], sp.Expr] = lambda i, j: entry(up[i, j], down[i, j])  # noqa: E731
     return sp.Matrix(up.rows, up.cols, pairs)
-
-
-_X = sp.Dummy("x")
-_LARGEST_BLOCK = 24
-CERTIFICATE = "exact arithmetic: Σ P_i = 1 and f_i(M)^m_i P_i = 0 for the factors f_i"
-
-Term = tuple[sp.Expr, Any]
-"""A function of ε and the matrix, over K, that it multiplies."""
 
 
 class UnknownSignError(ArithmeticError):

@@ -27,6 +27,7 @@ from ehf_sym.clock import attempted
 _INTEGRATION_SECONDS = 2.0
 _MAX_SIZE = 60
 _UNWANTED = (sp.Integral, sp.Piecewise, sp.I, sp.nan, sp.zoo, sp.oo)
+_MAX_CANCELLED = 800
 
 
 def scalar_flow(f: sp.Expr, x: sp.Symbol, eps: sp.Symbol) -> ClosedFlow | None:
@@ -242,9 +243,6 @@ def triangular_flow(
             positive += flow.positive
     moved = {v: u for v, u in image.items() if u != v}
     return ClosedFlow(moved, tuple(dict.fromkeys(positive)))
-
-
-_MAX_CANCELLED = 800
 
 
 def point_flows(g: sp.Expr, chart: Chart) -> Iterator[ClosedFlow]:

@@ -41,6 +41,7 @@ INVOLUTION = "function of quadratic forms in involution"
 FUNCTIONS = "linear on a finite-dimensional space of functions"
 POINT = "point transformation, lifted"
 TRIANGULAR = "integrated component by component"
+_MAX_CASES = 9
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,6 @@ def _attempted(
 def is_period(flow: ClosedFlow, period: sp.Expr, eps: sp.Symbol) -> ZeroVerdict:
     """Decide whether a flow is back at its start after a period."""
     return all_zero(u.subs(eps, period) - x for x, u in flow.image.items())
-
-
-_MAX_CASES = 9
 
 
 @dataclass(frozen=True)

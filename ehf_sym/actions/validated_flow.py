@@ -22,6 +22,12 @@ from ehf_sym.enclosures.intervals import EvaluationError, Interval, UnresolvedEr
 from ehf_sym.errors import ActionError
 
 _ZERO = Fraction(0)
+Box = dict[sp.Symbol, Interval]
+"""An interval for each coordinate."""
+_MAX_STEPS = 2000
+_SMALLEST_STEP = Fraction(1, 2**24)  # of the whole time
+_MAX_RAISES = 6
+_INFLATIONS = 4
 
 
 class TaylorSeries:
@@ -160,15 +166,6 @@ class TaylorSeries:
 
     def _scaled(self, a: Value, factor: Fraction) -> Value:
         return intervals.multiply(a, factor, self.precision)
-
-
-Box = dict[sp.Symbol, Interval]
-"""An interval for each coordinate."""
-
-_MAX_STEPS = 2000
-_SMALLEST_STEP = Fraction(1, 2**24)  # of the whole time
-_MAX_RAISES = 6
-_INFLATIONS = 4
 
 
 def enclose_flow(

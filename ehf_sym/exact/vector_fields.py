@@ -23,6 +23,13 @@ from ehf_sym.exact.linear import Echelon, Solution, nullspace
 from ehf_sym.exact.separation import Exponents, Vector, separate
 from ehf_sym.formulas.phase_space import PhaseSpace
 
+Poly = Any  # sympy.polys.rings.PolyElement
+Field = tuple[Poly, ...]
+_SEED = 20190930
+_LARGEST_COORDINATE = 50
+# About a minute.
+_MAX_MONOMIALS = 500_000
+
 
 @dataclass(frozen=True)
 class Grading:
@@ -101,15 +108,6 @@ def integer_echelon(rows: Iterable[Exponents]) -> list[Exponents]:
                 basis[place], rest = rest, pivot
             row = rest
     return [basis[place] for place in sorted(basis)]
-
-
-Poly = Any  # sympy.polys.rings.PolyElement
-Field = tuple[Poly, ...]
-
-_SEED = 20190930
-_LARGEST_COORDINATE = 50
-# About a minute.
-_MAX_MONOMIALS = 500_000
 
 
 @dataclass(frozen=True, eq=False)

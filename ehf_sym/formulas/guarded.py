@@ -77,6 +77,12 @@ _NO_NUMBERS = (zoo, nan, oo, -oo)
 _MAX_CONSTANT_DEPTH = 8
 CASES = (Abs, sign, Heaviside, Max, Min, Piecewise)
 _MAX_CASES_DEPTH = 20
+_MAX_PI_DENOMINATOR = 120
+_MAX_ARGUMENTS = 20
+_SEVERAL = range(1, _MAX_ARGUMENTS + 1)
+COMPARISONS = {"<": Lt, "<=": Le, ">": Gt, ">=": Ge, "==": Eq, "!=": Ne}
+# How often the sign of an argument, or of a difference of two, is asked for.
+_SIGN, _COMPARISON = 15, 60
 
 
 class RefusedError(Exception):
@@ -166,10 +172,6 @@ def short(number: Any) -> str:
     if number.is_Rational and number_bits(number) > 128:
         return "of many digits"
     return str(number)
-
-
-_MAX_PI_DENOMINATOR = 120
-_MAX_ARGUMENTS = 20
 
 
 def number(text: str) -> Expr:
@@ -299,8 +301,6 @@ def _root(argument: Expr) -> Expr:
     return power(argument, Rational(1, 2)) if argument != 0 else argument
 
 
-_SEVERAL = range(1, _MAX_ARGUMENTS + 1)
-
 # Name -> (function, number of arguments).
 FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | range]] = {
     "exp": (_exponential(exp), 1),
@@ -339,13 +339,6 @@ FUNCTIONS: dict[str, tuple[Callable[..., Expr], int | range]] = {
     "max": (Max, _SEVERAL),
     "min": (Min, _SEVERAL),
 }
-
-
-COMPARISONS = {"<": Lt, "<=": Le, ">": Gt, ">=": Ge, "==": Eq, "!=": Ne}
-
-
-# How often the sign of an argument, or of a difference of two, is asked for.
-_SIGN, _COMPARISON = 15, 60
 
 
 def cost(operation: Callable[..., Any], operands: Sequence[Any]) -> int:

@@ -60,6 +60,11 @@ from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.printing import quoted
 
+# Functions that are finite where their slope is not.
+_STEEP = (sp.asin, sp.acos, sp.acosh, sp.asec, sp.acsc, sp.asech)
+# Constant, factor and function of what is erfc(u) or erfc(-u) -> sign of u.
+_TAILS = {(0, 1, erfc): 1, (2, -1, erfc): -1, (1, -1, erf): 1, (1, 1, erf): -1}
+
 
 class SoftPlus(Function):  # type: ignore[misc]
     """Soft-plus ln(1 + exp(u)); its derivative is `Sigmoid`."""
@@ -264,10 +269,6 @@ def _times(weight: Expr, value: Expr, *, guarded: bool) -> Expr:
     return weight * value if plain else Chained(weight, value)
 
 
-# Functions that are finite where their slope is not.
-_STEEP = (sp.asin, sp.acos, sp.acosh, sp.asec, sp.acsc, sp.asech)
-
-
 def _is_steep(power: Expr) -> bool:
     """Whether u**power can have an infinite slope at u = 0, where it is 0."""
     return not power.is_Rational or bool(0 < power < 1)
@@ -322,10 +323,6 @@ def _log(argument: Expr) -> Expr:
         return -SoftPlus(-argument.args[0])
     exponents = _exponents(argument)
     return _log_sum_exp(exponents) if exponents else log(argument)
-
-
-# Constant, factor and function of what is erfc(u) or erfc(-u) -> sign of u.
-_TAILS = {(0, 1, erfc): 1, (2, -1, erfc): -1, (1, -1, erf): 1, (1, 1, erf): -1}
 
 
 def _with_tails(expr: Expr) -> Expr:

@@ -17,6 +17,8 @@ from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import validate_formula, validate_parameters, whole_number
 
 _MOST_POSITIONS = 2048
+# Of all that follows from an assumption, what is named first.
+_TELLING = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
 
 
 @dataclass(frozen=True)
@@ -309,10 +311,6 @@ class PhaseSpace:
             if not in_f.isdisjoint(pair) and not in_g.isdisjoint(pair)
         ]
         return Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in pairs))
-
-
-# Of all that follows from an assumption, what is named first.
-_TELLING = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,13 @@ from ehf_sym.formulas.printing import formula_text, quoted, record_text
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data
 
 _SHOWN_KERNELS = 12
+_SHOWN_CHARACTERS = 30
+_HEADS = {
+    "proved": "proved: 0 wherever it is real and defined",
+    "refuted": "refuted: not identically 0",
+    "undecided": "undecided whether it is identically 0",
+}
+Status = Literal["proved", "refuted", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +93,6 @@ class Certificate:
             ends = f"{quoted(low)}" if low == high else f"between {quoted(low)} and {quoted(high)}"
             lines.append(f"value: {ends}")
         return "\n".join(lines)
-
-
-_SHOWN_CHARACTERS = 30
-_HEADS = {
-    "proved": "proved: 0 wherever it is real and defined",
-    "refuted": "refuted: not identically 0",
-    "undecided": "undecided whether it is identically 0",
-}
-
-Status = Literal["proved", "refuted", "undecided"]
 
 
 class Witness(Mapping[sp.Symbol, sp.Rational]):

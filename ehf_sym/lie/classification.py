@@ -21,6 +21,11 @@ from ehf_sym.lie.structure import LieStructure
 
 Named = tuple[tuple[str, ...], str]  # names, what determines them
 Square = tuple[Any, Any, Any, Any]  # 2 × 2 matrix by rows
+_SUMS = {
+    ("so(3)", "so(3)"): "so(4)",
+    ("sl(2,R)", "sl(2,R)"): "so(2,2)",
+    ("sl(2,R)", "so(3)"): "so*(4)",
+}
 
 
 def name_solvable(g: LieStructure) -> Named | None:
@@ -114,13 +119,6 @@ def _action(g: LieStructure, x: Vector, plane: Subspace, modulo: Subspace | None
     zero = g.field.zero
     first, second = columns
     return first.get(0, zero), second.get(0, zero), first.get(1, zero), second.get(1, zero)
-
-
-_SUMS = {
-    ("so(3)", "so(3)"): "so(4)",
-    ("sl(2,R)", "sl(2,R)"): "so(2,2)",
-    ("sl(2,R)", "so(3)"): "so*(4)",
-}
 
 
 @dataclass(frozen=True)

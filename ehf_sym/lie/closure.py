@@ -23,6 +23,9 @@ _ORDERS = 40
 _LARGEST_WEIGHT = 1000
 
 Monomial = tuple[int, ...]
+Pair = tuple[int, int]
+# A formula longer than this is cut in messages.
+_LONGEST = 200
 
 
 def infinite_pair(polynomials: Sequence[Any], dim: int) -> tuple[int, int] | None:
@@ -85,12 +88,6 @@ def _leading(polynomial: Any, weights: Sequence[int]) -> Monomial | None:
     best = max(height for height, _ in heights)
     found = [monomial for height, monomial in heights if height == best]
     return found[0] if len(found) == 1 else None
-
-
-Pair = tuple[int, int]
-
-# A formula longer than this is cut in messages.
-_LONGEST = 200
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,10 @@ from ehf_sym.exact.linear import (
 )
 from ehf_sym.lie.structure import LieStructure
 
+Term = tuple[Any, Vector]
+_ATTEMPTS = 12
+_X = Symbol("x")
+
 
 def centre(g: LieStructure) -> Subspace:
     """All x with [x, g] = 0.
@@ -178,9 +182,6 @@ def _trace_of_product(a: DomainMatrix, b: DomainMatrix) -> Any:
     )
 
 
-Term = tuple[Any, Vector]
-
-
 def levi_complement(g: LieStructure) -> Subspace:
     """Semisimple subalgebra s with g = s + R, R the radical; 0 if g is solvable.
 
@@ -256,10 +257,6 @@ def _equations(columns: dict[int, list[Term]], ideal: Subspace) -> list[dict[int
     """One equation for each coordinate modulo an ideal."""
     residues = {unknown: ideal.residue(combine(terms)) for unknown, terms in columns.items()}
     return list(transposed(residues).values())
-
-
-_ATTEMPTS = 12
-_X = Symbol("x")
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,33 @@ from ehf_sym.lie.ideals import centralizer, factor_polynomial, is_abelian
 from ehf_sym.lie.structure import LieStructure
 
 _PRECISIONS = (53, 200, 1000, 5000)
+_ATTEMPTS = 10
+_EXCEPTIONAL_TYPES = {(14, 2): ("G", 2), (52, 4): ("F", 4), (133, 7): ("E", 7), (248, 8): ("E", 8)}
+# Name and dimension of a maximal compact subalgebra.
+_EXCEPTIONAL_FORMS = {
+    ("G", 2): (("g2", 14), ("g2(2)", 6)),
+    ("F", 4): (("f4", 52), ("f4(4)", 24), ("f4(-20)", 36)),
+    ("E", 6): (("e6", 78), ("e6(6)", 36), ("e6(2)", 38), ("e6(-14)", 46), ("e6(-26)", 52)),
+    ("E", 7): (("e7", 133), ("e7(7)", 63), ("e7(-5)", 69), ("e7(-25)", 79)),
+    ("E", 8): (("e8", 248), ("e8(8)", 120), ("e8(-24)", 136)),
+}
+_ALIASES = {
+    "so(3)": ("so(3)", "su(2)"),
+    "sl(2,R)": ("sl(2,R)", "so(2,1)", "su(1,1)", "sp(2,R)"),
+    "sl(2,C)": ("so(3,1)", "sl(2,C)"),
+    "so(5)": ("so(5)", "sp(2)"),
+    "so(4,1)": ("so(4,1)", "sp(1,1)"),
+    "so(3,2)": ("sp(4,R)", "so(3,2)"),
+    "su(4)": ("su(4)", "so(6)"),
+    "su(2,2)": ("su(2,2)", "so(4,2)"),
+    "sl(4,R)": ("sl(4,R)", "so(3,3)"),
+    "su(3,1)": ("su(3,1)", "so*(6)"),
+    "su*(4)": ("so(5,1)", "su*(4)"),
+    "so(6,2)": ("so(6,2)", "so*(8)"),
+    "so(5,C)": ("so(5,C)", "sp(4,C)"),
+    "sl(4,C)": ("sl(4,C)", "so(6,C)"),
+}
+Type = tuple[str, int]
 
 
 def sign_of(field: Any, number: Any) -> int:
@@ -112,36 +139,6 @@ def _made_diagonal(field: Any, rows: dict[int, dict[int, Any]]) -> int:
                 del rows[k][i]
     rows[i] = {k: entry for k, entry in changed.items() if entry}
     return i
-
-
-_ATTEMPTS = 10
-_EXCEPTIONAL_TYPES = {(14, 2): ("G", 2), (52, 4): ("F", 4), (133, 7): ("E", 7), (248, 8): ("E", 8)}
-# Name and dimension of a maximal compact subalgebra.
-_EXCEPTIONAL_FORMS = {
-    ("G", 2): (("g2", 14), ("g2(2)", 6)),
-    ("F", 4): (("f4", 52), ("f4(4)", 24), ("f4(-20)", 36)),
-    ("E", 6): (("e6", 78), ("e6(6)", 36), ("e6(2)", 38), ("e6(-14)", 46), ("e6(-26)", 52)),
-    ("E", 7): (("e7", 133), ("e7(7)", 63), ("e7(-5)", 69), ("e7(-25)", 79)),
-    ("E", 8): (("e8", 248), ("e8(8)", 120), ("e8(-24)", 136)),
-}
-_ALIASES = {
-    "so(3)": ("so(3)", "su(2)"),
-    "sl(2,R)": ("sl(2,R)", "so(2,1)", "su(1,1)", "sp(2,R)"),
-    "sl(2,C)": ("so(3,1)", "sl(2,C)"),
-    "so(5)": ("so(5)", "sp(2)"),
-    "so(4,1)": ("so(4,1)", "sp(1,1)"),
-    "so(3,2)": ("sp(4,R)", "so(3,2)"),
-    "su(4)": ("su(4)", "so(6)"),
-    "su(2,2)": ("su(2,2)", "so(4,2)"),
-    "sl(4,R)": ("sl(4,R)", "so(3,3)"),
-    "su(3,1)": ("su(3,1)", "so*(6)"),
-    "su*(4)": ("so(5,1)", "su*(4)"),
-    "so(6,2)": ("so(6,2)", "so*(8)"),
-    "so(5,C)": ("so(5,C)", "sp(4,C)"),
-    "sl(4,C)": ("sl(4,C)", "so(6,C)"),
-}
-
-Type = tuple[str, int]
 
 
 @dataclass(frozen=True)

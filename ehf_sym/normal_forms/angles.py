@@ -18,6 +18,11 @@ from ehf_sym.normal_forms.kernels import UNIT, Element, GiveUpError, Kernel, Pol
 from ehf_sym.normal_forms.relations import combination
 from ehf_sym.normal_forms.signs import adjoin_divided, multiple_of
 
+# cos(c pi) is a short radical for rationals c with these denominators.
+_RADICAL_DENOMINATORS = frozenset({1, 2, 3, 4, 5, 6, 8, 10, 12})
+_EIGHTH = Fraction(1, 4)  # of a full turn, in units of pi
+_MAX_HALVINGS = 3
+
 
 class Parities:
     """The kernels (-1)**m of one conversion, for products m of integer symbols.
@@ -61,13 +66,6 @@ class Parities:
             self._field.relate(kernel, 2, ring.one)
             self._known[open_ones] = kernel
         return ring.gens[self._known[open_ones].index]
-
-
-# cos(c pi) is a short radical for rationals c with these denominators.
-_RADICAL_DENOMINATORS = frozenset({1, 2, 3, 4, 5, 6, 8, 10, 12})
-
-_EIGHTH = Fraction(1, 4)  # of a full turn, in units of pi
-_MAX_HALVINGS = 3
 
 
 class Angles:

@@ -46,6 +46,12 @@ Place = Mapping[sp.Symbol, sp.Expr]
 
 _SCOPES = (ExprWithLimits, sp.Derivative, sp.Subs, sp.Limit)
 _UNDEFINED = (sp.zoo, sp.nan, sp.oo, -sp.oo, AccumulationBounds)
+Part = tuple[sp.Expr, Facts]
+SignFactors = tuple[int, list[tuple[sp.Expr, int]]]
+_ANALYTIC = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.erf)
+_JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise, AppliedUndef, sp.floor, sp.ceiling)
+# Real on a closed set: near its boundary there may be no other points.
+_CLOSED = (sp.asin, sp.acos, sp.asec, sp.acsc, sp.acosh, sp.asech)
 
 
 class NotParametrizedError(ArithmeticError):
@@ -184,15 +190,6 @@ def _sign(f: sp.Expr) -> Sign | None:
     poly = sp.Poly(f, *sorted(f.free_symbols, key=sp.default_sort_key), domain="QQ")
     ring = shared_ring(len(poly.gens))
     return KernelSigns().of(ring.from_dict(poly.rep.to_dict()))
-
-
-Part = tuple[sp.Expr, Facts]
-SignFactors = tuple[int, list[tuple[sp.Expr, int]]]
-
-_ANALYTIC = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.erf)
-_JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise, AppliedUndef, sp.floor, sp.ceiling)
-# Real on a closed set: near its boundary there may be no other points.
-_CLOSED = (sp.asin, sp.acos, sp.asec, sp.acsc, sp.acosh, sp.asech)
 
 
 def parts_left(

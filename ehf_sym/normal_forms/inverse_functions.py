@@ -24,6 +24,10 @@ from ehf_sym.normal_forms.relations import combination, digits, integer_relation
 from ehf_sym.normal_forms.signs import Sign
 
 Rotation = tuple[Element, Element]
+_HALF = Fraction(1, 2)
+_MAX_COEFFICIENT = 40
+_MAX_CONSTANT_COEFFICIENT = 200
+_ABOVE_HALF_PI = sp.Rational(11, 7)
 
 
 class Rotations:
@@ -79,9 +83,6 @@ class Rotations:
         field = self._field
         gaps = (field.add([x, field.scale(y, -1)]) for x, y in zip(a, b, strict=True))
         return not any(field.single(gap)[0] for gap in gaps)
-
-
-_HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,6 @@ def _sign(tower: Tower, element: Element) -> Sign | None:
     if not element:
         return None
     return tower.proved.of_element(element)
-
-
-_MAX_COEFFICIENT = 40
-_MAX_CONSTANT_COEFFICIENT = 200
-
-_ABOVE_HALF_PI = sp.Rational(11, 7)
 
 
 class Arcs:

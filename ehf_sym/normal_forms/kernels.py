@@ -27,6 +27,25 @@ _MAX_FACTOR_TERMS = 80
 _MAX_FACTOR_DEGREE = 40
 # Terms times degree times bits: below, SymPy factors within some tenths of a second.
 _QUICK_FACTORS = 4_000
+Key = frozenset[tuple[Poly, int]]  # the factors of a denominator, with their multiplicities
+Element = Mapping[Key, Poly]
+Kind = Literal[
+    "variable",
+    "constant",
+    "exp",
+    "tan",
+    "log",
+    "root",
+    "sign",
+    "jump",
+    "parity",
+    "arc",
+    "opaque",
+    "pole",
+]
+UNIT: Key = frozenset()
+# Exponents added in the products of one conversion: a second or two.
+_MAX_WORK = 5_000_000
 
 
 @lru_cache(maxsize=32)
@@ -104,28 +123,6 @@ def factor(poly: Poly) -> tuple[Any, tuple[tuple[Poly, int], ...]]:
         _, whole = whole.primitive()
         factors.append((whole if whole.LC > 0 else -whole, multiplicity))
     return content, tuple(factors)
-
-
-Key = frozenset[tuple[Poly, int]]  # the factors of a denominator, with their multiplicities
-Element = Mapping[Key, Poly]
-Kind = Literal[
-    "variable",
-    "constant",
-    "exp",
-    "tan",
-    "log",
-    "root",
-    "sign",
-    "jump",
-    "parity",
-    "arc",
-    "opaque",
-    "pole",
-]
-
-UNIT: Key = frozenset()
-# Exponents added in the products of one conversion: a second or two.
-_MAX_WORK = 5_000_000
 
 
 class GiveUpError(ArithmeticError):

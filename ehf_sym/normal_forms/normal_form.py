@@ -19,9 +19,10 @@ exactly if the numerator is the zero polynomial.
   tangents and the zeros of new denominators, that is (`exceptional_sets`).
 * Completeness: rational functions of exp, log, real powers, trigonometric and hyperbolic
   functions and their inverses, Abs, sign, Max and Min, nested at will, as long as
-  - roots of expressions with roots are square roots (`nested_roots`: Kummer theory),
+  - roots of expressions with roots are square roots (`roots`: Kummer theory),
   - the signs that logarithms, roots and absolute values ask for can be proved or are few,
-  - arcs whose derivatives are related differ by one constant on the whole domain (`branches`),
+  - arcs whose derivatives are related differ by one constant on the whole domain
+    (`inverse_functions`),
   - angles take only fractions k/n of pi with n in {1, 2, 3, 4, 5, 6, 8, 10, 12},
   - the work bound is kept.
   It assumes that constants have no relations but the obvious ones: proved for e, for pi,
@@ -66,6 +67,10 @@ _MAX_SIGNS = 6
 
 Pattern = Mapping[Poly, int]
 Zeros = tuple[Poly, ...]
+T = TypeVar("T")
+_NO_FACTS = Facts()
+_MAX_CONVERSIONS = 24
+_MAX_RESIDUAL_TERMS = 200
 
 
 def open_zeros(tower: Tower, numerator: Poly) -> list[Zeros] | None:
@@ -197,13 +202,6 @@ class _Cases:
             if f in pattern:
                 values[kernel.index] = 0 if f in zeros else pattern[f]
         return evaluated(poly, values)
-
-
-T = TypeVar("T")
-
-_NO_FACTS = Facts()
-_MAX_CONVERSIONS = 24
-_MAX_RESIDUAL_TERMS = 200
 
 
 @dataclass(frozen=True, slots=True)

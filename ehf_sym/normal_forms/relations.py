@@ -25,6 +25,10 @@ from ehf_sym.normal_forms.kernels import Element, Field, Poly, factor, used_gene
 from ehf_sym.normal_forms.roots import Derivation, has_roots, norm
 
 Vector = dict[Any, Any]
+_MAX_COEFFICIENT = 12
+_MAX_TERMS = 100
+_DIGITS_BITS = 240
+_PSLQ_STEPS = 3000
 
 
 def combination(field: Field, target: Element, basis: Sequence[Element]) -> list[Fraction] | None:
@@ -72,12 +76,6 @@ def _minus(a: Vector, ratio: Any, b: Vector) -> Vector:
     for place, entry in b.items():
         result[place] = result.get(place, 0) - ratio * entry
     return {place: entry for place, entry in result.items() if entry}
-
-
-_MAX_COEFFICIENT = 12
-_MAX_TERMS = 100
-_DIGITS_BITS = 240
-_PSLQ_STEPS = 3000
 
 
 @dataclass(frozen=True, slots=True)

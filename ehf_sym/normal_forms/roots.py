@@ -33,6 +33,10 @@ from ehf_sym.normal_forms.kernels import (
     used_generators,
 )
 
+_MAX_ROOTS = 6
+_MAX_TERMS = 60
+_MAX_STEPS = 100
+
 
 class Derivation:
     """The derivation of one field."""
@@ -111,11 +115,6 @@ def _once_more(key: Key, f: Poly) -> Key:
 def _primes() -> Iterator[int]:
     """Speeds that no variable shares with another."""
     return (int(sp.prime(n)) for n in count(5))
-
-
-_MAX_ROOTS = 6
-_MAX_TERMS = 60
-_MAX_STEPS = 100
 
 
 def square_roots_in(field: Field) -> list[Kernel]:

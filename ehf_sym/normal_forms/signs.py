@@ -35,6 +35,9 @@ from ehf_sym.normal_forms.roots import conjugate_parts
 _MAX_ROOT_DEGREE = 30
 
 Bounds = tuple[sp.Rational | None, sp.Rational | None]
+# exp(u) and exp(u/N) share a kernel only up to this N.
+_MAX_ORDER = 10_000
+Refinements = dict[tuple[str, sp.Expr], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +202,6 @@ def _definite(matrix: list[list[Fraction]]) -> bool | None:
             ]
         matrix = rest
     return strict
-
-
-# exp(u) and exp(u/N) share a kernel only up to this N.
-_MAX_ORDER = 10_000
-
-Refinements = dict[tuple[str, sp.Expr], int]
 
 
 class RefineError(ArithmeticError):

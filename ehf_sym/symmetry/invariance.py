@@ -23,6 +23,28 @@ from ehf_sym.symmetry.jumps.orbits import Crossing
 from ehf_sym.symmetry.jumps.walls import differentiable, kinks_of, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
+_NO_PROMISE = "nothing is promised: {g, π} = 0 is not proved."
+_NOT_LINEAR = (
+    "nothing is promised: g is not linear in p, so its flow moves q by amounts that depend on p."
+)
+_LINEARITY_OPEN = "nothing is promised: whether g is linear in p is undecided."
+_STILL = "nothing to keep: the flow of g leaves every q in place."
+_AS_MEASURE = (
+    "if {g, H} = 0 for the learned H, invariant as a measure under q̇ = ∂g/∂p; its density "
+    "changes along that flow, by the Jacobian of its volume change."
+)
+_AS_FUNCTION = "if {g, H} = 0 for the learned H, invariant under q̇ = ∂g/∂p, which keeps volume."
+_VOLUME_OPEN = (
+    "if {g, H} = 0 for the learned H, invariant as a measure under q̇ = ∂g/∂p; whether that flow "
+    "keeps volume is undecided."
+)
+_LEAPFROG_EXACT = (
+    "{g, H} = 0 implies {g, K} = {g, U} = 0, so each step commutes exactly with the flow of g."
+)
+_LEAPFROG_APPROXIMATE = (
+    "exact only where {g, K} = 0 and {g, U} = 0 separately; {g, K + U} = 0 alone leaves O(dt²)."
+)
+
 
 @dataclass(frozen=True)
 class GeneratorVerdict:
@@ -228,29 +250,6 @@ def _crossing_data(crossing: Crossing) -> dict[str, Any]:
         "end": {x.name: number(u) for x, u in crossing.end.items()},
         "log_density": [number(value) for value in crossing.values],
     }
-
-
-_NO_PROMISE = "nothing is promised: {g, π} = 0 is not proved."
-_NOT_LINEAR = (
-    "nothing is promised: g is not linear in p, so its flow moves q by amounts that depend on p."
-)
-_LINEARITY_OPEN = "nothing is promised: whether g is linear in p is undecided."
-_STILL = "nothing to keep: the flow of g leaves every q in place."
-_AS_MEASURE = (
-    "if {g, H} = 0 for the learned H, invariant as a measure under q̇ = ∂g/∂p; its density "
-    "changes along that flow, by the Jacobian of its volume change."
-)
-_AS_FUNCTION = "if {g, H} = 0 for the learned H, invariant under q̇ = ∂g/∂p, which keeps volume."
-_VOLUME_OPEN = (
-    "if {g, H} = 0 for the learned H, invariant as a measure under q̇ = ∂g/∂p; whether that flow "
-    "keeps volume is undecided."
-)
-_LEAPFROG_EXACT = (
-    "{g, H} = 0 implies {g, K} = {g, U} = 0, so each step commutes exactly with the flow of g."
-)
-_LEAPFROG_APPROXIMATE = (
-    "exact only where {g, K} = 0 and {g, U} = 0 separately; {g, K + U} = 0 alone leaves O(dt²)."
-)
 
 
 def check_invariance(

@@ -43,6 +43,10 @@ _ACCEPTED: dict[type, set[int]] = {
     sp.Eq: {0},
     sp.Ne: {-1, 1},
 }
+_MAX_DEPTH = 4
+_MAX_CONVERSIONS = 60
+_MAX_CELLS = 80
+_MAX_CLASSES = 48
 
 
 def has_cases(formula: sp.Expr) -> bool:
@@ -286,12 +290,6 @@ def _assumed(x: sp.Symbol) -> Bounds:
     if x.is_positive:
         return sp.S.Zero, None
     return (None, sp.S.Zero) if x.is_negative else (None, None)
-
-
-_MAX_DEPTH = 4
-_MAX_CONVERSIONS = 60
-_MAX_CELLS = 80
-_MAX_CLASSES = 48
 
 
 def vanishes_by_parts(formula: sp.Expr, form: NormalForm | None) -> bool:

@@ -47,6 +47,21 @@ _REQUIRED: dict[Any, Callable[[sp.Expr], tuple[sp.Expr, ...]]] = {
     sp.atanh: lambda u: (1 - u, 1 + u),
     sp.acosh: lambda u: (u - 1,),
 }
+QUICK = (53, 200)
+THOROUGH = (53, 200, 1000)
+# A constant has one point only: it gets more digits instead.
+EXHAUSTIVE = (53, 200, 1000, 5000)
+_SIMPLE = tuple(
+    sp.Rational(*pair)
+    for pair in (
+        *((1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (3, 2)),
+        *((2, 3), (4, 1), (1, 4), (5, 1), (1, 5)),
+    )
+)
+_SCALES = tuple(
+    sp.Rational(*pair) for pair in ((1, 1), (1, 8), (8, 1), (1, 64), (100, 1), (10_000, 1))
+)
+_MAX_DRAWS = 40
 
 
 def thin_points(
@@ -165,24 +180,6 @@ def _between(roots: Sequence[sp.Rational]) -> Iterator[sp.Rational]:
     for distance in (1, sp.Rational(1, 8), 8, 64, 1000):
         yield roots[-1] + distance
         yield roots[0] - distance
-
-
-QUICK = (53, 200)
-THOROUGH = (53, 200, 1000)
-# A constant has one point only: it gets more digits instead.
-EXHAUSTIVE = (53, 200, 1000, 5000)
-
-_SIMPLE = tuple(
-    sp.Rational(*pair)
-    for pair in (
-        *((1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (3, 2)),
-        *((2, 3), (4, 1), (1, 4), (5, 1), (1, 5)),
-    )
-)
-_SCALES = tuple(
-    sp.Rational(*pair) for pair in ((1, 1), (1, 8), (8, 1), (1, 64), (100, 1), (10_000, 1))
-)
-_MAX_DRAWS = 40
 
 
 @dataclass(frozen=True, slots=True)
