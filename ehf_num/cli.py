@@ -151,7 +151,7 @@ def _draw(diagnosis: Diagnosis, path: Path) -> None:
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
 _BAD_INPUT = 3
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
-_FORMULA_OPTIONS = ("--generator", "--base")
+_FORMULA_OPTIONS = ("--generator", "--base", "--symmetry")
 _MINUS = re.compile(r"-(?!-|h$)")
 _ENDED_EARLY = 4
 _FIT_STATUS = (
@@ -239,6 +239,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="prove or refute {g, π} = 0"))
     fit = commands.add_parser("fit", help="learn a density from points", epilog=_FIT_STATUS)
     _add_fit(fit)
+    density = "learn a density from measured data, in their units, by settings that suit most"
+    _add_density(commands.add_parser("density", help=density, description=density))
     _add_sample(commands.add_parser("sample", help="draw points from a saved model"))
     add_score(commands.add_parser("score", help="estimate ln p(x) of points, with errors"))
     add_diagnose(commands.add_parser("diagnose", help="measure what a saved model keeps"))
@@ -315,6 +317,43 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint-every", type=int, default=1000, help="iterations")
     _add_run_options(parser)
     parser.set_defaults(command=_fit)
+
+
+def _add_density(parser: argparse.ArgumentParser) -> None:
+    add_points(parser)
+    parser.add_argument(
+        "--symmetry",
+        metavar="FORMULAS|NAME",
+        help='such as "q1*p2 - q2*p1", several separated by commas, or "SO(2) about z"',
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the model, .npz")
+    parser.add_argument("--max-iter", type=int, help="iterations at the most")
+    parser.add_argument("--no-standardize", action="store_true", help="leave the units as they are")
+    _add_run_options(parser)
+    parser.set_defaults(command=_density)
+
+
+def _density(options: argparse.Namespace) -> int:
+    check_target(options.out)
+    x = read(options)
+    model = en.SymmetricDensity(
+        options.symmetry,
+        standardize=False if options.no_standardize else "auto",
+        progress=False if options.no_progress else None,
+        rng=options.seed,
+    )
+    if options.max_iter is not None:
+        model.set_params(max_iter=options.max_iter)
+    model.fit(x)
+    for proof in (model.flow_.report, model.flow_.construction):
+        if proof is not None:
+            print(proof)
+    print(
+        f"{model.n_iter_} iterations, ended by {model.stop_reason_}; "
+        f"mean ln p(x) of these points {model.score(x):.3f} nats"
+    )
+    model.save(options.out)
+    return 0
 
 
 def _add_sample(parser: argparse.ArgumentParser) -> None:

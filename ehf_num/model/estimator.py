@@ -58,14 +58,14 @@ class SymmetricDensity:
     ----------
     symmetry : LieAlgebra, str, sequence of str, or None
         The generators: as formulas, ``"q1*p2 - q2*p1"``, several separated by commas or in a
-        sequence; by a name of the catalogue, ``"so(3)"`` (see `ehf_sym.named_symmetry`); or an
-        `ehf_sym.LieAlgebra`. None: no symmetry is asked for.
+        sequence; by a name, ``"so(3)"`` or ``"SO(2) about z"`` (see `ehf_sym.named_symmetry`); or
+        an `ehf_sym.LieAlgebra`. None: no symmetry is asked for.
     standardize : {"auto", False}
         Whether units are estimated from the data, as far as the symmetry is proved to allow; False
         leaves the data as they are.
     enforce : {"auto", "exact", "penalty"}
         How the symmetry is kept, see `EquivariantHamiltonianFlow`. "auto": exactly where its
-        invariants are known and enough, else by a penalty.
+        invariants are known to generate all, else by a penalty.
     base : ehf_sym.BaseDensity, optional
         π(q, p), in standardized units. None: the standard normal density.
     hamiltonians, steps, step_size, hidden, dtype
@@ -499,12 +499,12 @@ def _of_formulas(texts: Sequence[Any], dim: int, no_name: ArgumentError | None) 
 
 
 def _can_be_exact(symmetry: LieAlgebra) -> bool:
-    """Whether its invariants are proved, and known to be as many as there can be."""
+    """Whether its invariants are proved, and known to keep no larger group, such as mirrors."""
     try:
         construction = invariant_hamiltonian(symmetry)
     except ArgumentError:  # there are none
         return False
-    return construction.proved and construction.is_complete
+    return construction.proved and construction.is_generating
 
 
 def _generator(rng: Any, random_state: Any) -> np.random.Generator:

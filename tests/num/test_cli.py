@@ -4,6 +4,7 @@ import argparse
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -456,3 +457,19 @@ def test_a_closed_pipe_ends_quietly():
         process.stdout.close()
         shown = process.stderr.read()
     assert (process.returncode, shown) == (141, b"")
+
+
+def test_density_takes_a_table_in_its_units(tmp_path, capsys):
+    x = np.random.default_rng(0).normal((0, 0, 50), (150, 150, 80), (60, 3))
+    table, model, drawn = (tmp_path / name for name in ("v.csv", "v.npz", "drawn.csv"))
+    lines = [f"s{k};{a};{b};{c}" for k, (a, b, c) in enumerate(x)]
+    table.write_text("\n".join(["star;vx;vy;vz", *lines]), encoding="utf-8")
+    options = ["--columns", "vx,vy,vz", "--symmetry", "-q2*p1 + q1*p2", "--max-iter", "4"]
+    assert run("density", table, *options, "--out", model) == 0
+    assert "{g, H} = 0" in capsys.readouterr().out
+    assert run("sample", model, "-n", "50", "--out", drawn) == 0
+    assert en.read_points(drawn).std() > 50
+    assert run("score", model, drawn, "--n-samples", "16") == 0
+    told = float(re.search(r"mean ln p\(x\) = (-[0-9.]+)", capsys.readouterr().out)[1])
+    assert -25 < told < -14  # that of a normal density so wide is -18.6
+    assert run("density", table, "--symmetry", "so(9)", "--out", model) == 3

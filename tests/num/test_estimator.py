@@ -161,6 +161,7 @@ def test_without_standardization_data_stay_as_they_are():
     ("symmetry", "dim", "generators"),
     [
         ("so(3)", 3, 3),
+        ("SO(2) about z", 3, 1),
         ("q1*p2 - q2*p1, q3*p4 - q4*p3", 4, 2),
         (["q1*p2 - q2*p1"], 2, 1),
         ("atan2(q2, q1)*p1", 2, 1),
