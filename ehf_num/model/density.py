@@ -110,6 +110,11 @@ class FlowDensity:
         return self._parameters.arrays
 
     @property
+    def flat_weights(self) -> Array:
+        """All of `weights` in one vector of length P, live: the arrays are views of it."""
+        return self._parameters.flat
+
+    @property
     def flow(self) -> HamiltonianFlow:
         """The flow with its present weights."""
         return self.bound.flow

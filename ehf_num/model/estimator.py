@@ -304,7 +304,7 @@ class SymmetricDensity:
     ) -> tuple[int, str]:
         """Train by rounds, and leave the weights that the points held out liked best."""
         copies = np.repeat(held_out, max(1, _HELD_OUT[1] // len(held_out)), axis=0)
-        done, length, weights = 0, patience, flow._parameters.flat.copy()
+        done, length, weights = 0, patience, flow.flat_weights.copy()
         best: Array | None = None
         while done < max_iter:
             length = min(length, max_iter - done)
@@ -324,8 +324,8 @@ class SymmetricDensity:
             scores = flow.log_prob(held_out, n_samples=_SCORING_DRAWS).astype(np.float64)
             gains = None if best is None else scores - best
             if gains is None or gains.mean() > 0:
-                best, weights = scores, flow._parameters.flat.copy()
-            flow._parameters.flat[:] = weights
+                best, weights = scores, flow.flat_weights.copy()
+            flow.flat_weights[:] = weights
             if flow.result_.ended_early:
                 return done, flow.result_.stop_reason
             if gains is not None and gains.mean() <= gains.std() / np.sqrt(len(gains)):

@@ -111,7 +111,7 @@ def _loaded(path: Source, given: Parts) -> EquivariantHamiltonianFlow | Symmetri
     except _UNUSABLE as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
     compare_shapes(path, told, parts, model.bound)
-    parameters = model._parameters.flat
+    parameters = model.flat_weights
     if (saved.weights.shape, saved.weights.dtype) != (parameters.shape, parameters.dtype):
         raise ModelFileError(
             f"{path} has {saved.weights.size} weights of {saved.weights.dtype}; its options call "

@@ -38,7 +38,7 @@ class Ours:
     def __init__(self, problem: Problem) -> None:
         self._model = problem.flow()
         self._batch = Minibatch(*problem.inputs)
-        self._theta = self._model._parameters.flat
+        self._theta = self._model.flat_weights
         self._adam = en.Adam(self._theta.size, ADAM, self._theta.dtype)
         self._gradient = np.empty_like(self._theta)
         self._multipliers = np.array([MULTIPLIER])

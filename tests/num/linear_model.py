@@ -69,5 +69,5 @@ def linear(dim, width=1.5, seed=0, **options):
     encoder = ScaledPosterior(
         mean[dim:] - slope @ mean[:dim], slope, width * np.linalg.cholesky(pp - slope @ pq.T)
     )
-    flow._objective = dataclasses.replace(flow._objective, encoder=encoder)
+    flow._objective = dataclasses.replace(flow.objective, encoder=encoder)
     return flow, stats.multivariate_normal(mean[:dim], qq)

@@ -72,7 +72,7 @@ def draw(flow, n=16, seed=3):
 
 def step(flow, bound, x, noise, base_states=None, multipliers=()):
     """Terms and flat gradient of one step of training."""
-    gradient = np.full_like(flow._parameters.flat, np.nan)
+    gradient = np.full_like(flow.flat_weights, np.nan)
     batch, rates = Minibatch(x, noise, base_states), np.array(multipliers)
     terms = bound.step(flow.bound, batch, rates, gradient)
     return terms, gradient
@@ -83,7 +83,7 @@ def check_gradient_of_the_elbo(flow, n=16):
     x, noise = draw(flow, n)
     vjp, _ = make_vjp(lambda a: flow.objective.at(a).terms(x, noise), flow.weights)
     gradient = np.concatenate([part.ravel() for part in vjp(np.ones(1))])
-    flat, rng = flow._parameters.flat, np.random.default_rng(5)
+    flat, rng = flow.flat_weights, np.random.default_rng(5)
     for _ in range(3):
         direction = rng.standard_normal(flat.size)
         start, values = flat.copy(), []

@@ -67,7 +67,7 @@ def test_the_gradient_has_the_expectation_of_the_bounds(case, encoder, options, 
     """
     options = {"enforce": "none", "hidden": (6,)} | options
     flow, bound = make(case, encoder=encoder, **options), Bound("importance", draws)
-    flat, rng = flow._parameters.flat, np.random.default_rng(4)
+    flat, rng = flow.flat_weights, np.random.default_rng(4)
     of_encoder = sum(w.size for w in flow.bound.encoder_weights)
     for part in (slice(0, -of_encoder), slice(-of_encoder, None)):  # θ, φ
         direction = np.zeros(flat.size)
@@ -153,7 +153,7 @@ def test_the_encoders_gradient_has_less_noise_than_the_plain_one():
     """Relative standard deviation of the gradient along its mean, K = 16, against differences."""
     flow, bound = make("so2", enforce="none", hidden=(6,)), Bound("importance", 16)
     rng = np.random.default_rng(7)
-    flat = flow._parameters.flat
+    flat = flow.flat_weights
     of_encoder = sum(w.size for w in flow.bound.encoder_weights)
     direction = np.zeros(flat.size)
     direction[-of_encoder:] = rng.standard_normal(of_encoder)

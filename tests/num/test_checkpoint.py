@@ -155,11 +155,11 @@ def test_a_damaged_checkpoint_is_refused(fault, tmp_path):
     fitted(path)
     FAULTS[fault](path)
     flow = make("so2")
-    state, weights = flow._rng.bit_generator.state, flow._parameters.flat.copy()
+    state, weights = flow._rng.bit_generator.state, flow.flat_weights.copy()
     with pytest.raises(en.ModelFileError, match=r"run\.npz"):
         fitted(path, flow=flow)
     assert flow._rng.bit_generator.state == state
-    np.testing.assert_array_equal(flow._parameters.flat, weights)
+    np.testing.assert_array_equal(flow.flat_weights, weights)
 
 
 @pytest.mark.parametrize(

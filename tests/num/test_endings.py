@@ -20,7 +20,7 @@ def weights_after(iterations, **options):
     """The weights of a run that ended there by itself."""
     flow = make("so2", hidden=(6,), rng=0)
     flow.fit(options.pop("x", X), iterations=iterations, **QUIET | options)
-    return flow._parameters.flat.copy()
+    return flow.flat_weights.copy()
 
 
 def stopping(at, raised):
@@ -95,7 +95,7 @@ def test_an_error_in_mid_run_keeps_what_was_learned(cause):
     assert (result.iterations, len(result.history)) == (7, 7)
     assert any("7 iterations" in note for note in caught.value.__notes__)
     if "x" not in CAUSES[cause][1]():
-        np.testing.assert_array_equal(flow._parameters.flat, weights_after(7))
+        np.testing.assert_array_equal(flow.flat_weights, weights_after(7))
     assert np.isfinite(flow.elbo(X)).all()
 
 
@@ -103,7 +103,7 @@ def test_an_error_before_the_first_update_leaves_the_model_as_it_was():
     flow = make("so2", hidden=(6,), rng=0).fit(X, iterations=3, **QUIET)
     state, weights, result = (
         flow._rng.bit_generator.state,
-        flow._parameters.flat.copy(),
+        flow.flat_weights.copy(),
         flow.result_,
     )
     with pytest.raises(BrokenError) as caught:
@@ -111,7 +111,7 @@ def test_an_error_before_the_first_update_leaves_the_model_as_it_was():
     assert flow._rng.bit_generator.state == state
     assert flow.result_ is result
     assert not hasattr(caught.value, "__notes__")
-    np.testing.assert_array_equal(flow._parameters.flat, weights)
+    np.testing.assert_array_equal(flow.flat_weights, weights)
 
 
 def full(path, after):
@@ -134,11 +134,11 @@ def test_a_full_disk_keeps_the_weights_and_the_checkpoint_before(tmp_path, monke
             flow.fit(X, iterations=50, checkpoint=path, checkpoint_every=5, **QUIET)
     assert (flow.result_.iterations, len(flow.result_.history)) == (15, 15)
     assert "OSError" in flow.result_.stop_reason
-    np.testing.assert_array_equal(flow._parameters.flat, weights_after(15))
+    np.testing.assert_array_equal(flow.flat_weights, weights_after(15))
     again = make("so2", hidden=(6,), rng=0)
     again.fit(X, iterations=50, checkpoint=path, checkpoint_every=5, **QUIET)
     assert again.result_.resumed_at == 10
-    np.testing.assert_array_equal(again._parameters.flat, weights_after(50))
+    np.testing.assert_array_equal(again.flat_weights, weights_after(50))
 
 
 @pytest.mark.parametrize("raised", [BrokenError(), KeyboardInterrupt(), None])
@@ -147,7 +147,7 @@ def test_patience_goes_back_to_the_best_whatever_ends_the_run(raised):
     flow, seen = make("so2", enforce="none", hidden=(32,), rng=0), []
 
     def observe(record):
-        seen.append((record.history.validation_elbo[-1], record.model._parameters.flat.copy()))
+        seen.append((record.history.validation_elbo[-1], record.model.flat_weights.copy()))
         if record.iteration == 150 and raised is not None:
             raise raised
 
@@ -162,7 +162,7 @@ def test_patience_goes_back_to_the_best_whatever_ends_the_run(raised):
     value, weights = max(seen, key=lambda each: -np.inf if np.isnan(each[0]) else each[0])
     assert value > seen[-1][0] or np.isnan(seen[-1][0])
     assert flow.result_.ended_early
-    np.testing.assert_array_equal(flow._parameters.flat, weights)
+    np.testing.assert_array_equal(flow.flat_weights, weights)
 
 
 def test_the_result_is_there_where_warnings_are_errors():
@@ -187,8 +187,8 @@ def test_a_resumed_run_that_turns_non_finite_ends_as_an_unbroken_one(at, tmp_pat
     with pytest.warns(en.TrainingWarning, match="non_finite"):
         again.fit(X, checkpoint=tmp_path / "run.npz", checkpoint_every=20, **options)
     assert again.result_.resumed_at == 20
-    np.testing.assert_array_equal(again._parameters.flat, whole._parameters.flat)
-    np.testing.assert_array_equal(again._parameters.flat, weights_after(at))
+    np.testing.assert_array_equal(again.flat_weights, whole.flat_weights)
+    np.testing.assert_array_equal(again.flat_weights, weights_after(at))
     assert np.isfinite(again.elbo(X)).all()
 
 
@@ -196,7 +196,7 @@ def test_a_last_update_that_ruins_the_weights_is_taken_back():
     flow = make("so2", hidden=(6,), rng=0)
     with pytest.warns(en.TrainingWarning, match="non_finite"):
         flow.fit(X, iterations=10, schedule=leap(9), **QUIET)
-    np.testing.assert_array_equal(flow._parameters.flat, weights_after(9))
+    np.testing.assert_array_equal(flow.flat_weights, weights_after(9))
 
 
 def test_a_last_update_that_ruins_the_weights_is_taken_back_on_resuming_too(tmp_path):
@@ -207,7 +207,7 @@ def test_a_last_update_that_ruins_the_weights_is_taken_back_on_resuming_too(tmp_
         with pytest.warns(en.TrainingWarning, match="non_finite"):
             flow.fit(X, checkpoint=tmp_path / "run.npz", checkpoint_every=5, **options)
         assert flow.result_.resumed_at == resumed_at
-        np.testing.assert_array_equal(flow._parameters.flat, weights_after(9))
+        np.testing.assert_array_equal(flow.flat_weights, weights_after(9))
 
 
 def test_an_interrupt_within_an_update_leaves_the_weights_before_it(monkeypatch):
@@ -223,7 +223,7 @@ def test_an_interrupt_within_an_update_leaves_the_weights_before_it(monkeypatch)
     with pytest.warns(en.TrainingWarning, match="7 iterations"):
         flow.fit(X, iterations=50, **QUIET)
     monkeypatch.undo()
-    np.testing.assert_array_equal(flow._parameters.flat, weights_after(7))
+    np.testing.assert_array_equal(flow.flat_weights, weights_after(7))
 
 
 def test_one_signal_ends_the_run_after_its_iteration():
@@ -233,7 +233,7 @@ def test_one_signal_ends_the_run_after_its_iteration():
     with pytest.warns(en.TrainingWarning, match="interrupted"):
         flow.fit(source, iterations=50, **QUIET)
     assert flow.result_.iterations == 8
-    np.testing.assert_array_equal(flow._parameters.flat, weights_after(8, x=Source()))
+    np.testing.assert_array_equal(flow.flat_weights, weights_after(8, x=Source()))
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -263,7 +263,7 @@ def test_signals_while_a_run_is_put_away_change_nothing(monkeypatch):
     monkeypatch.setattr(training, "release", storm)
     flow.fit(X, iterations=10, **QUIET)
     assert flow.result_.stop_reason == "iterations"
-    np.testing.assert_array_equal(flow._parameters.flat, weights_after(10))
+    np.testing.assert_array_equal(flow.flat_weights, weights_after(10))
 
 
 def test_an_observer_may_train_another_model():
@@ -286,7 +286,7 @@ def test_threads_train_without_signals():
     thread = threading.Thread(target=lambda: flow.fit(X, iterations=5, **QUIET))
     thread.start()
     thread.join()
-    np.testing.assert_array_equal(flow._parameters.flat, weights_after(5))
+    np.testing.assert_array_equal(flow.flat_weights, weights_after(5))
 
 
 def test_an_observer_sees_each_record_and_changes_nothing():
@@ -303,7 +303,7 @@ def test_an_observer_sees_each_record_and_changes_nothing():
     history = flow.result_.history
     np.testing.assert_array_equal(seen[-1].history.elbo, history.elbo)
     np.testing.assert_array_equal(seen[0].history.validation_elbo, history.validation_elbo[:1])
-    np.testing.assert_array_equal(flow._parameters.flat, weights_after(10, validation=X[:9]))
+    np.testing.assert_array_equal(flow.flat_weights, weights_after(10, validation=X[:9]))
 
 
 @pytest.mark.parametrize("value", [3, "print", int, [print]])

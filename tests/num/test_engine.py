@@ -47,7 +47,7 @@ def inputs(flow, bound, points=POINTS, base_states=9):
 def stepped(flow, bound, arguments, in_c=True):
     """Terms and gradient by one engine."""
     native.set_native(in_c)
-    gradient = np.full_like(flow._parameters.flat, np.nan)
+    gradient = np.full_like(flow.flat_weights, np.nan)
     return bound.step(flow.bound, *arguments, gradient), gradient
 
 
@@ -164,7 +164,7 @@ def test_the_gradient_against_central_differences(each_engine):
     batch, rates = inputs(flow, bound)
     x, noise, states = batch.x, batch.noise, batch.base_states
     _, gradient = stepped(flow, bound, (batch, rates), in_c=each_engine == "C")
-    flat, rng = flow._parameters.flat, np.random.default_rng(4)
+    flat, rng = flow.flat_weights, np.random.default_rng(4)
     start = flat.copy()
     for _ in range(3):
         direction, values = rng.standard_normal(flat.size), []
@@ -202,7 +202,7 @@ def test_training_by_either_engine_ends_alike():
         native.set_native(in_c)
         flow = make("so2")
         flow.fit(x, iterations=40, batch_size=32, learning_rate=1e-3, progress=False)
-        ends.append(flow._parameters.flat.copy())
+        ends.append(flow.flat_weights.copy())
     np.testing.assert_allclose(*ends, rtol=0, atol=1e-9)
 
 

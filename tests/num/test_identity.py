@@ -195,12 +195,12 @@ def test_a_difference_is_told_alone_with_both_values(tmp_path):
 def test_a_refusal_leaves_the_model_as_it_was(tmp_path):
     fit(tmp_path / "run.npz", {"step_size": 0.1})
     flow = MODEL(*so2(), hidden=(6,), rng=0)
-    state, weights = flow._rng.bit_generator.state, flow._parameters.flat.copy()
+    state, weights = flow._rng.bit_generator.state, flow.flat_weights.copy()
     options = {"iterations": 4, "batch_size": 8, "validation": 0.2, "progress": False}
     with pytest.raises(es.ArgumentError, match="step_size"):
         flow.fit(X, checkpoint=tmp_path / "run.npz", **options)
     assert flow._rng.bit_generator.state == state
-    np.testing.assert_array_equal(flow._parameters.flat, weights)
+    np.testing.assert_array_equal(flow.flat_weights, weights)
     assert not hasattr(flow, "result_")
 
 
@@ -208,7 +208,7 @@ def test_other_weights_at_the_start_are_refused(tmp_path):
     fit(tmp_path / "run.npz")
     base, symmetry = so2()
     flow = MODEL(base, symmetry, hidden=(6,), rng=0)
-    flow._parameters.flat[0] += 1e-12
+    flow.flat_weights[0] += 1e-12
     with pytest.raises(es.ArgumentError, match=r"start\.weights"):
         flow.fit(
             X, iterations=4, batch_size=8, progress=False, checkpoint=tmp_path / "run.npz"
@@ -345,7 +345,7 @@ def test_a_teacher_is_told_by_what_it_learned():
     teacher = MODEL(*so2(), hidden=(4,), rng=0)
     before = describe(teacher.sample)
     assert describe(MODEL(*so2(), hidden=(4,), rng=0).sample) == before
-    teacher._parameters.flat[0] += 1
+    teacher.flat_weights[0] += 1
     assert describe(teacher.sample) != before
 
 

@@ -103,7 +103,7 @@ def test_the_forms_of_endless_data_are_one():
 
     def learned(source):
         options = {"iterations": 4, "batch_size": 5, "progress": False}
-        return make("so2").fit(source, **options)._parameters.flat
+        return make("so2").fit(source, **options).flat_weights
 
     batches = endless_generator()
     first = learned(lambda n, rng: next(batches))
@@ -186,7 +186,7 @@ def test_training_that_turns_non_finite_keeps_the_last_good_weights(monkeypatch)
         flow.fit(X, iterations=50, progress=False)
     assert flow.result_.stop_reason == "non_finite"
     assert flow.result_.iterations == 5
-    np.testing.assert_array_equal(flow._parameters.flat, path[4])
+    np.testing.assert_array_equal(flow.flat_weights, path[4])
     assert np.isfinite(flow.elbo(X)).all()
 
 
