@@ -317,9 +317,21 @@ def vanishes_by_parts(formula: sp.Expr, form: NormalForm | None) -> bool:
     """
     splitting = _Splitting()
     if not has_cases(formula):
-        return form is not None and splitting.vanishes(formula, form, Facts())
+        if form is not None and splitting.vanishes(formula, form, Facts()):
+            return True
+        formula = _signs_by_cases(formula)
+        if not has_cases(formula):
+            return False
     parts = cells(formula, _MAX_CELLS)
     return parts is not None and all(splitting.vanishes_with(*part) for part in parts)
+
+
+def _signs_by_cases(formula: sp.Expr) -> sp.Expr:
+    """Write signs within other functions, which take three values there, as cases."""
+    inner = {s for f in formula.atoms(sp.Function) for u in f.args for s in u.atoms(sp.sign)}
+    return formula.xreplace(
+        {s: sp.Piecewise((1, s.args[0] > 0), (-1, s.args[0] < 0), (0, True)) for s in inner}
+    )
 
 
 def residue_classes(formula: sp.Expr) -> list[tuple[sp.Expr, Place]]:

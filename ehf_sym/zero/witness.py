@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import combinations, islice, pairwise
+from itertools import combinations, islice, pairwise, product
 from random import Random
 from typing import Any
 
@@ -36,6 +36,7 @@ from ehf_sym.normal_forms.normal_form import NormalForm
 _MAX_DEGREE = 12
 _MAX_PARTS = 12
 _MAX_NODES = 400
+_MAX_REGIONS = 4
 _WIDTH = sp.Rational(1, 10**6)
 
 Point = Mapping[sp.Symbol, sp.Rational]
@@ -88,11 +89,19 @@ def thin_points(
     required, others = _parts(formula)
     if not required and not others:
         return
-    for start in starts:
+    regions = [*([*required, *inside] for inside in _beside_equations(formula)), required]
+    for start, region in product(starts, regions):
         point = dict(start)
         for x in (*symbols, *symbols):
             check_time()
-            yield from _on_line(required, others, point, x)
+            yield from _on_line(region, others, point, x)
+
+
+def _beside_equations(formula: sp.Expr) -> Iterator[list[sp.Expr]]:
+    """Collect what must be positive together with an equation: its curve is looked at there."""
+    for joint in sorted(formula.atoms(sp.And), key=sp.default_sort_key)[:_MAX_REGIONS]:
+        if any(isinstance(part, sp.Eq) for part in joint.args):
+            yield [part.gts - part.lts for part in joint.args if hasattr(part, "gts")]
 
 
 def _parts(formula: sp.Expr) -> tuple[list[sp.Expr], list[sp.Expr]]:

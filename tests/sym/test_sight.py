@@ -245,3 +245,34 @@ def test_code_that_does_not_ask_about_the_time_is_ended():
     with clock.time_limit(0.1), pytest.raises(clock.OutOfTimeError):
         clock.interrupted(_go_on)
     assert clock.interrupted(lambda: enclose(x, {x: sp.Integer(2)}, 53)) == 2
+
+
+@pytest.mark.parametrize("w", [x, n, x - 2 * y, x**2 - 1, sp.sinh(x)])
+@pytest.mark.parametrize("f", [lambda s: s, sp.atan, sp.sinh, lambda s: s**3 + s, sp.erf])
+def test_functions_of_a_sign_take_three_values(f, w):
+    s = sign(w)
+    assert is_zero(Abs(f(s)) - f(s) * s).proved
+    assert is_zero(Abs(f(s)) - f(s)).refuted
+    assert is_zero(sp.cos(s) - 1 - (sp.cos(1) - 1) * s**2).proved
+
+
+CURVES = {
+    "one": ((x > 3) & sp.Eq(x * y * z, 2), lambda p: p[x] > 3 and p[x] * p[y] * p[z] == 2),
+    "two": (
+        (x > 3) & (z > 2) & sp.Eq(x * y * z, 2),
+        lambda p: p[x] > 3 and p[z] > 2 and p[x] * p[y] * p[z] == 2,
+    ),
+    "between symbols": (
+        (x > 3) & (y > x + 5) & sp.Eq(x * y + z, 2),
+        lambda p: p[x] > 3 and p[y] > p[x] + 5 and p[x] * p[y] + p[z] == 2,
+    ),
+    "far away": ((y < -50) & sp.Eq(x * y, 7), lambda p: p[y] < -50 and p[x] * p[y] == 7),
+}
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_a_witness_lies_on_a_curve_inside_a_region(kind):
+    condition, holds = CURVES[kind]
+    verdict = is_zero(Piecewise((1, condition), (0, True)))
+    assert verdict.refuted
+    assert holds(verdict.witness)
