@@ -6,7 +6,8 @@ import pytest
 
 from tests.battery import frame
 from tests.battery.__main__ import main
-from tests.battery.frame import Case, Row
+from tests.battery.frame import ROOT, Case, Row
+from tests.battery.mutation import FILES
 from tests.battery.rows import ROWS
 
 
@@ -20,6 +21,12 @@ def test_quick_cases_pass(row):
 def test_rows_are_numbered_once():
     numbers = [row.number for row in ROWS]
     assert numbers == sorted(set(numbers))
+
+
+def test_what_is_mutated_and_its_tests_are_there():
+    files = [ROOT / "ehf_num" / f"{name}.py" for name in FILES]
+    tests = [ROOT / "tests" / "num" / f"{test}.py" for names in FILES.values() for test in names]
+    assert [path for path in (*files, *tests) if not path.exists()] == []
 
 
 def forever():

@@ -40,7 +40,7 @@ FILES = {
     "densities/factors": ("test_base",),
     "densities/monotone": ("test_encoders", "test_encoder_kernels"),
     "densities/base": ("test_base", "test_learned_base"),
-    "hamiltonian/leapfrog_map": ("test_leapfrog_map", "test_integrators", "test_reversible"),
+    "hamiltonian/splitting": ("test_splitting", "test_integrators", "test_reversible"),
     "engine/networks": ("test_energy_gradient", "test_relu_network", "test_diagnostics"),
     "hamiltonian/integrators": ("test_integrators", "test_reversible", "test_memory"),
     "training/objective": ("test_objective", "test_bounds"),

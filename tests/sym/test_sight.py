@@ -196,6 +196,16 @@ def test_symbols_below_zero(formula):
     assert is_zero(formula + sp.exp(u) / 1000).refuted
 
 
+@pytest.mark.parametrize("power", [1, 2, 3, 4])
+def test_powers_of_what_is_below_zero_in_conditions(power):
+    negative = sp.exp(x) * u - 1
+    whole = Piecewise((1, negative**power * y > 0), (0, True))
+    positive, below = (Piecewise((1, c), (0, True)) for c in (y > 0, y < 0))
+    right, wrong = (positive, below) if power % 2 == 0 else (below, positive)
+    assert is_zero(whole - right).proved
+    assert is_zero(whole - wrong).refuted
+
+
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4), st.integers(-6, 6)), max_size=7))
 @settings(max_examples=150, deadline=None)
 def test_contradictions_of_inequalities(triples):
