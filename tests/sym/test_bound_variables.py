@@ -152,6 +152,14 @@ OPAQUE = {
 }  # fmt: skip
 
 
+def test_an_antiderivative_is_not_believed(monkeypatch):
+    integral = sp.Integral(sp.exp(x) * sp.cos(x), (x, 0, y))
+    wanted = (sp.exp(y) * (sp.sin(y) + sp.cos(y)) - 1) / 2
+    assert sp.simplify(settled(integral) - wanted) == 0
+    monkeypatch.setattr("ehf_sym.formulas.scopes._integrated", lambda f, x: sp.exp(x) * sp.sin(x))
+    assert settled(integral) == integral
+
+
 @pytest.mark.parametrize("name", OPAQUE)
 def test_what_has_no_exact_value_is_undecided(name):
     for formula in (OPAQUE[name], on(Eq(x, 1), OPAQUE[name]), on(x > 1, OPAQUE[name]) * Max(x, 0)):

@@ -321,6 +321,15 @@ def test_values_are_put_in_exactly_and_checked():
         es.LieAlgebra(space, [A * q]).with_values({A: 0})
 
 
+def test_a_ridge_is_no_density_whatever_its_parameters():
+    space = es.PhaseSpace(1, parameters=(A,))
+    (q,), (p,) = space.q, space.p
+    along = es.LieAlgebra(es.PhaseSpace(1), [q - p])
+    found = along.conditions(es.BaseDensity(space, log_density=-(A**2) * (q - p) ** 2))
+    assert found.status == "never"
+    assert found.improper
+
+
 def test_gaussians_with_parameters_are_found_where_they_are_certain():
     space = es.PhaseSpace(1, parameters=(M, N, A))
     (q,), (p,) = space.q, space.p

@@ -197,6 +197,15 @@ def test_sl_n_leaves_determinants_only():
 # None at all, parameters, functions that are no polynomials.
 
 
+def test_translations_of_particles_leave_separations_and_momenta():
+    particles = es.Particles(4, 1)
+    q, p = particles.space.q, particles.space.p
+    found = particles.translations().invariants(1).generators
+    columns = sp.Matrix([[g.coeff(x) for x in (*q, *p)] for g in found])
+    assert columns.rank() == len(found) == 7
+    assert columns[:, :4] * sp.ones(4, 1) == sp.zeros(7, 1)
+
+
 def test_translations_of_one_particle_leave_nothing():
     found = es.LieAlgebra(SPACE, P).invariants(3, of="q")
     assert found.generators == ()

@@ -193,6 +193,25 @@ def test_boxes_and_balls(dim):
             assert 3 - 1e-9 < min(abs(low), abs(high)) <= max(abs(low), abs(high)) < 3 + 1e-9
 
 
+@pytest.mark.parametrize("power", [4, 6])
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_jump_on_one_sheet_of_a_wall(power, side):
+    """Constant between walls, with limits that agree at one end of an interval alone."""
+    f = Piecewise((0, Q1**power < 2), (1 - side * sign(Q1), True))
+    assert check(SHIFT, f - P1**2).status == "refuted"
+    on_none = Piecewise((0, Q1**power < 2), (1 - sign(Q1) ** 2, True))
+    assert check(SHIFT, on_none - P1**2).proved
+
+
+def test_flows_that_roots_let_across_a_wall():
+    """q' = |q|^(2/3) stands still at 0, and q(t) = (t/3)³ goes through it."""
+    space = es.PhaseSpace(1)
+    (q,), (p,) = space.q, space.p
+    for rate in ((q**2) ** Rational(1, 3), sqrt(Abs(q))):
+        assert not check(p * rate, sign(q) - (p * rate) ** 2, space).proved
+    assert check(p * q, sign(q) - (p * q) ** 2, space).proved
+
+
 def test_a_huber_function_is_continuous_whatever_its_width():
     width = sp.Symbol("w", positive=True)
     space = es.PhaseSpace(2, parameters=[width])
