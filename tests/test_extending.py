@@ -273,6 +273,46 @@ def test_an_integrator_gives_what_leapfrog_gives_where_it_is_leapfrog():
     np.testing.assert_allclose(ours.log_prob(X), theirs.log_prob(X), rtol=1e-9)
 
 
+class WideDraw(en.GaussianEncoder):
+    """A Gaussian of twice the width: neither the score nor the kernel of its parent is its own."""
+
+    def draw(self, weights, q, noise):
+        p, log_h = super().draw(weights, q, 2 * noise)
+        return p, log_h + 1.5 * anp.sum(noise**2, axis=1) - q.shape[1] * math.log(2)
+
+
+class Wrapped:
+    """The same, with nothing to inherit."""
+
+    def __init__(self):
+        self.inner = WideDraw(2, (8,))
+
+    def init(self, rng, dtype):
+        return self.inner.init(rng, dtype)
+
+    def draw(self, weights, q, noise):
+        return self.inner.draw(weights, q, noise)
+
+
+@pytest.mark.parametrize("options", [{}, {"objective": "importance", "draws": 3}])
+def test_a_subclass_that_draws_otherwise_inherits_no_shortcut(options):
+    """Trained through C, or with the closed score, it would be another encoder."""
+    assert en.check_encoder(WideDraw(2, (8,)), 2).passed
+    ours, theirs = model(encoder=WideDraw(2, (8,))), model(encoder=Wrapped())
+    for flow in (ours, theirs):
+        flow.fit(X, iterations=5, progress=False, **options)
+    np.testing.assert_allclose(ours.log_prob(X), theirs.log_prob(X), rtol=1e-7)
+
+
+def test_a_diagnosis_tells_of_the_penalty():
+    flow = trained(penalty=ChangeUnderReflection())
+    states = np.random.default_rng(0).standard_normal((2000, 4))
+    (value,) = ChangeUnderReflection().terms(flow.flow, states)
+    check = flow.diagnose(X)["reflection, base states"]
+    assert check.value == pytest.approx(value, rel=0.5)
+    assert check.threshold == 2 * flow.settings.kappa
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 

@@ -35,7 +35,8 @@ class Encoder(Protocol):
 
     Any object with these two methods is one, such as a class of the user's own. What it does with
     weights and noise should be made of `autograd.numpy`'s functions, change no array in place,
-    keep the dtype and treat every row by itself; `check_encoder` looks whether it does.
+    keep the dtype and treat every row by itself; `check_encoder` looks whether it does. A `score`
+    in closed form is optional (`ScoredEncoder`).
     """
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
@@ -46,6 +47,38 @@ class Encoder(Protocol):
 
         With p = f(noise) one to one, ln h = ln N(noise; 0, 1) − ln |det ∂f/∂noise|.
         """
+
+
+@runtime_checkable
+class ScoredEncoder(Encoder, Protocol):
+    """An encoder that knows ∂ ln h(p|q)/∂p in closed form."""
+
+    def score(self, weights: Weights, q: Array, noise: Array) -> Array:
+        """Evaluate ∂ ln h(p|q)/∂p at the p that `draw` makes of the noise: (n, d)."""
+
+
+@runtime_checkable
+class KernelEncoder(Encoder, Protocol):
+    """An encoder that a kernel in C may draw from."""
+
+    def kernel(self, weights: tuple[Array, ...]) -> NativeDraw | None:
+        """Make weights ready for rows in C; None where the reference serves."""
+
+
+def goes_with_draw(encoder: Encoder, name: str) -> bool:
+    """Whether a method belongs to the `draw` at work: a subclass that draws otherwise has none.
+
+    Examples
+    --------
+    >>> class Other(GaussianEncoder):
+    ...     def draw(self, weights, q, noise): ...
+    >>> goes_with_draw(GaussianEncoder(1, (4,)), "score"), goes_with_draw(Other(1, (4,)), "score")
+    (True, False)
+    """
+    for each in type(encoder).__mro__:
+        if name in vars(each) or "draw" in vars(each):
+            return name in vars(each)
+    return False
 
 
 @dataclass(frozen=True)
@@ -130,14 +163,6 @@ def _kernel(weights: tuple[Array, ...]) -> NativeDraw | None:
 _draw = InC(_kernel, _reference, row_arguments=2)
 
 
-@runtime_checkable
-class ScoredEncoder(Protocol):
-    """An encoder that knows ∂ ln h(p|q)/∂p in closed form."""
-
-    def score(self, weights: Weights, q: Array, noise: Array) -> Array:
-        """Evaluate ∂ ln h(p|q)/∂p at the p that `draw` makes of the noise: (n, d)."""
-
-
 def encoder_score(encoder: Encoder, weights: Weights, q: Array, noise: Array) -> Array:
     """Evaluate ∂ ln h(p|q)/∂p at the momenta drawn from noise: q, noise (n, d) to (n, d).
 
@@ -149,7 +174,7 @@ def encoder_score(encoder: Encoder, weights: Weights, q: Array, noise: Array) ->
     >>> encoder_score(encoder, weights, np.zeros((1, 1)), np.array([[2.0]]))
     array([[-2.]])
     """
-    if isinstance(encoder, ScoredEncoder):
+    if isinstance(encoder, ScoredEncoder) and goes_with_draw(encoder, "score"):
         return encoder.score(weights, q, noise)
 
     def drawn(roots: list[Any]) -> Any:

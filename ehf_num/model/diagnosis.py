@@ -27,7 +27,7 @@ from ehf_num.inference.estimate import pareto_threshold
 from ehf_num.inference.importance import FEWEST_FOR_K, log_mean, log_weights, pareto_shape
 from ehf_num.model.density import FlowDensity
 from ehf_num.symmetry.action import NumericalAction, Transformation, finite_action
-from ehf_num.training.constraint import mean_squared_brackets
+from ehf_num.training.constraint import MeanSquaredBracket, mean_squared_brackets
 from ehf_sym.errors import ActionError, ArgumentError
 
 _HEAD = ("check", "value", "threshold", "unit", "verdict")
@@ -327,6 +327,7 @@ def diagnose(
 
         - mean {g,H}² on base states and on the states that the data is pulled back through,
           against 2κ; rounding, with ``enforce="exact"``;
+        - what a penalty of one's own bounds, likewise, by its names;
         - the residual |T_g F − F T_g| of the whole map F on base states, and of F⁻¹ on data,
           relative to the states' size;
         - the mean ELBO gap of moved points: an exactly invariant H can still show one, because
@@ -372,6 +373,7 @@ def diagnose(
     remarks: list[str] = []
     found = (
         *_bracket_checks(flow, sample),
+        *_penalty_checks(flow, sample),
         *group_checks(flow, sample, epsilon, n_samples, random, remarks),
         *_encoder_checks(flow, x),
         reversibility(flow, base_states),
@@ -420,6 +422,17 @@ def _bracket_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
     for name, states in (("base states", sample.base_states), ("data states", on_data)):
         for k, square in enumerate(_mean_squares(flow, states), start=1):
             yield Check(f"mean {{g{k},H}}², {name}", float(square), limit)
+
+
+def _penalty_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
+    """Hold what a penalty of the user's own bounds against κ, where training does."""
+    constraint = flow.objective.constraint
+    if constraint is None or isinstance(constraint.penalty, MeanSquaredBracket):
+        return
+    for name, states in (("base states", sample.base_states), ("data states", sample.data_states)):
+        values = np.asarray(constraint.penalty.terms(flow.flow, states))
+        for label, value in zip(constraint.penalty.names, values, strict=True):
+            yield Check(f"{label}, {name}", float(value), 2 * flow.settings.kappa)
 
 
 def _encoder_checks(flow: FlowDensity, x: Array) -> Iterator[Check]:

@@ -20,7 +20,7 @@ import numpy as np
 from autograd.extend import defvjp, primitive
 
 from ehf_num.densities.base import NumericBase
-from ehf_num.densities.encoder import Encoder, GaussianEncoder
+from ehf_num.densities.encoder import Encoder, KernelEncoder, goes_with_draw
 from ehf_num.densities.learned_base import LearnedBase
 from ehf_num.engine.native import NativeChain, NativeDraw
 from ehf_num.engine.tape import constant, make_vjp
@@ -168,7 +168,8 @@ class BoundModel:
         parts = self.objective
         encoder, constraint, integrator = parts.encoder, parts.constraint, parts.layout.integrator
         if (
-            type(encoder) is not GaussianEncoder
+            not isinstance(encoder, KernelEncoder)
+            or not goes_with_draw(encoder, "kernel")
             or not isinstance(integrator, Splitting)
             or not isinstance(parts.base, NumericBase)
             or (constraint is not None and constraint.states != "base")

@@ -217,6 +217,37 @@ def test_what_a_file_tells_of_its_encoder_is_checked(tmp_path):
         en.load(path, encoder=encoder)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"type": "os.system", "options": {"command": "true"}, "shapes": []},
+        {"type": "Leapfrog", "options": {"steps": -1}, "shapes": []},
+        {"type": "Leapfrog", "options": {"stride": 1}, "shapes": []},
+        {"type": "Leapfrog", "options": 3, "shapes": []},
+        {"type": "Dilated", "options": {"integrator": {"type": "Leapfrog"}}, "shapes": []},
+        {"type": 3, "options": {}, "shapes": []},
+        {"options": {}, "shapes": []},
+        [],
+    ],
+)
+def test_what_a_file_tells_of_its_integrator_is_checked(told, tmp_path):
+    base, symmetry = CASES["so2"]()
+    path = tmp_path / "model.npz"
+    integrator = en.Yoshida4(1, 0.3)
+    flow = en.EquivariantHamiltonianFlow(base, symmetry, integrator=integrator, hidden=(4,), rng=0)
+    flow.save(path)
+    assert en.load(path).flow.integrator == integrator
+    rewrite(path, lambda h: h["parts"].update(integrator=told))
+    with pytest.raises(en.ModelFileError, match=r"damaged|cannot be rebuilt"):
+        en.load(path)
+
+
+def test_a_part_that_no_model_has_is_refused(saved):
+    rewrite(saved, lambda h: h.update(parts={"engine": {"type": "C", "shapes": []}}))
+    with pytest.raises(en.ModelFileError, match="no part 'engine'"):
+        en.load(saved)
+
+
 def test_a_refusal_does_not_quote_the_file(saved):
     """A length of a name in the archive that is wrong makes weights a part of the name."""
     content = bytearray(saved.read_bytes())
