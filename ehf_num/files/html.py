@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-Row = Sequence[str]
-
 
 def html_table(
-    title: str, rows: Iterable[Row], *, head: Row = (), remarks: Iterable[str] = ()
+    title: str,
+    rows: Iterable[Sequence[str]],
+    *,
+    head: Sequence[str] = (),
+    remarks: Iterable[str] = (),
 ) -> str:
     """Render rows of texts as a table in a ``<div>``, the title above and remarks below.
 

@@ -28,14 +28,14 @@ class Swept(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Row(Generic[SpecT]):
+class FinishedRun(Generic[SpecT]):
     """One finished run: its spec and what it returned."""
 
     spec: SpecT
     values: dict[str, Any]
 
 
-RowT = TypeVar("RowT", bound=Row[Any])
+RunT = TypeVar("RunT", bound=FinishedRun[Any])
 
 
 def check_positive(settings: Any, *names: str) -> None:
@@ -85,7 +85,7 @@ def run_all(settings: Swept, folder: Path, executor: Executor | None) -> tuple[O
     return sweep(settings.runs(), executor, folder=records, progress=settings.progress)
 
 
-def rows_of(kind: Callable[[Any, dict[str, Any]], RowT], outcomes: Iterable[Outcome]) -> list[RowT]:
+def rows_of(kind: Callable[[Any, dict[str, Any]], RunT], outcomes: Iterable[Outcome]) -> list[RunT]:
     """Return the runs that ended well as rows of a kind."""
     return [
         kind(outcome.spec, dict(outcome.values))
@@ -103,7 +103,7 @@ def failures(outcomes: Iterable[Outcome], name: Callable[[Any], str]) -> list[st
     ]
 
 
-def ended_early(rows: Sequence[Row[Any]], name: Callable[[Any], str]) -> list[str]:
+def ended_early(rows: Sequence[FinishedRun[Any]], name: Callable[[Any], str]) -> list[str]:
     """Say which runs stopped before their last iteration, in one remark if there are any."""
     odd = [name(row.spec) for row in rows if row.values["stop_reason"] != "iterations"]
     return [f"training ended early, last good weights: {'; '.join(odd)}"] if odd else []

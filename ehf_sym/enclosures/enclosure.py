@@ -213,7 +213,7 @@ _FUNCTIONS: dict[Any, Callable[[Value, int], Value]] = {
     sp.sign: _sign,
 }
 
-_SIGNS_ACCEPTED: dict[Any, set[int]] = {
+SIGNS_ACCEPTED: dict[Any, set[int]] = {
     sp.Gt: {1},
     sp.Ge: {0, 1},
     sp.Lt: {-1},
@@ -221,6 +221,7 @@ _SIGNS_ACCEPTED: dict[Any, set[int]] = {
     sp.Eq: {0},
     sp.Ne: {-1, 1},
 }
+"""Signs of left minus right for which a comparison holds."""
 
 
 ANGULAR = frozenset({sp.sin, sp.cos, sp.tan, sp.cot, sp.sec, sp.csc})
@@ -325,7 +326,7 @@ class _Evaluation:
             return any(self._holds(part) for part in condition.args)
         if isinstance(condition, sp.Not):
             return not self._holds(condition.args[0])
-        accepted = _SIGNS_ACCEPTED.get(condition.func)
+        accepted = SIGNS_ACCEPTED.get(condition.func)
         if accepted is None:
             raise UnknownFunctionError(condition.func)
         left, right = (self.value(side) for side in condition.args)

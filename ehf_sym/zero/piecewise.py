@@ -18,7 +18,7 @@ from sympy.logic.boolalg import BooleanAtom
 from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.clock import check_time
-from ehf_sym.enclosures.enclosure import ANGULAR, is_integer_valued
+from ehf_sym.enclosures.enclosure import ANGULAR, SIGNS_ACCEPTED, is_integer_valued
 from ehf_sym.normal_forms.exceptional_sets import (
     NotParametrizedError,
     Place,
@@ -34,15 +34,6 @@ _MAX_TERMS = 40
 _MAX_DEGREE = 12
 
 Cell = tuple[sp.Expr, Facts]
-
-_ACCEPTED: dict[type, set[int]] = {
-    sp.Gt: {1},
-    sp.Ge: {0, 1},
-    sp.Lt: {-1},
-    sp.Le: {-1, 0},
-    sp.Eq: {0},
-    sp.Ne: {-1, 1},
-}
 _MAX_DEPTH = 4
 _MAX_CONVERSIONS = 60
 _MAX_CELLS = 80
@@ -226,7 +217,7 @@ def _holds(condition: sp.Basic, choices: _Choices) -> tuple[bool, sp.Poly | None
             return False, missing
         difference = difference.xreplace({size: sign * size.args[0]})
     sign, missing = _sign(difference, choices)
-    return sign in _ACCEPTED[condition.func], missing
+    return sign in SIGNS_ACCEPTED[condition.func], missing
 
 
 def _sign(difference: sp.Expr, choices: _Choices) -> tuple[int, sp.Poly | None]:

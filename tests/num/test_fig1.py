@@ -114,7 +114,7 @@ def test_errors_are_drawn_where_their_axis_says(drawn):
     canvas, _ = drawn
     states = np.random.default_rng(7).standard_normal((30, 4))
     squares_by_label = {
-        f"H {case.name}: {square.name}": square for case in fig1.cases() for square in case.squares
+        f"H {case.name}: {square.name}": square for case in fig1.examples() for square in case.squares
     }
     for ax, held in zip(canvas.axes[3:6], ("dt = 0.1", "ε = 0.1", "ε = dt"), strict=True):
         assert ax.get_title().endswith(held)
@@ -129,7 +129,7 @@ def test_errors_are_drawn_where_their_axis_says(drawn):
 
 def test_squares_are_drawn_where_their_title_says(drawn):
     canvas, _ = drawn
-    found = {case.name: {square.name: square for square in case.squares} for case in fig1.cases()}
+    found = {case.name: {square.name: square for square in case.squares} for case in fig1.examples()}
     titles = [ax.get_title() for ax in canvas.axes[:3]]
     assert titles == [
         "H symmetric,\nfirst-order maps", "H symmetric,\nfinite action, leapfrog",
@@ -148,7 +148,7 @@ def test_lowest_order_is_that_of_the_smallest_step(drawn):
     head, *body = chapter.tables[1].rows
     assert head == ("H", "ε = 0.001", "dt = 0.001", "ε = dt = 0.001")
     states = np.random.default_rng(7).standard_normal((30, 4))
-    for case, row in zip(fig1.cases(), body, strict=True):
+    for case, row in zip(fig1.examples(), body, strict=True):
         for cell, pair in zip(row[1:], ((1e-3, 0.1), (0.1, 1e-3), (1e-3, 1e-3)), strict=True):
             ratio = case.squares[0].gap(states, *pair) / case.expansion.gap(states, *pair)
             assert float(cell) == pytest.approx(ratio, abs=1e-4)

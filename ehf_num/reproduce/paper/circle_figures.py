@@ -26,7 +26,7 @@ _PER_SECOND = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Row(recorded.Row[CircleRun]):
+class Row(recorded.FinishedRun[CircleRun]):
     """One finished run."""
 
     @property

@@ -64,7 +64,7 @@ FULL = Settings(states=10_000)
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Example:
     """A Hamiltonian, its squares, and what its first-order square is to the lowest orders."""
 
     name: str
@@ -73,7 +73,7 @@ class Case:
     expansion: Expansion
 
 
-def cases() -> list[Case]:
+def examples() -> list[Example]:
     """Return a function of the invariants of SO(2), and the same with a well that is squeezed."""
     space = es.PhaseSpace(2)
     (q1, q2), (p1, p2) = space.q, space.p
@@ -87,7 +87,7 @@ def cases() -> list[Case]:
     ):
         hamiltonian = FormulaHamiltonian(space, kinetic, potential)
         around = squares(space, g, hamiltonian)
-        found.append(Case(name, words, around, expansion(space, g, hamiltonian.formula)))
+        found.append(Example(name, words, around, expansion(space, g, hamiltonian.formula)))
     return found
 
 
@@ -117,7 +117,7 @@ def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce fig1"
     """Measure the squares, write `fig1.png` and the table, and return it as text."""
     folder.mkdir(parents=True, exist_ok=True)
     states = np.random.default_rng(settings.seed).standard_normal((settings.states, 4))
-    found = cases()
+    found = examples()
     gaps = {
         (case.name, square.name, way): np.array(
             [square.gap(states, *pair) for pair in steps(way, settings)]
@@ -156,7 +156,7 @@ def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce fig1"
     return chapter.write(folder)
 
 
-def _table(found: list[Case], gaps: dict[tuple[str, str, str], Array]) -> Table:
+def _table(found: list[Example], gaps: dict[tuple[str, str, str], Array]) -> Table:
     rows: list[tuple[str, ...]] = [("H", "square", "against ε", "against dt", "against ε = dt")]
     for case in found:
         for square in case.squares:
@@ -171,7 +171,7 @@ def _table(found: list[Case], gaps: dict[tuple[str, str, str], Array]) -> Table:
 
 
 def _lowest_order(
-    found: list[Case],
+    found: list[Example],
     gaps: dict[tuple[str, str, str], Array],
     expected: dict[tuple[str, str], list[float]],
 ) -> Table:
@@ -188,7 +188,7 @@ def _lowest_order(
 
 
 def _figure(
-    found: list[Case],
+    found: list[Example],
     gaps: dict[tuple[str, str, str], Array],
     expected: dict[tuple[str, str], list[float]],
     settings: Settings,
@@ -242,7 +242,7 @@ def _draw_square(ax: Axes, square: Square, title: str) -> None:
 
 def _draw_errors(
     ax: Axes,
-    found: list[Case],
+    found: list[Example],
     way: str,
     gaps: dict[tuple[str, str, str], Array],
     expected: dict[tuple[str, str], list[float]],

@@ -20,7 +20,7 @@ _LAST = 0.2  # share of a run over which brackets are averaged
 
 
 @dataclass(frozen=True, eq=False)
-class Row(recorded.Row[RingsRun]):
+class Row(recorded.FinishedRun[RingsRun]):
     """One finished run."""
 
     @property
