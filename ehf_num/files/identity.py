@@ -218,7 +218,8 @@ class _Describer:
 
     def _function(self, function: FunctionType) -> Description:
         """Tell what a function does: its code, its defaults, and what it takes from around it."""
-        known = _of_a_library(function.__module__)
+        nameless = "<lambda>" in function.__qualname__
+        known = _of_a_library(function.__module__) and not nameless
         code = function.__code__
         around = {} if known else function.__globals__
         used = {name: around[name] for name in _names(code) if name in around}

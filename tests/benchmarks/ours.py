@@ -45,8 +45,7 @@ class Ours:
 
     def _terms(self) -> Array:
         return Bound().step(
-            self._model.objective,
-            self._model.weights,
+            self._model.bound,
             self._batch,
             self._multipliers,
             self._gradient,
