@@ -96,6 +96,28 @@ class CouplingEncoder:
             log_h = log_h - part(moved, np.s_[:, -1])
         return parts.joined(halves), log_h
 
+    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+        """Evaluate ln h(p|q) at momenta from anywhere: (n, d) twice to (n,), nats.
+
+        The layers are undone, the last first; ρ is told from 1, which it is then at the end.
+        """
+        features, directions = self.frame.at(q)
+        parts = _Parts(p, directions)
+        halves = list(parts.halves)
+        log_scale = np.zeros(len(p), p.dtype)
+        layers = zip(self._layers(), self._networks(weights), strict=True)
+        for layer, network in reversed(list(layers)):
+            outputs = relu_network(layer.seen(features, halves, parts), *network)
+            count = len(layer.scaled)
+            s = _LARGEST_LOG_SCALE * np.tanh(outputs[:, :count] / _LARGEST_LOG_SCALE)
+            half = np.array(halves[layer.parity])
+            shifted = outputs.shape[1] - count
+            half[:, :shifted] -= outputs[:, count:]
+            halves[layer.parity] = half * np.exp(-s)
+            log_scale += s @ layer.scaled.astype(p.dtype)
+        log_prob: Array = standard_normal_log_prob(parts.joined(halves)) - log_scale
+        return log_prob
+
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d).
 

@@ -141,6 +141,14 @@ class GaussianEncoder:
         score: Array = -noise / softplus(before + _SOFTPLUS_SHIFT)
         return score
 
+    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+        """Evaluate ln h(p|q) at momenta from anywhere: (n, d) twice to (n,), nats."""
+        half = len(weights) // 2
+        scale = softplus(relu_network(q, *weights[half:]) + _SOFTPLUS_SHIFT)
+        noise = (p - relu_network(q, *weights[:half])) / scale
+        log_prob: Array = _log_density(np.log(scale), noise)
+        return log_prob
+
 
 def _log_density(log_scale: Any, noise: Any) -> Any:
     """Evaluate ln N(μ + σ noise; μ, σ²)."""
@@ -188,3 +196,11 @@ def encoder_score(encoder: Encoder, weights: Weights, q: Array, noise: Array) ->
     transposed = np.stack(slopes[:-1], axis=2)
     score: Array = np.linalg.solve(transposed, slopes[-1][:, :, np.newaxis])[:, :, 0]
     return score
+
+
+@runtime_checkable
+class EvaluatedEncoder(Protocol):
+    """An encoder whose density is known at momenta that it did not draw."""
+
+    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+        """Evaluate ln h(p|q): (n, d) twice to (n,), nats."""

@@ -24,6 +24,7 @@ from ehf_num.engine.networks import Weights, init_relu, softplus
 from ehf_num.engine.workspace import Array
 
 _LARGEST_LOG_SCALE = 6.0
+_BISECTIONS = 80  # more than a float64 has bits
 _UNIT = math.log(math.e - 1)  # softplus(_UNIT) = 1
 _SMALL = -4.0  # softplus(_SMALL) = 0.018: h starts close to N(0, 1)
 
@@ -65,8 +66,7 @@ class MonotoneEncoder:
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, 1) into p ~ h(p|q) (n, 1) and ln h(p|q) (n,) in nats."""
         bumps = _Bumps(relu_network(q, *weights), noise)
-        log_h = -0.5 * noise**2 - HALF_LOG_2PI - anp.log(bumps.slope)
-        return bumps.value, log_h[:, 0]
+        return bumps.value, self._log_density(bumps, noise)
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −(z + f″/f′)/f′ at p = f(z), z the noise: (n, 1)."""
@@ -74,19 +74,42 @@ class MonotoneEncoder:
         score: Array = -(noise + bumps.bend / bumps.slope) / bumps.slope
         return score
 
+    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+        """Evaluate ln h(p|q) at momenta from anywhere: (n, 1) twice to (n,), nats.
+
+        The noise is found by bisection: steps add up to what bounds it on either side.
+        """
+        outputs = relu_network(q, *weights)
+        at_zero = _Bumps(outputs, np.zeros_like(p))
+        low, high = (
+            (p - outputs[:, 1:2] + sign * at_zero.reach) / at_zero.growth for sign in (-1, 1)
+        )
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            above = _Bumps(outputs, middle).value > p
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return np.asarray(self._log_density(_Bumps(outputs, middle), middle))
+
+    @staticmethod
+    def _log_density(bumps: _Bumps, noise: Any) -> Any:
+        return (-0.5 * noise**2 - HALF_LOG_2PI - anp.log(bumps.slope))[:, 0]
+
 
 class _Bumps:
     """f(z), f′(z) and f″(z), (n, 1) each, for the network's outputs (n, 2 + 3 k)."""
 
     def __init__(self, outputs: Any, z: Any) -> None:
         k = (outputs.shape[1] - 2) // 3
-        growth = anp.exp(_LARGEST_LOG_SCALE * anp.tanh(outputs[:, :1] * (1 / _LARGEST_LOG_SCALE)))
+        self.growth = growth = anp.exp(
+            _LARGEST_LOG_SCALE * anp.tanh(outputs[:, :1] * (1 / _LARGEST_LOG_SCALE))
+        )
         heights = softplus(outputs[:, 2 : 2 + k])
         slopes = softplus(outputs[:, 2 + k : 2 + 2 * k])
         steps = anp.tanh(slopes * z + outputs[:, 2 + 2 * k :])
         rises = heights * slopes * (1 - steps**2)
         self.value = growth * z + outputs[:, 1:2] + anp.sum(heights * steps, axis=1, keepdims=True)
         self.slope = growth + anp.sum(rises, axis=1, keepdims=True)
+        self.reach = anp.sum(heights, axis=1, keepdims=True)
         self._terms = rises * slopes * steps
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal, overload
 
 import numpy as np
 import sympy as sp
 
 from ehf_num.densities.coupling import CouplingEncoder
+from ehf_num.densities.encoder import EvaluatedEncoder
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.engine import arguments
 from ehf_num.engine.engine import Engine, present_engine
@@ -24,6 +26,7 @@ from ehf_num.inference.inference import draw_positions, draw_states, in_blocks
 from ehf_num.model.settings import FlowSettings
 from ehf_num.training.objective import BoundModel, Objective
 from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian, LieAlgebra
+from ehf_sym.errors import ArgumentError
 
 
 class FlowDensity:
@@ -179,6 +182,23 @@ class FlowDensity:
         """Evaluate ln p(q, p) = ln π(inverse(q, p)), exactly: (n, d) twice to (n,), nats."""
         log_prob = self.bound.joint_log_prob
         return in_blocks(lambda q, p: (log_prob(q, p),), *self._states(q, p))[0]
+
+    def log_encoder(self, p: Any, q: Any) -> Array:
+        """Evaluate ln h(p|q), the encoder's log density: (n, d) twice to (n,), nats.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If the arguments are no states, or an encoder of the user's own has no `log_prob`.
+        """
+        encoder = self._objective.encoder
+        if not isinstance(encoder, EvaluatedEncoder):
+            raise ArgumentError(
+                f"encoder was {type(encoder).__name__}, which has no method log_prob(weights, q, p)"
+            )
+        weights = self._objective.layout.encoder_weights(self.weights)
+        evaluate = partial(encoder.log_prob, weights)
+        return in_blocks(lambda q, p: (evaluate(q, p),), *self._states(q, p))[0]
 
     def brackets(self, q: Any, p: Any) -> Array:
         """Evaluate {g_k, H} at states: (n, d) twice to (n, K), dimensionless.

@@ -95,6 +95,19 @@ def test_log_h_is_the_density_of_the_draw(name):
         assert abs(log_h[row] - expected) < 1e-6
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-3)])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_density_at_momenta_from_elsewhere_is_that_of_the_draw(name, dtype, tolerance):
+    """What undoes the map finds the noise, and with it the density that the draw came with."""
+    dim, encoder = ENCODERS[name]
+    weights = away_from_start(encoder, dtype)
+    q, noise = np.random.default_rng(6).standard_normal((2, 40, dim)).astype(dtype)
+    p, log_h = encoder.draw(weights, q, noise)
+    found = encoder.log_prob(weights, q, p)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, log_h, atol=tolerance, rtol=tolerance)
+
+
 @pytest.mark.parametrize("name", ENCODERS)
 def test_it_starts_close_to_the_standard_normal(name):
     dim, encoder = ENCODERS[name]

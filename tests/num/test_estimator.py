@@ -264,6 +264,17 @@ def test_a_file_with_damaged_units_is_refused(fitted, tmp_path):
         en.load(path)
 
 
+class DrawsAlone:
+    """The least that an encoder has to be."""
+
+    def init(self, rng, dtype):
+        return [np.zeros(1, dtype)]
+
+    def draw(self, weights, q, noise):
+        log_h = -(noise[:, 0] ** 2) / 2 - np.log(2 * np.pi) / 2
+        return noise + weights[0], log_h
+
+
 class OwnEncoder(en.GaussianEncoder):
     """Code of a user's."""
 
@@ -291,6 +302,19 @@ def test_momenta_come_with_the_points_that_are_drawn_without_them():
     np.testing.assert_allclose(np.cov(np.hstack(start).T), np.eye(4), atol=0.15)
     with pytest.raises(ArgumentError, match="return_momenta"):
         flow.sample(3, return_momenta="yes")
+
+
+def test_the_density_of_momenta_is_public_where_there_is_one():
+    base = es.StandardNormal(es.PhaseSpace(1))
+    flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(4,), rng=0)
+    grid = np.linspace(-12, 12, 4001)[:, np.newaxis]
+    x = np.full_like(grid, 0.3)
+    assert np.exp(flow.log_encoder(grid, x)).sum() * 0.006 == pytest.approx(1, rel=1e-6)
+    plain = en.EquivariantHamiltonianFlow(
+        base, enforce="none", encoder=DrawsAlone(), hidden=(4,), rng=0
+    )
+    with pytest.raises(ArgumentError, match="DrawsAlone, which has no method log_prob"):
+        plain.log_encoder(grid, x)
 
 
 def test_what_is_shown_of_a_model_is_short():
