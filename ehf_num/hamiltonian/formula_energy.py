@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -123,6 +123,11 @@ class FormulaEnergy:
         return FormulaEnergy, (self.formula, self.space, self.of, dict(self.start))
 
     @property
+    def letter(self) -> str:
+        """What formulas call it: U or K."""
+        return "U" if self.of == "q" else "K"
+
+    @property
     def parameters(self) -> tuple[sp.Symbol, ...]:
         """The free symbols, which are learned, by name."""
         return tuple(self._widened.parameters)
@@ -208,15 +213,14 @@ class FormulaEnergy:
             If the symmetry is not on this space, or the energy is one of the other half.
         """
         if of != self.of:
-            letters = {"q": "U(q)", "p": "K(p)"}
             raise ArgumentError(
-                f"of was {of!r}; {self.formula} is {letters[self.of]}: give it as "
+                f"of was {of!r}; {self.formula} is {self.letter}({self.of}): give it as "
                 f"{'potential' if self.of == 'q' else 'kinetic'}="
             )
         if not isinstance(symmetry, LieAlgebra) or symmetry.space.dim != self.space.dim:
             raise ArgumentError(f"symmetry was {symmetry!r}; it should be on {self.space}")
         bare = LieAlgebra(PhaseSpace(self.space.dim), symmetry.generators, symmetry.labels)
-        density = BaseDensity(self._widened, log_density=-self.formula, name=f"exp(-{self.of})")
+        density = BaseDensity(self._widened, log_density=-self.formula, name=f"exp(-{self.letter})")
         wide = LieAlgebra(self._widened, symmetry.generators, symmetry.labels)
         report = wide.check(density)
         if report.proved or not self.parameters:
@@ -248,12 +252,27 @@ class FormulaInvariance:
         return self.report.proved
 
     def __str__(self) -> str:
-        letter = "U" if self.energy.of == "q" else "K"
+        letter = self.energy.letter
         of = ", ".join(s.name for s in self.energy.parameters)
         values = f", whatever the values of {of}" if of else ""
         lines = [f"{{g, {letter}}} = 0 for {letter} = {self.energy.formula}{values}: "]
         lines[0] += self.report.status
-        if not self.proved:
-            told = self.conditions if self.conditions is not None else self.report
-            lines += [f"  {line}" for line in str(told).splitlines()]
+        if self.conditions is not None:
+            lines += self._where(self.conditions)
+        elif not self.proved:
+            lines += [f"  {line}" for line in str(self.report).splitlines()]
         return "\n".join(lines)
+
+    @staticmethod
+    def _where(conditions: Conditions) -> Iterator[str]:
+        """Write the conditions out; an energy need not make a density, unlike what they are of."""
+        cases = [*(family.values for family in conditions.families), *conditions.improper]
+        if conditions.complete and not cases:
+            yield "  it holds for no values of them"
+        elif conditions.equations:
+            yield "  it holds exactly where" if conditions.complete else "  it is certain where"
+            yield from (f"    0 = {equation}" for equation in conditions.equations)
+        for values in cases:
+            if values:
+                yield "    " + ", ".join(f"{s} = {value}" for s, value in values.items())
+        yield from (f"  undecided where 0 = {bracket}" for bracket in conditions.residual)

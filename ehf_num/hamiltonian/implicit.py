@@ -200,21 +200,25 @@ class ExtendedPhaseSpace:
         dim = first.shape[1] // 2
         (q, p), (x, y) = ((s[:, :dim], s[:, dim:]) for s in (first, second))
 
-        def by_second(q: Any, p: Any, x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
-            field = dt / 2 * vector_field(hamiltonian, anp.concatenate([q, y], axis=1))
+        def by_second(dt: float, q: Any, p: Any, x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
+            field = dt * vector_field(hamiltonian, anp.concatenate([q, y], axis=1))
             return q, p + field[:, dim:], x + field[:, :dim], y
 
-        def by_first(q: Any, p: Any, x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
-            x, y, q, p = by_second(x, y, q, p)
+        def by_first(dt: float, q: Any, p: Any, x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
+            x, y, q, p = by_second(dt, x, y, q, p)
             return q, p, x, y
 
-        q, p, x, y = by_first(*by_second(q, p, x, y))
+        q, p, x, y = by_second(dt / 2, q, p, x, y)
         if self.omega:
+            q, p, x, y = by_first(dt / 2, q, p, x, y)
             cos, sin = math.cos(2 * self.omega * dt), math.sin(2 * self.omega * dt)
             u, w = q - x, p - y
             turn_q, turn_p = (cos * u + sin * w - u) / 2, (cos * w - sin * u - w) / 2
             q, p, x, y = q + turn_q, p + turn_p, x - turn_q, y - turn_p
-        q, p, x, y = by_second(*by_first(q, p, x, y))
+            q, p, x, y = by_first(dt / 2, q, p, x, y)
+        else:
+            q, p, x, y = by_first(dt, q, p, x, y)
+        q, p, x, y = by_second(dt / 2, q, p, x, y)
         return anp.concatenate([q, p], axis=1), anp.concatenate([x, y], axis=1)
 
     def _apart(self, dt: float, hamiltonian: Any, arguments: Sequence[Any], shift: Any) -> Any:
