@@ -27,6 +27,8 @@ from ehf_sym import (
     parse,
 )
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.frames import rotation_matrices
+from ehf_sym.symmetry.rotation_group import generating_degree
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +81,9 @@ class NonSeparable:
         Widths of the hidden layers.
     symmetry : ehf_sym.LieAlgebra, optional
         What H keeps by construction, on this space.
-    degree : int
-        To which degree invariants are looked for.
+    degree : int, optional
+        To which degree invariants are looked for; by default to which they are known to generate
+        all, determinants of q and p included, or 2.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class NonSeparable:
     >>> print(H.invariance(symmetry))
     {g, H} = 0 whatever the weights: proved
       H is a network of q1**2 + q2**2, p1*q1 + p2*q2, -p1*q2 + p2*q1, p1**2 + p2**2
+      These generate all: every invariant H is of this form.
     >>> weights = H.init(np.random.default_rng(0), "float64")
     >>> velocity, force = H.vector_field(weights, np.zeros((3, 2)), np.ones((3, 2)))
     >>> velocity.shape
@@ -105,13 +109,14 @@ class NonSeparable:
     space: PhaseSpace
     hidden: tuple[int, ...] = (64, 64)
     symmetry: LieAlgebra | None = None
-    degree: int = 2
+    degree: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
             raise ArgumentError(f"space was {self.space!r}; it should be an ehf_sym.PhaseSpace")
         object.__setattr__(self, "hidden", layer_widths(self.hidden, "hidden"))
-        object.__setattr__(self, "degree", positive_integer(self.degree, "degree"))
+        if self.degree is not None:
+            object.__setattr__(self, "degree", positive_integer(self.degree, "degree"))
         if self.space.parameters:
             raise ArgumentError(
                 f"space has parameters {self.space.parameters}; it should have none: learned "
@@ -127,7 +132,7 @@ class NonSeparable:
             )
         if not self.invariants:
             raise ArgumentError(
-                f"symmetry has no invariants of q and p to degree {self.degree} for H to be a "
+                f"symmetry has no invariants of q and p to degree {self._degree} for H to be a "
                 "network of; take a higher degree, or a symmetry that leaves something to depend on"
             )
 
@@ -140,8 +145,17 @@ class NonSeparable:
         return () if self._found is None else self._found.generators
 
     @cached_property
+    def _enough(self) -> int | None:
+        """A degree to which invariants of q and p are known to generate all."""
+        return None if self.symmetry is None else generating_degree(_of_both(self.symmetry))
+
+    @property
+    def _degree(self) -> int:
+        return self.degree or self._enough or 2
+
+    @cached_property
     def _found(self) -> Invariants | None:
-        return None if self.symmetry is None else self.symmetry.invariants(self.degree, of="s")
+        return None if self.symmetry is None else self.symmetry.invariants(self._degree, of="s")
 
     @cached_property
     def _features(self) -> Features | None:
@@ -177,7 +191,7 @@ class NonSeparable:
 
     @classmethod
     def restored(
-        cls, dim: int, hidden: Sequence[int], generators: Sequence[str] | None, degree: int
+        cls, dim: int, hidden: Sequence[int], generators: Sequence[str] | None, degree: int | None
     ) -> NonSeparable:
         """Make one again of what `saved` returned."""
         space = PhaseSpace(dim)
@@ -192,7 +206,8 @@ class NonSeparable:
         verdicts = tuple(
             is_zero(symmetry.space.bracket(g, f)) for g in symmetry.generators for f in functions
         )
-        return BracketsOfInvariants(functions, verdicts)
+        generating = self._enough is not None and self._degree >= self._enough
+        return BracketsOfInvariants(functions, verdicts, generating)
 
 
 @dataclass(frozen=True)
@@ -205,10 +220,14 @@ class BracketsOfInvariants:
         The I.
     verdicts : tuple of ZeroVerdict
         Is {g, I} identically zero? For each g, one after the other, of each I.
+    is_generating : bool
+        Whether they are known to generate all invariant polynomials of a compact group, or of
+        translations: H then keeps no larger group for want of them.
     """
 
     functions: tuple[sp.Expr, ...]
     verdicts: tuple[ZeroVerdict, ...]
+    is_generating: bool = False
 
     @property
     def proved(self) -> bool:
@@ -218,7 +237,22 @@ class BracketsOfInvariants:
     def __str__(self) -> str:
         status = "proved" if self.proved else "not proved"
         of = ", ".join(map(str, self.functions))
-        return f"{{g, H}} = 0 whatever the weights: {status}\n  H is a network of {of}"
+        lines = [f"{{g, H}} = 0 whatever the weights: {status}", f"  H is a network of {of}"]
+        if self.proved and self.is_generating:
+            lines.append("  These generate all: every invariant H is of this form.")
+        elif self.proved:
+            lines.append("  They may not tell all orbits apart: H may keep a larger group.")
+        return "\n".join(lines)
+
+
+def _of_both(symmetry: LieAlgebra) -> LieAlgebra:
+    """Let rotations move q and p as twice as many vectors; other symmetries stay."""
+    matrices, dim = rotation_matrices(symmetry), symmetry.space.dim
+    if matrices is None:
+        return symmetry
+    space = PhaseSpace(2 * dim)
+    q, p = (sp.Matrix(2, dim, half) for half in (space.q, space.p))
+    return LieAlgebra(space, [sp.expand((p * sp.Matrix(m) * q.T).trace()) for m in matrices])
 
 
 def vector_field(hamiltonian: Separable | Motion, states: Any) -> Any:

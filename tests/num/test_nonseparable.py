@@ -77,6 +77,27 @@ def test_invariants_of_both_halves_are_proved_and_kept():
     assert np.abs(force).max() > 0.1
 
 
+def test_two_particles_in_space_have_determinants_of_q_and_p():
+    """The dot products of q and p alone are kept by mirrors as well."""
+    symmetry = es.Particles(2, 3).rotations()
+    hamiltonian = en.NonSeparable(symmetry.space, (8,), symmetry)
+    report = hamiltonian.invariance(symmetry)
+    assert report.proved
+    assert report.is_generating
+    weights = hamiltonian.init(np.random.default_rng(0), "float64")
+    q, p = draw(6)
+    mirror = np.tile([1.0, 1.0, -1.0], 2)
+    values = hamiltonian.value(weights, q, p)
+    assert np.abs(hamiltonian.value(weights, q * mirror, p * mirror) - values).max() > 1e-3
+    few = en.NonSeparable(symmetry.space, (8,), symmetry, degree=2)
+    assert not few.invariance(symmetry).is_generating
+    assert "larger group" in str(few.invariance(symmetry))
+    weights = few.init(np.random.default_rng(0), "float64")
+    np.testing.assert_allclose(
+        few.value(weights, q * mirror, p * mirror), few.value(weights, q, p), rtol=1e-12
+    )
+
+
 def test_networks_of_coordinates_and_of_others_invariants_are_not_proved():
     space = es.PhaseSpace(2)
     translation = es.LieAlgebra(space, [space.p[0]])
