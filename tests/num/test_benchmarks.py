@@ -123,7 +123,7 @@ def test_the_command_writes_its_section(no_pauses, page, monkeypatch, capsys):
     ],
 )
 def test_a_run_in_a_process_of_its_own_reports_numbers(module, arguments):
-    numbers = np.array(common.run_apart(module, *arguments))
+    numbers = np.atleast_1d(common.run_apart(module, *arguments))
     assert numbers[0] > 0  # the growth of a few points may be no page
     assert (numbers >= 0).all()
     assert (numbers < np.inf).all()

@@ -114,7 +114,9 @@ def test_errors_are_drawn_where_their_axis_says(drawn):
     canvas, _ = drawn
     states = np.random.default_rng(7).standard_normal((30, 4))
     squares_by_label = {
-        f"H {case.name}: {square.name}": square for case in fig1.examples() for square in case.squares
+        f"H {case.name}: {square.name}": square
+        for case in fig1.examples()
+        for square in case.squares
     }
     for ax, held in zip(canvas.axes[3:6], ("dt = 0.1", "ε = 0.1", "ε = dt"), strict=True):
         assert ax.get_title().endswith(held)
@@ -129,7 +131,9 @@ def test_errors_are_drawn_where_their_axis_says(drawn):
 
 def test_squares_are_drawn_where_their_title_says(drawn):
     canvas, _ = drawn
-    found = {case.name: {square.name: square for square in case.squares} for case in fig1.examples()}
+    found = {
+        case.name: {square.name: square for square in case.squares} for case in fig1.examples()
+    }
     titles = [ax.get_title() for ax in canvas.axes[:3]]
     assert titles == [
         "H symmetric,\nfirst-order maps", "H symmetric,\nfinite action, leapfrog",
