@@ -14,7 +14,7 @@ from operator import add, sub
 from random import Random
 from typing import Any
 
-from sympy import QQ, Expr, Symbol
+from sympy import QQ, Abs, Expr, S, Symbol
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
@@ -22,6 +22,7 @@ from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.linear import Echelon, Solution, nullspace
 from ehf_sym.exact.separation import Exponents, Vector, separate
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.zero.zero_test import is_zero
 
 Poly = Any  # sympy.polys.rings.PolyElement
 Field = tuple[Poly, ...]
@@ -240,6 +241,8 @@ def restricted_fields(
     velocity = dict(zip(space.coordinates, range(2 * space.dim), strict=True))
     places = [velocity[x] for x in variables]
     components = [g_field[i] for g_field in map(space.vector_field, generators) for i in places]
+    # Off its jumps |u|/u is constant, which separation does not see.
+    components = [S.Zero if c.has(Abs) and is_zero(c).proved else c for c in components]
     parts = separate(components, space.coordinates)
     inner = {place: k for k, place in enumerate(places)}
     fields: list[list[Vector]] = []

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sympy import Add, Expr, Mul, Symbol
+from sympy import Abs, Add, Expr, Mul, Piecewise, Symbol
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
-from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
 from ehf_sym.exact.generating_sets import GeneratingSet, Product, generating_set
 from ehf_sym.exact.linear import Echelon
 from ehf_sym.exact.separation import separate
@@ -22,10 +22,13 @@ from ehf_sym.exact.vector_fields import (
     restricted_fields,
     value_at,
 )
+from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import formula_text, quoted
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.lie.algebra import Algebra
+from ehf_sym.symmetry.jumps.crossings import transport
+from ehf_sym.symmetry.jumps.walls import differentiable
 from ehf_sym.zero.zero_test import is_zero
 
 Of = Literal["q", "p", "s"]
@@ -202,10 +205,11 @@ def find_invariants(symmetry: Algebra, degree: int, of: str) -> Invariants:
     """Find all polynomial invariants to a degree; see `LieAlgebra.invariants`."""
     limit = whole_number(degree, "degree")
     variables = _variables(symmetry, of)
-    fields = restricted_fields(symmetry.space, symmetry.generators, variables)
+    generators = [_off_jumps(g, symmetry.space) for g in symmetry.generators]
+    fields = restricted_fields(symmetry.space, generators, variables)
     found = generating_set(enough(fields), limit)
     formulas = tuple(poly.as_expr() for poly in found.generators)
-    _prove(symmetry, found.generators)
+    _prove(symmetry.space, generators, found.generators)
     independent = _independent(found.generators, fields)
     return Invariants(
         symmetry=symmetry,
@@ -230,10 +234,20 @@ def _variables(symmetry: Algebra, of: str) -> tuple[Symbol, ...]:
     return choices[of]
 
 
-def _prove(symmetry: Algebra, invariants: Sequence[Poly]) -> None:
+def _off_jumps(g: Expr, space: PhaseSpace) -> Expr:
+    """Write jumps, which its own flow must not cross, without slope."""
+    off = differentiable(g)
+    if (off != g or g.has(Abs, Piecewise)) and transport(g, g, space).status != "proved":
+        raise UndecidedError(
+            f"it is undecided which polynomials are invariant: {quoted(g)} may jump where its own "
+            "flow crosses"
+        )
+    return off
+
+
+def _prove(space: PhaseSpace, generators: Sequence[Expr], invariants: Sequence[Poly]) -> None:
     """Take the bracket of each with every generator: it has to vanish."""
-    space = symmetry.space
-    parts = separate(symmetry.generators, space.coordinates)
+    parts = separate(generators, space.coordinates)
     whole = PolyRing(list(space.coordinates), parts.domain, grlex)
     gradients = []
     if parts.is_polynomial:
@@ -244,7 +258,7 @@ def _prove(symmetry: Algebra, invariants: Sequence[Poly]) -> None:
             zero = not any(_bracket(own, gradient) for gradient in gradients)
         else:
             formula = f.as_expr()
-            brackets = (space.bracket(formula, g) for g in symmetry.generators)
+            brackets = (space.bracket(formula, g) for g in generators)
             zero = all(is_zero(bracket).proved for bracket in brackets)
         if not zero:
             raise FormulaError(

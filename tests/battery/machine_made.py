@@ -1,6 +1,6 @@
 """Row 26: machine-made identities with domains, jumps, bound variables, integers; true and false.
 
-    python -m tests.battery.machine_made [--count 10000]
+    python -m tests.battery.machine_made [--start 0] [--count 10000]
 
 An identity is put together from known ones over random parts; a false one differs where it is
 easy to miss: on an edge, at a pole of half tangents, at one residue. What is_zero answers is held
@@ -268,8 +268,10 @@ ROWS = [Row(26, "10,000 machine-made identities, true and false; none wrong", ca
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.battery.machine_made")
     parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--start", type=int, default=0, help="number of the first identity")
+    options = parser.parse_args()
     answers: Counter[str] = Counter()
-    for number in range(parser.parse_args().count):
+    for number in range(options.start, options.start + options.count):
         try:
             answers[judge(SEED + number)] += 1
         except AssertionError as error:

@@ -372,3 +372,27 @@ def test_reports_print_in_all_forms():
     assert "<code>q1**2 + q2**2 + q3**2</code>" in found.to_html()
     assert '"max_independent": 6' in found.to_json()
     assert S(found.dimension(6)) == 56
+
+
+def test_steps_that_the_flow_does_not_cross_have_no_slope():
+    space = es.PhaseSpace(2)
+    (_, q2), (p1, p2) = space.q, space.p
+    found = es.LieAlgebra(space, [p1 * sp.sign(q2)]).invariants(1)
+    assert {*found.generators} == {q2, p1, p2}
+    assert found.max_independent == 3
+
+
+@pytest.mark.parametrize("step", [sp.sign, sp.Heaviside, lambda u: sp.Abs(u) / u])
+def test_generators_that_jump_where_their_flow_crosses_are_undecided(step):
+    space = es.PhaseSpace(2)
+    (q1, _), (p1, p2) = space.q, space.p
+    with pytest.raises(es.UndecidedError, match="jump"):
+        es.LieAlgebra(space, [p1 + p2 * step(q1)]).invariants(1)
+
+
+def test_kinks_are_no_jumps():
+    space = es.PhaseSpace(2)
+    q1, q2 = space.q
+    r2 = q1**2 + q2**2
+    hamiltonian = sp.Piecewise((r2 / 2, r2 <= 4), (2 * sp.sqrt(r2) - 2, True))
+    assert es.LieAlgebra(space, [hamiltonian]).invariants(1).generators == (q1, q2)
