@@ -453,3 +453,17 @@ def test_an_observer_draws_at_records(tmp_path):
 def test_no_private_name_is_used():
     source = Path(inspect.getsourcefile(test_no_private_name_is_used)).read_text(encoding="utf-8")
     assert not re.search(r"\w\._[a-z]|from ehf_\w+\.|import ehf_\w+\.", source)
+
+
+def test_a_run_with_parts_goes_on_from_its_checkpoint_and_no_other_does(tmp_path):
+    path = tmp_path / "run.npz"
+    parts = {"integrator": PositionVerlet(0.4), "potential": Well()}
+    options = {"iterations": 6, "checkpoint": path, "checkpoint_every": 2, "progress": False}
+    whole = model(**parts).fit(X, objective=Mean(), **options)
+    again = model(**parts).fit(X, objective=Mean(), **options)
+    assert again.result_.resumed_at == 6
+    same(again, whole)
+    with pytest.raises(es.ArgumentError, match=r"integrator\.dt was 0\.4, is 0\.3"):
+        model(**parts | {"integrator": PositionVerlet(0.3)}).fit(X, objective=Mean(), **options)
+    with pytest.raises(es.ArgumentError, match=r"objective was .*Mean.*, is .*Renyi"):
+        model(**parts).fit(X, objective=Renyi(), **options)

@@ -87,6 +87,22 @@ class Layout:
             found.append({name: values for name, values in told.items() if values})
         return found
 
+    def weights_of(self, name: str, arrays: Sequence[Any]) -> list[Sequence[Any]]:
+        """Return the arrays of each H, its "integrator", or its "kinetic" or "potential" energy.
+
+        There are energies where H is a sum of them.
+        """
+        of_h, of_map = self.sizes
+        found: list[Sequence[Any]] = []
+        for k in [number * (of_h + of_map) for number in range(self.hamiltonians)]:
+            own, rest = arrays[k : k + of_h], arrays[k + of_h : k + of_h + of_map]
+            if name in ("kinetic", "potential"):
+                if not isinstance(self.hamiltonian, SeparableHamiltonian):
+                    return []
+                own = self.hamiltonian.halves(own)[name == "potential"]
+            found.append(rest if name == "integrator" else own)
+        return found
+
     def encoder_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the encoder's arrays."""
         return arrays[sum(self.sizes) * self.hamiltonians : len(arrays) - self.base_arrays]

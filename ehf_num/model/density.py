@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, overload
 
@@ -116,6 +117,28 @@ class FlowDensity:
     def flat_weights(self) -> Array:
         """All of `weights` in one vector of length P, live: the arrays are views of it."""
         return self._parameters.flat
+
+    def weights_of(self, part: str) -> list[Sequence[Array]]:
+        """Return a part's weight arrays, live, for each Hamiltonian of the chain.
+
+        Parameters
+        ----------
+        part : {"kinetic", "potential", "hamiltonian", "integrator"}
+            Which; K and U have some where H is their sum.
+
+        Examples
+        --------
+        >>> import sympy as sp, ehf_sym as es, ehf_num as en
+        >>> space, a = es.PhaseSpace(1), sp.Symbol("a", positive=True)
+        >>> U = en.FormulaEnergy(a * space.q[0] ** 2, space)
+        >>> flow = en.EquivariantHamiltonianFlow(
+        ...     es.StandardNormal(space), enforce="none", potential=U, hidden=(4,), rng=0
+        ... )
+        >>> [U.coefficients(weights) for weights in flow.weights_of("potential")]
+        [{'a': 1.0}]
+        """
+        arguments.one_of(part, "part", ("kinetic", "potential", "hamiltonian", "integrator"))
+        return self._objective.layout.weights_of(part, self.weights)
 
     @property
     def flow(self) -> HamiltonianFlow:

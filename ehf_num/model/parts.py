@@ -244,16 +244,12 @@ def compare_shapes(path: Any, told: Mapping[str, Any], parts: Parts, model: Boun
 
 def _weights_of(name: str, model: BoundModel) -> Sequence[Array]:
     """Return the weights of a part, in a chain those of the first Hamiltonian."""
-    layout = model.objective.layout
-    of_h, of_map = layout.sizes
-    first = model.weights[:of_h]
     if name == "encoder":
         return model.encoder_weights
-    if name == "integrator":
-        return model.weights[of_h : of_h + of_map]
-    if name in ("kinetic", "potential") and isinstance(layout.hamiltonian, SeparableHamiltonian):
-        return layout.hamiltonian.halves(first)[name == "potential"]
-    return first if name == "hamiltonian" else ()
+    if name == "penalty":
+        return ()
+    found = model.objective.layout.weights_of(name, model.weights)
+    return found[0] if found else ()
 
 
 def _values_of(name: str, part: Any, model: BoundModel) -> list[float] | None:
