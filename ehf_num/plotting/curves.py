@@ -48,7 +48,7 @@ def plot_learning_curves(
     Raises
     ------
     ArgumentError
-        If `curves` is empty or one of its arrays has another shape.
+        If ``curves`` is empty or one of its arrays has another shape.
 
     Examples
     --------

@@ -21,7 +21,7 @@ _HERMITE_NODES = 24  # in each of four directions
 
 @dataclass(frozen=True)
 class PhaseOrbits(Target):
-    """Noisy orbits of the overall phase in ℂ² = ℝ⁴, made by `ehf_num.targets.phase_orbits`.
+    """Noisy orbits of the overall phase in ℂ² = ℝ⁴, made by `ehf_num.phase_orbits`.
 
     z = e^{iθ} c_k + σξ with θ uniform and ξ standard normal on ℝ⁴. The integral over θ is a Bessel
     function:
