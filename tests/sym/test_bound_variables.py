@@ -152,6 +152,14 @@ OPAQUE = {
 }  # fmt: skip
 
 
+def test_a_range_that_is_turned_around_counts_inversely():
+    """Karr's convention, so that ranges that meet add up, or multiply, to the whole one."""
+    turned = settled(sp.Product(x + k, (k, 4, 1)))
+    assert sp.simplify(turned * (x + 2) * (x + 3) - 1) == 0
+    assert sp.expand(settled(sp.Sum(x + k, (k, 4, 1))) + 2 * x + 5) == 0
+    assert settled(sp.Product(x + k, (k, 4, 3))) == 1
+
+
 def test_an_antiderivative_is_not_believed(monkeypatch):
     integral = sp.Integral(sp.exp(x) * sp.cos(x), (x, 0, y))
     wanted = (sp.exp(y) * (sp.sin(y) + sp.cos(y)) - 1) / 2

@@ -10,7 +10,7 @@ from sympy import QQ
 
 import ehf_sym as es
 from ehf_sym.exact.linear import Subspace
-from ehf_sym.lie import ideals
+from ehf_sym.lie import ideals, simple
 from ehf_sym.lie.casimirs import CasimirCount, casimir_count, casimirs
 from ehf_sym.lie.classification import identify
 from ehf_sym.lie.ideals import centroid, decompose, levi_complement
@@ -261,6 +261,18 @@ def test_lines_that_no_bracket_reaches_are_split_off():
 def test_number_of_casimirs(g, count):
     """The rank for reductive algebras; floor((n + 1)/2) for e(n); 1 for Heisenberg's."""
     assert casimir_count(g) == CasimirCount(count, exact=True)
+
+
+def test_a_centralizer_that_does_not_commute_is_no_cartan_subalgebra(monkeypatch):
+    """In so(4) = so(3) + so(3), L_12 + L_34 lies in one part and commutes with all of the other."""
+    g = es.groups.so(4).structure
+    special, drawn = {0: QQ(1), 5: QQ(1)}, simple._random_element
+    assert ideals.centralizer(g, Subspace.spanned(QQ, 6, [special])).dim == 4
+    draws = iter([special])
+    monkeypatch.setattr(
+        simple, "_random_element", lambda g, random: next(draws, None) or drawn(g, random)
+    )
+    assert simple.cartan_subalgebra(g).dim == 2
 
 
 def test_casimirs_of_textbooks():
