@@ -313,8 +313,6 @@ FAULTS = [
     _fault("a flow keeps the sign of what it carries to a pole",
            "ehf_sym/symmetry/jumps/crossings.py",
            "return not walls_of(quotient)", "return True", "sym/test_jumps"),
-    _fault("flows with roots are taken for unique", "ehf_sym/symmetry/jumps/crossings.py",
-           "and not any(not root.base.is_positive for root in roots)", "", "sym/test_jumps"),
     _fault("a missing phase is any", "ehf_sym/symmetry/rotation_group.py",
            "if phase is None:\n            raise", "if False:\n            raise",
            "num/test_orbits"),

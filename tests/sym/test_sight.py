@@ -13,6 +13,7 @@ from ehf_sym import clock, is_zero
 from ehf_sym.enclosures.enclosure import enclose
 from ehf_sym.normal_forms.inequalities import contradict
 from ehf_sym.normal_forms.normal_form import sign_factors
+from ehf_sym.zero.piecewise import residue_classes
 
 x, y, z = sp.symbols("x y z", real=True)
 a, b = sp.symbols("a b", positive=True)
@@ -194,6 +195,18 @@ def test_integers_in_fractions_of_pi(formula):
 def test_symbols_below_zero(formula):
     assert is_zero(formula).proved
     assert is_zero(formula + sp.exp(u) / 1000).refuted
+
+
+def test_every_integer_is_in_one_residue_class():
+    formula = n * sp.cos(pi * n / 3) + sp.sin(pi * n / 4)
+    found = []
+    for part, place in residue_classes(formula):
+        (k,) = place[n].free_symbols
+        assert place[n].coeff(k) == 24
+        found.append(place[n].subs(k, 0))
+        for turn in (0, 1, -3):
+            assert part.subs(k, turn) == formula.subs(n, place[n].subs(k, turn))
+    assert found == list(range(24))
 
 
 @pytest.mark.parametrize("power", [1, 2, 3, 4])
