@@ -12,7 +12,7 @@ from scipy import stats
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.densities.base import numeric_base
-from ehf_num.densities.factors import tabulate
+from ehf_num.densities.factors import _SEARCH_GRID, tabulate
 from ehf_sym.formulas.numpy_forms import to_numpy
 
 PLANE = es.PhaseSpace(1)
@@ -156,6 +156,21 @@ def test_a_sampler_is_held_to_its_contract(bad):
 def test_a_density_without_finite_mass_is_refused(log_density):
     with pytest.raises(es.ArgumentError, match="cannot be normalized"):
         numeric_base(es.BaseDensity(PLANE, log_density=log_density))
+
+
+def test_two_narrow_peaks_cannot_be_zoomed_in_on():
+    """What lies between them stays: cells are halved where the peaks are."""
+    place, width = _SEARCH_GRID[np.searchsorted(_SEARCH_GRID, 1.0)], 1e-4
+
+    def two_peaks(x):
+        return stats.norm.logpdf(np.abs(x[..., 0]), place, width)
+
+    factor = tabulate(two_peaks, "two peaks")
+    assert factor.log_mass == pytest.approx(np.log(2), abs=1e-9)
+    shares = np.array([0.1, 0.25, 0.4])
+    expected = stats.norm.ppf(2 * shares, place, width)
+    np.testing.assert_allclose(factor.draw(0.5 + shares), expected, atol=1e-3 * width)
+    np.testing.assert_allclose(factor.draw(0.5 - shares), -expected, atol=1e-3 * width)
 
 
 def test_inversion_is_exact_to_the_table():
