@@ -70,38 +70,34 @@ class Layout:
         ends = [k + of_h for k in starts]
         return HamiltonianFlow(chain, [integrator.at(arrays[k : k + of_map]) for k in ends])
 
-    def coefficients(self, arrays: Sequence[Any]) -> list[dict[str, dict[str, float]]]:
-        """Name what was learned, where a part can tell: of every H, by part and by name."""
+    def parts(self, arrays: Sequence[Any]) -> list[dict[str, tuple[Any, Sequence[Any]]]]:
+        """Tell the parts of every H apart by their names, each with its weights.
+
+        A sum has "kinetic" and "potential", any other H is one "hamiltonian"; each has its
+        "integrator".
+        """
         (of_h, of_map), found = self.sizes, []
-        for start in range(0, self.hamiltonians * (of_h + of_map), of_h + of_map):
-            own = arrays[start : start + of_h]
-            parts: dict[str, tuple[Any, Sequence[Any]]] = {"hamiltonian": (self.hamiltonian, own)}
+        for start in [k * (of_h + of_map) for k in range(self.hamiltonians)]:
+            cut, end = start + of_h, start + of_h + of_map
+            own: dict[str, tuple[Any, Sequence[Any]]]
+            own = {"hamiltonian": (self.hamiltonian, arrays[start:cut])}
             if isinstance(self.hamiltonian, SeparableHamiltonian):
-                kinetic, potential = self.hamiltonian.halves(own)
-                parts = {
+                kinetic, potential = self.hamiltonian.halves(arrays[start:cut])
+                own = {
                     "kinetic": (self.hamiltonian.kinetic, kinetic),
                     "potential": (self.hamiltonian.potential, potential),
                 }
-            parts["integrator"] = self.integrator, arrays[start + of_h : start + of_h + of_map]
-            told = {name: learned(*part) for name, part in parts.items()}
-            found.append({name: values for name, values in told.items() if values})
+            found.append(own | {"integrator": (self.integrator, arrays[cut:end])})
         return found
+
+    def coefficients(self, arrays: Sequence[Any]) -> list[dict[str, dict[str, float]]]:
+        """Name what was learned, where a part can tell: of every H, by part and by name."""
+        told = [{name: learned(*part) for name, part in own.items()} for own in self.parts(arrays)]
+        return [{name: values for name, values in own.items() if values} for own in told]
 
     def weights_of(self, name: str, arrays: Sequence[Any]) -> list[Sequence[Any]]:
-        """Return the arrays of each H, its "integrator", or its "kinetic" or "potential" energy.
-
-        There are energies where H is a sum of them.
-        """
-        of_h, of_map = self.sizes
-        found: list[Sequence[Any]] = []
-        for k in [number * (of_h + of_map) for number in range(self.hamiltonians)]:
-            own, rest = arrays[k : k + of_h], arrays[k + of_h : k + of_h + of_map]
-            if name in ("kinetic", "potential"):
-                if not isinstance(self.hamiltonian, SeparableHamiltonian):
-                    return []
-                own = self.hamiltonian.halves(own)[name == "potential"]
-            found.append(rest if name == "integrator" else own)
-        return found
+        """Return the arrays of one part of every H that has it."""
+        return [own[name][1] for own in self.parts(arrays) if name in own]
 
     def encoder_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the encoder's arrays."""
