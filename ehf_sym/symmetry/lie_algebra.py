@@ -54,7 +54,7 @@ class LieAlgebra(Algebra):
         Parameters
         ----------
         max_dim : int
-            The largest dimension that is tried, as in `ehf_sym.LieAlgebra.close`.
+            The largest dimension that is tried, as in ``close``.
         time_limit : float
             Seconds after which it is undecided.
 
@@ -96,7 +96,7 @@ class LieAlgebra(Algebra):
         Parameters
         ----------
         max_dim : int
-            The largest dimension that is tried, as in `ehf_sym.LieAlgebra.close`.
+            The largest dimension that is tried, as in ``close``.
         time_limit : float
             Seconds after which it is undecided.
 
