@@ -12,6 +12,7 @@ from ehf_num.engine.workspace import Array
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.frames import UnitChanges
 
+_SPREAD = 2.0  # of z: see tests/benchmarks/front_door.py
 _NARROWEST = 1e-10  # of the widest direction: below, there is no width but rounding
 
 
@@ -37,9 +38,9 @@ class Units:
 
     @classmethod
     def of(cls, x: Array, changes: UnitChanges | None) -> Self:
-        """Estimate them from points: z has mean zero and unit variance as far as that is allowed.
+        """Estimate them from points: z has mean zero and standard deviation 2 as far as is allowed.
 
-        t is the allowed point nearest to the mean. S² is the projection of the second moments
+        t is the allowed point nearest to the mean. (2 S)² is the projection of the second moments
         about t on the allowed matrices. These are the symmetric part of an algebra closed under
         transposition, so that the projection is positive, and S, its root, is allowed too.
 
@@ -71,7 +72,7 @@ class Units:
                 f"{axes[:, 0].round(3).tolist()}, mostly column {column}; a density needs width in "
                 "every direction: leave out columns that are constant or combinations of others"
             )
-        return cls(shift, (axes * np.sqrt(variances)) @ axes.T)
+        return cls(shift, (axes * (np.sqrt(variances) / _SPREAD)) @ axes.T)
 
     @property
     def log_jacobian(self) -> float:
