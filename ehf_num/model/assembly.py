@@ -106,7 +106,7 @@ def prove(
         if symmetry is not None:
             bare = PhaseSpace(base.space.dim)
             symmetry = LieAlgebra(bare, symmetry.generators, symmetry.labels)
-        construction = _construct(symmetry, enforce, parts)
+        construction = _construct(symmetry, settings, parts)
         return Premises(base, symmetry, learnable.report, construction, learnable)
     report = None if symmetry is None else symmetry.check(base)
     if report is not None and not report.proved:
@@ -115,7 +115,7 @@ def prove(
             f"{report}{_way_on(report)}",
             report,
         )
-    return Premises(base, symmetry, report, _construct(symmetry, enforce, parts), None)
+    return Premises(base, symmetry, report, _construct(symmetry, settings, parts), None)
 
 
 def _way_on(report: InvarianceReport) -> str:
@@ -132,15 +132,15 @@ def _way_on(report: InvarianceReport) -> str:
 
 
 def _construct(
-    symmetry: LieAlgebra | None, enforce: str, parts: Parts
+    symmetry: LieAlgebra | None, settings: FlowSettings, parts: Parts
 ) -> InvariantHamiltonian | None:
     """Find the invariants that exact models are networks of, proved; None for other models."""
-    if enforce != "exact" or symmetry is None:
+    if settings.enforce != "exact" or symmetry is None:
         return None
     _require_proofs(symmetry, parts)
     if parts.hamiltonian is not None or None not in (parts.kinetic, parts.potential):
         return None
-    construction = invariant_hamiltonian(symmetry)
+    construction = invariant_hamiltonian(symmetry, generating=settings.invariants == "generating")
     if not construction.proved:
         raise ArgumentError(
             f'symmetry is not proved to be kept by its invariants with enforce="exact":\n'

@@ -70,6 +70,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
         Whether {g_k, H} is penalized in training, or zero by construction: K and U are then
         networks of the invariants of p and of q (`construction` holds the proof), and a coupling
         encoder is equivariant too where the symmetry rotates q and p alike.
+    invariants : {"generating", "independent"}
+        What K and U are networks of with ``enforce="exact"``: invariants that are known to generate
+        all of them, or as many independent ones as there can be, which are fewer, but may keep a
+        larger group: the dot products of three vectors keep reflections too.
     kappa : float
         κ, the mean squared bracket that is allowed, dimensionless.
     constraint_on : {"base", "data", "both"}
@@ -153,6 +157,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         symmetry: LieAlgebra | None = None,
         *,
         enforce: str = "penalty",
+        invariants: str = "generating",
         kappa: float = 1e-3,
         constraint_on: str = "base",
         split_bracket: bool = False,
@@ -175,6 +180,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
     ) -> None:
         settings = FlowSettings(
             enforce=enforce,
+            invariants=invariants,
             kappa=kappa,
             constraint_on=constraint_on,
             split_bracket=split_bracket,

@@ -155,7 +155,7 @@ def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
     dim, text = positive_integer(formulas["dim"], "dim"), formulas["log_density"]
     if len(text) < 4 * dim:  # q1 and its like, each once: else π has no finite mass
         raise ValueError(f"{dim} positions do not fit into a density of {len(text)} characters")
-    settings = FlowSettings(**options)
+    settings = FlowSettings(**_as_of_old(options))
     sizes = (1 if settings.enforce == "exact" else dim, *settings.hidden, 1)
     network = sum((below + 1) * above for below, above in pairwise(sizes)) - 1
     own = header.get("parts", {})
@@ -165,6 +165,12 @@ def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
         least += 2 * dim * settings.hidden[0]
     if least > weights:
         raise ValueError(f"its options call for {least} weights or more; it has {weights}")
+
+
+def _as_of_old(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in what files did not say when there was one way alone."""
+    exact = options.get("enforce") == "exact"
+    return ({"invariants": "independent"} if exact else {}) | dict(options)
 
 
 def _told_of_parts(path: Source, header: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +203,7 @@ def _rebuild(header: Mapping[str, Any], parts: Parts) -> EquivariantHamiltonianF
     )
     generators = [parse(text, bare) for text in formulas["generators"]]
     symmetry = LieAlgebra(bare, generators) if generators else None
-    options = header["settings"] | parts.given()
+    options = _as_of_old(header["settings"]) | parts.given()
     model = EquivariantHamiltonianFlow(
         base, symmetry, **options, base_sampler=parts.base_sampler, rng=header["seed"]
     )

@@ -12,6 +12,10 @@ from ehf_num.densities.monotone import MonotoneEncoder
 from ehf_num.engine import arguments
 from ehf_sym.errors import ArgumentError
 
+_OPTIONS = {
+    "penalty": ("constraint_on", "split_bracket", "normalized_bracket"),
+    "exact": ("invariants",),
+}
 OWN = "own"
 """What stands for a user's own encoder among the options."""
 
@@ -32,6 +36,7 @@ class FlowSettings:
     """
 
     enforce: str = "penalty"
+    invariants: str = "generating"
     kappa: float = 1e-3
     encoder: str = "gaussian"
     hamiltonians: int = 1
@@ -46,14 +51,16 @@ class FlowSettings:
 
     def __post_init__(self) -> None:
         arguments.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
+        arguments.one_of(self.invariants, "invariants", ("generating", "independent"))
         arguments.one_of(self.encoder, "encoder", ("gaussian", "coupling", OWN))
         arguments.one_of(self.dtype, "dtype", ("float64", "float32"))
         arguments.one_of(self.reversible, "reversible", ("auto", True, False))
         arguments.one_of(self.constraint_on, "constraint_on", ("base", "data", "both"))
         arguments.one_of(self.split_bracket, "split_bracket", (True, False))
         arguments.one_of(self.normalized_bracket, "normalized_bracket", (True, False))
-        if self.enforce != "penalty":
-            self._refuse_unused()
+        for of in ("penalty", "exact"):
+            if self.enforce != of:
+                self._refuse_unused(of)
         object.__setattr__(self, "hidden", arguments.layer_widths(self.hidden, "hidden"))
         # Plain numbers from here on: NumPy's do not go into a saved model's JSON.
         for name in ("hamiltonians", "steps"):
@@ -61,14 +68,14 @@ class FlowSettings:
         for name in ("kappa", "step_size"):
             object.__setattr__(self, name, arguments.positive_number(getattr(self, name), name))
 
-    def _refuse_unused(self) -> None:
-        """Options of the penalty do nothing elsewhere."""
-        for name in ("constraint_on", "split_bracket", "normalized_bracket"):
+    def _refuse_unused(self, of: str) -> None:
+        """Options of one way to enforce a symmetry do nothing elsewhere."""
+        for name in _OPTIONS[of]:
             value, default = getattr(self, name), getattr(FlowSettings, name)
             if value != default:
                 raise ArgumentError(
                     f"{name} was {value!r} with enforce={self.enforce!r}; it is an option of "
-                    f'enforce="penalty": leave it at {default!r}'
+                    f'enforce="{of}": leave it at {default!r}'
                 )
 
     def build_encoder(self, dim: int, frame: MomentumFrame | None = None) -> Encoder:

@@ -99,7 +99,7 @@ class InvariantHamiltonian(Reported):
 
 
 def invariant_hamiltonian(
-    symmetry: LieAlgebra, max_degree: int = _PATIENCE
+    symmetry: LieAlgebra, max_degree: int = _PATIENCE, *, generating: bool = True
 ) -> InvariantHamiltonian:
     """Find what K and U may depend on so that H = K + U keeps a symmetry, and prove it.
 
@@ -110,6 +110,9 @@ def invariant_hamiltonian(
     max_degree : int
         Invariants are looked for degree by degree until there can be no more independent ones and
         they are known to generate all, determinants included, or to this degree.
+    generating : bool
+        False: to be independent is enough. There are fewer then, of low degree, and H may keep a
+        larger group: the dot products of three vectors do not tell left hands from right ones.
 
     Returns
     -------
@@ -139,15 +142,16 @@ def invariant_hamiltonian(
     enough = generating_degree(symmetry)
     if enough is not None and comb(symmetry.space.dim + enough, enough) > _MOST_MONOMIALS:
         enough = None
-    of_q, of_p = (_all_there_are(symmetry, of, max_degree, enough or 1) for of in ("q", "p"))
-    generating = enough is not None and all(f.degree >= enough for f in (of_q, of_p))
+    wanted = enough if generating and enough is not None else 1
+    of_q, of_p = (_all_there_are(symmetry, of, max_degree, wanted) for of in ("q", "p"))
+    all_generated = enough is not None and all(f.degree >= enough for f in (of_q, of_p))
     bracket = symmetry.space.bracket
     functions = (*of_q.generators, *of_p.generators)
     # Brackets of polynomials vanish once they are multiplied out.
     verdicts = tuple(
         tuple(is_zero(expand(bracket(g, f))) for f in functions) for g in symmetry.generators
     )
-    return InvariantHamiltonian(symmetry, of_q, of_p, verdicts, generating)
+    return InvariantHamiltonian(symmetry, of_q, of_p, verdicts, all_generated)
 
 
 def _all_there_are(symmetry: LieAlgebra, of: str, max_degree: int, enough: int) -> Invariants:

@@ -63,6 +63,7 @@ MODELS: dict[str, list[Any]] = {
     "base": [so2()[0], _gaussian(2), _gaussian(sp.Rational(1, 3)), LEARNED],
     "symmetry": [_rotation(1), _rotation(2), None],
     "enforce": ["penalty", "exact", "none"],
+    "invariants": ["generating", "independent"],
     "kappa": [1e-3, 1e-2, 1.5],
     "constraint_on": ["base", "data", "both"],
     "split_bracket": [False, True],

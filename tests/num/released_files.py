@@ -20,13 +20,22 @@ from ehf_num.inference.importance import log_weights
 
 FOLDER = Path(__file__).with_name("released")
 ITERATIONS, EVERY = 20, 8
-X = np.random.default_rng(7).standard_normal((24, 2))
+
+
+def points(dim: int) -> Any:
+    """Draw what is learned."""
+    return np.random.default_rng(7).standard_normal((24, dim))
 
 
 def _rotations() -> tuple[es.BaseDensity, es.LieAlgebra]:
     space = es.PhaseSpace(2)
     (q1, q2), (p1, p2) = space.q, space.p
     return es.StandardNormal(space), es.LieAlgebra(space, [q1 * p2 - q2 * p1])
+
+
+def _three_vectors() -> tuple[es.BaseDensity, es.LieAlgebra]:
+    space = es.PhaseSpace(9)
+    return es.StandardNormal(space), es.LieAlgebra(space, es.Particles(3, 3).rotations().generators)
 
 
 def _learned() -> es.BaseDensity:
@@ -39,6 +48,7 @@ def _learned() -> es.BaseDensity:
 MODELS: dict[str, Any] = {
     "penalty": lambda: (*_rotations(), {"constraint_on": "both", "split_bracket": True}),
     "exact": lambda: (*_rotations(), {"enforce": "exact", "encoder": "coupling"}),
+    "three_vectors": lambda: (*_three_vectors(), {"enforce": "exact", "encoder": "coupling"}),
     "float32": lambda: (*_rotations(), {"dtype": "float32", "hamiltonians": 2}),
     "soft_uniform": lambda: (es.SoftUniform(es.PhaseSpace(2)), None, {"enforce": "none"}),
     "learned_base": lambda: (_learned(), None, {"enforce": "none"}),
@@ -58,14 +68,17 @@ def model(name: str) -> en.EquivariantHamiltonianFlow:
 
 def fit(name: str, flow: en.EquivariantHamiltonianFlow, **more: Any) -> None:
     """Train it as it was when its checkpoint was written."""
-    options = {"x": X, "batch_size": 6, "learning_rate": 1e-2} | RUNS.get(name, {}) | more
+    options = (
+        {"x": points(flow.dim), "batch_size": 6, "learning_rate": 1e-2} | RUNS.get(name, {}) | more
+    )
     flow.fit(options.pop("x"), iterations=ITERATIONS, progress=False, **options)
 
 
 def elbo(flow: en.EquivariantHamiltonianFlow) -> Any:
     """Estimate the ELBO with noise that no later code draws in another way."""
-    noise = np.random.default_rng(0).standard_normal((len(X), 16, 2)).astype(flow.weights[0].dtype)
-    return log_weights(flow.bound, X.astype(noise.dtype), noise).mean(axis=1)
+    x = points(flow.dim).astype(flow.weights[0].dtype)
+    noise = np.random.default_rng(0).standard_normal((len(x), 16, flow.dim)).astype(x.dtype)
+    return log_weights(flow.bound, x, noise).mean(axis=1)
 
 
 def interrupted(step: Any) -> Any:

@@ -108,6 +108,7 @@ OF_MODEL = {
     "base": ({}, other_base()),
     "symmetry": ({}, other_symmetry()),
     "enforce": ({}, "exact"),
+    "invariants": ({"enforce": "exact"}, "independent"),
     "kappa": ({}, 2e-3),
     "constraint_on": ({}, "both"),
     "split_bracket": ({}, True),
