@@ -53,7 +53,9 @@ def value_at(formula: sp.Basic, point: Mapping[sp.Symbol, Any]) -> Any:
     for digits in (DIGITS, 4 * DIGITS):
         with mpmath.workdps(digits):
             values.append(_value(formula, {s: _number(sp.sympify(v)) for s, v in point.items()}))
-    return values[1] if abs(values[1]) > abs(values[0]) / 10**LOST else mpmath.mpf(0)
+    # By chance the terms may cancel to the last digit at the lower precision.
+    rounding = max(abs(values[0]) / 10**LOST, mpmath.mpf(10) ** (-2 * DIGITS))
+    return values[1] if abs(values[1]) > rounding else mpmath.mpf(0)
 
 
 def _number(number: sp.Expr) -> Any:

@@ -130,3 +130,17 @@ def test_constants_outside_an_exponent_and_a_sine_are_found():
     assert relation[0][2] == 1
     value = relation[0][0] * sin(x + 1) + relation[0][1] * sin(x) + cos(x)
     assert es.is_zero(value).proved
+
+
+@pytest.mark.parametrize("scale", [2 * sp.pi, sp.E, sp.erf(1), sp.log(2), sp.pi + sp.sqrt(2)])
+def test_scaled_rotations_have_structure_constants_in_numbers(scale):
+    """[c L1, L2] = c L3, [L2, L3] = L1 = (c L1)/c."""
+    space = es.PhaseSpace(3)
+    (q1, q2, q3), (p1, p2, p3) = space.q, space.p
+    turns = [q2 * p3 - q3 * p2, q3 * p1 - q1 * p3, q1 * p2 - q2 * p1]
+    algebra = es.LieAlgebra(space, [scale * turns[0], *turns[1:]])
+    killing = algebra.killing_form
+    assert not killing.free_symbols
+    expected = sp.diag(-2 * scale**2, -2, -2)
+    assert all(es.is_zero(a - b).proved for a, b in zip(killing, expected, strict=True))
+    assert "so(3)" in str(algebra.describe())

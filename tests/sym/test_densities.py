@@ -262,3 +262,13 @@ def test_equal_formulas_are_equal_densities():
     assert hash(own) == hash(StandardNormal(LINE))
     assert own.name == "user's formula"
     assert isinstance(StandardNormal(LINE), BaseDensity)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_what_has_no_expansion_at_the_origin_is_no_gaussian(dim):
+    space = PhaseSpace(dim)
+    q, p = space.q, space.p
+    for f in (sp.sqrt(q[0] * p[1]), p[0] * q[1] / q[0], sp.log(q[0]), sp.Abs(q[0]) / q[0]):
+        base = BaseDensity(space, log_density=f)
+        assert base.gaussian() is None
+        assert base.log_normalizer is None
