@@ -33,6 +33,7 @@ IDENTITIES = {
     "with exp": sqrt(exp(2 * x) + 2 * exp(x) * sqrt(a) + a) - exp(x) - sqrt(a),
     "with Abs": sqrt(2 * x**2 + 2 * Abs(x) * sqrt(x**2 + 1) + 1) - Abs(x) - sqrt(x**2 + 1),
     "logarithms of conjugates": log(r + x) + log(r - x) - log(y**2),
+    "logarithms whose product is 3": log(sqrt(x**2 + 3) + x) + log(sqrt(x**2 + 3) - x) - log(3),
     "logarithm of a unit": log(1 + sqrt(2)) + log(sqrt(2) - 1),
     "logarithm of a square": log(3 + 2 * sqrt(2)) - 2 * log(1 + sqrt(2)),
 }  # fmt: skip
