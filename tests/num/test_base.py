@@ -158,6 +158,12 @@ def test_a_density_without_finite_mass_is_refused(log_density):
         numeric_base(es.BaseDensity(PLANE, log_density=log_density))
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_what_does_not_fall_off_on_one_side_is_refused(side):
+    with pytest.raises(es.ArgumentError, match="does not fall off"):
+        tabulate(lambda x: -np.logaddexp(0, side * x[..., 0]), "half a line")
+
+
 def test_two_narrow_peaks_cannot_be_zoomed_in_on():
     """What lies between them stays: cells are halved where the peaks are."""
     place, width = _SEARCH_GRID[np.searchsorted(_SEARCH_GRID, 1.0)], 1e-4
