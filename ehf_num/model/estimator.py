@@ -233,7 +233,7 @@ class SymmetricDensity:
         Warns
         -----
         DataWarning
-            As `EquivariantHamiltonianFlow.fit`, and if points without spread are few.
+            As `EquivariantHamiltonianFlow.fit`.
         TrainingWarning
             If training turned non-finite or was interrupted.
         """
@@ -372,10 +372,12 @@ class SymmetricDensity:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model with its options and units to one .npz file; `ehf_num.load` reads it.
 
+        A `LieAlgebra` comes back as the formulas of its generators, a random generator as None.
+
         Raises
         ------
         ehf_sym.ArgumentError
-            If it is not fitted, or an option cannot be written: a base of your own.
+            If it is not fitted.
         OSError
             If the file cannot be written; one that was there stays as it was.
         """
