@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.battery.frame import ROOT, Case, Row, require, run
 from tests.battery.planted import FAULTS, Fault
 
+_PATIENCE = 900.0  # seconds, several times what the slowest of the test files takes
 _COPIED = ("ehf_sym", "ehf_num", "tests", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -104,7 +105,10 @@ def plant(fault: Fault, patience: float | None = None) -> subprocess.CompletedPr
 
 
 def _check(fault: Fault) -> str:
-    done = plant(fault)
+    try:
+        done = plant(fault, _PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"caught by {fault.tests[0]}, which does not end within {_PATIENCE:g} s"
     require(done.returncode != 0, f"survived {', '.join(fault.tests)}")
     if done.returncode < 0:
         return f"caught by {fault.tests[0]}: the interpreter ended with signal {-done.returncode}"
