@@ -47,7 +47,7 @@ def quoted(value: Any) -> str:
     >>> quoted("q1"), quoted(Integer(2))
     ("'q1'", '2')
     >>> quoted(-(Integer(10) ** 5000))[-23:]
-    '000... (5002 characters)'
+    '00... (5002 characters)'
     """
     whole = _represented(value)
     return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}... ({len(whole)} characters)"

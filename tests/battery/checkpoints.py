@@ -10,10 +10,12 @@ import functools
 import inspect
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
 import sympy as sp
 
@@ -56,6 +58,31 @@ class _Own(en.GaussianEncoder):
     """An encoder of a user's own."""
 
 
+@dataclass(frozen=True)
+class _Spring:
+    """a |x|²/2 with a weight beside it."""
+
+    a: float
+
+    def init(self, rng: np.random.Generator, dtype: str) -> list[Any]:
+        return [np.ones(1, dtype)]
+
+    def value(self, weights: Any, x: Any) -> Any:
+        return weights[0] * self.a * anp.sum(x**2, axis=1) / 2
+
+    def gradient(self, weights: Any, x: Any) -> Any:
+        return weights[0] * self.a * x
+
+
+class _Speed:
+    """The mean square of the first velocity."""
+
+    names = ("speed",)
+
+    def terms(self, flow: Any, states: Any) -> Any:
+        return anp.mean(flow.fields(states)[:, :, :1] ** 2, axis=(0, 1))
+
+
 LEARNED = _gaussian(_W, es.PhaseSpace(2, parameters=[_W]))
 
 # Several values for each; those that a run cannot take are passed over.
@@ -75,6 +102,11 @@ MODELS: dict[str, list[Any]] = {
     "hidden": [(4,), (5,), (4, 4)],
     "dtype": ["float64", "float32"],
     "reversible": ["auto", True, False],
+    "integrator": [None, en.Leapfrog(2, 0.4), en.Yoshida4(1, 0.3)],
+    "kinetic": [None, _Spring(1.0), _Spring(2.0)],
+    "potential": [None, _Spring(1.0)],
+    "hamiltonian": [None],  # one of a user's own goes with other integrators than the other values
+    "penalty": [None, _Speed()],
     "base_sampler": [None, partial(_normal, 1.0), partial(_normal, 2.0)],
     "base_parameters": [None, {_W: 1.5}, {_W: 2.5}],
     "rng": [0, 1],

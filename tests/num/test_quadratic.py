@@ -260,12 +260,13 @@ def test_wrong_sizes_are_refused():
         with pytest.raises(ValueError, match="bytes given"):
             kernels.energy_forward(*wrong)
     both, states = np.empty(2 * packed_size), np.zeros((5, 6))
-    chain = [1, 1, True, widths, widths, 2, 1, 0.1, False, both, states, np.empty((0, 6))]
+    factors = np.array([-0.05, 0.1, -0.05])
+    chain = [1, 1, True, widths, widths, 2, factors, False, both, states, np.empty((0, 6))]
     chain += [np.empty((0, 6)), np.empty(kept), np.empty(work)]
     kernels.chain_forward(*chain)
     with pytest.raises(ValueError, match="widths: K is of 3 coordinates, U of 2"):
         kernels.chain_forward(1, 1, True, widths, (0, 2, 8), *chain[5:])
-    for place in (9, 10, 13, 14):
+    for place in (8, 9, 12, 13):
         wrong = list(chain)
         wrong[place] = np.empty(chain[place].size - 1)
         with pytest.raises(ValueError, match="bytes given"):

@@ -206,7 +206,6 @@ REFUSED = {
         M,
         lambda s, q, p: -sum(x**2 for x in q + p) / 2 + M * q[0],
     ),
-    "does not hold": (A, lambda s, q, p: -sum(x**2 for x in q + p) / 2),
 }
 
 
