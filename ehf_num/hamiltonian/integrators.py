@@ -361,8 +361,48 @@ def equivariance(
     return Equivariance(symmetry, condition, verdicts, in_the_limit)
 
 
+@dataclass(frozen=True, eq=False)
+class _Wrapped:
+    """An integrator whose order and kind are those of another."""
+
+    integrator: Any
+
+    @property
+    def order(self) -> int:
+        """That of the integrator."""
+        return int(self.integrator.order)
+
+    @property
+    def symplectic(self) -> bool:
+        """Whether the integrator is."""
+        return bool(self.integrator.symplectic)
+
+
+class _OneMoreWeight(_Wrapped):
+    """An integrator with one more weight, of which learning starts at 0."""
+
+    def __post_init__(self) -> None:
+        admit_integrator(self.integrator)
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Return the weight, 0, and those of the integrator."""
+        return [np.zeros(1, dtype), *initial(self.integrator, rng, dtype)]
+
+    def at(self, weights: Sequence[Any]) -> Integrator:
+        """Put the weights in place."""
+        raise NotImplementedError
+
+    def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
+        """Flow states by the map that learning starts from."""
+        return self.at(self.init(np.random.default_rng(0), q.dtype)).forward(hamiltonian, q, p)
+
+    def inverse(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
+        """Undo `forward`."""
+        return self.at(self.init(np.random.default_rng(0), q.dtype)).inverse(hamiltonian, q, p)
+
+
 @dataclass(frozen=True)
-class LearnedStep:
+class LearnedStep(_OneMoreWeight):
     """An integrator with a step that is learned, one for every Hamiltonian of a chain.
 
     The step is e^θ dt, positive whatever θ, which is a weight and starts at 0. A map with such a
@@ -379,25 +419,6 @@ class LearnedStep:
     4
     """
 
-    integrator: Any
-
-    def __post_init__(self) -> None:
-        admit_integrator(self.integrator)
-
-    @property
-    def order(self) -> int:
-        """That of the integrator."""
-        return int(self.integrator.order)
-
-    @property
-    def symplectic(self) -> bool:
-        """Whether the integrator is."""
-        return bool(self.integrator.symplectic)
-
-    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
-        """Return θ = 0, and the weights of the integrator."""
-        return [np.zeros(1, dtype), *initial(self.integrator, rng, dtype)]
-
     def at(self, weights: Sequence[Any]) -> Integrator:
         """Put θ in place."""
         return _Faster(in_place(self.integrator, weights[1:]), anp.exp(weights[0]))
@@ -407,21 +428,13 @@ class LearnedStep:
         step_size = float(np.exp(weights[0][0]) * self.integrator.step_size)
         return {"step_size": step_size, **learned(self.integrator, weights[1:])}
 
-    def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
-        """Flow states by the step that learning starts from."""
-        return self.at(self.init(np.random.default_rng(0), q.dtype)).forward(hamiltonian, q, p)
-
-    def inverse(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
-        """Undo `forward`."""
-        return self.at(self.init(np.random.default_rng(0), q.dtype)).inverse(hamiltonian, q, p)
-
     def equivariance(self, symmetry: LieAlgebra) -> Equivariance:
         """Decide whether the map commutes with the symmetry wherever every H does."""
         return of_integrator(self.integrator, symmetry)
 
 
 @dataclass(frozen=True)
-class Dilated:
+class Dilated(_OneMoreWeight):
     """An integrator, and after it (q, p) ↦ (e^s q, e^−s p), the flow of q·p, with s learned.
 
     Symplectic, its inverse exact. It changes the scale of q at once, for which a Hamiltonian needs
@@ -439,25 +452,6 @@ class Dilated:
     True
     """
 
-    integrator: Any
-
-    def __post_init__(self) -> None:
-        admit_integrator(self.integrator)
-
-    @property
-    def order(self) -> int:
-        """That of the integrator."""
-        return int(self.integrator.order)
-
-    @property
-    def symplectic(self) -> bool:
-        """Whether the integrator is."""
-        return bool(self.integrator.symplectic)
-
-    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
-        """Return s = 0, and the weights of the integrator."""
-        return [np.zeros(1, dtype), *initial(self.integrator, rng, dtype)]
-
     def at(self, weights: Sequence[Any]) -> Integrator:
         """Put s in place."""
         return _Stretched(in_place(self.integrator, weights[1:]), anp.exp(weights[0]))
@@ -469,14 +463,6 @@ class Dilated:
             **learned(self.integrator, weights[1:]),
         }
 
-    def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
-        """Flow states with s = 0."""
-        return self.at(self.init(np.random.default_rng(0), q.dtype)).forward(hamiltonian, q, p)
-
-    def inverse(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
-        """Undo `forward`."""
-        return self.at(self.init(np.random.default_rng(0), q.dtype)).inverse(hamiltonian, q, p)
-
     def equivariance(self, symmetry: LieAlgebra) -> Equivariance:
         """Decide whether {g, q·p} = 0 for every g, and what the integrator asks for."""
         own = equivariance(symmetry, "{g, q·p} = 0", dilation_bracket, in_the_limit=False)
@@ -485,17 +471,8 @@ class Dilated:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stretched:
-    integrator: Any
+class _Stretched(_Wrapped):
     stretch: Any
-
-    @property
-    def order(self) -> int:
-        return int(self.integrator.order)
-
-    @property
-    def symplectic(self) -> bool:
-        return bool(self.integrator.symplectic)
 
     def forward(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
         q, p = self.integrator.forward(hamiltonian, q, p)
@@ -509,17 +486,8 @@ class _Stretched:
 
 
 @dataclass(frozen=True, eq=False)
-class _Faster:
-    integrator: Any
+class _Faster(_Wrapped):
     factor: Any
-
-    @property
-    def order(self) -> int:
-        return int(self.integrator.order)
-
-    @property
-    def symplectic(self) -> bool:
-        return bool(self.integrator.symplectic)
 
     def forward(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
         return tuple(self.integrator.forward(times(hamiltonian, self.factor), q, p))
