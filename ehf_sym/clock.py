@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -222,14 +223,28 @@ class _Watchman:
         self.lock = threading.Lock()
         self.tasks: set[_Task] = set()
         self.on_duty = False
+        self._look_away(False)
 
     def watch(self, task: _Task) -> None:
         with self.lock:
             self.tasks.add(task)
+            self._look_away()
             if self.on_duty:
                 return
             self.on_duty = True
         threading.Thread(target=self._rounds, name="ehf_sym clock", daemon=True).start()
+
+    def _look_away(self, now: bool = True) -> None:
+        """Remember who is told of what is swallowed, and be told in its place."""
+        if sys.unraisablehook != self._swallowed:  # a child begins with the hook of its parent
+            self.hook: Callable[..., Any] = sys.unraisablehook
+        if now:
+            sys.unraisablehook = self._swallowed
+
+    def _swallowed(self, told: Any) -> None:
+        """Leave out what fell into a finalizer or a collector's callback: it is raised again."""
+        if told.exc_type is not _InterruptError:
+            self.hook(told)
 
     def release(self, task: _Task) -> None:
         """Forget a task; nothing is raised for it afterwards."""
@@ -250,6 +265,8 @@ class _Watchman:
                 idle = 0 if self.tasks else idle + 1
                 if idle > _IDLE:
                     self.on_duty = False
+                    if sys.unraisablehook == self._swallowed:
+                        sys.unraisablehook = self.hook
                     return
                 now = monotonic()
                 for task in self.tasks:

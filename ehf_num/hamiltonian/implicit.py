@@ -311,12 +311,13 @@ class Euler:
         for _ in range(self._max_iterations):
             momentum = p + dt * hamiltonian.grad_potential(guess)
             position = q - dt * hamiltonian.grad_kinetic(momentum)
-            change = np.max(np.abs(position - guess), initial=0.0)
-            size = np.max(np.abs(position), initial=1.0)
+            end = constant(position)
+            change = np.max(np.abs(end - constant(guess)), initial=0.0)
+            size = np.max(np.abs(end), initial=1.0)
             guess = position
             if not np.isfinite(change):
                 break
-            if change <= 4 * np.finfo(guess.dtype).eps * size:
+            if change <= 4 * np.finfo(end.dtype).eps * size:
                 return guess, p + dt * hamiltonian.grad_potential(guess)
         msg = (
             f"Euler(step_size={dt}).inverse did not converge in {self._max_iterations} iterations; "

@@ -13,6 +13,7 @@ from sympy.polys.matrices import DomainMatrix
 from ehf_sym.exact.linear import Echelon
 from ehf_sym.exact.separation import Exponents
 from ehf_sym.exact.vector_fields import Poly, VectorFields
+from ehf_sym.formulas.printing import formula_text
 
 # A product of generators: their numbers, the largest first.
 Product = tuple[int, ...]
@@ -191,7 +192,8 @@ def _degree(poly: Poly) -> int:
 
 def _length(poly: Poly) -> tuple[int, int]:
     """How long a formula is to a reader: its terms, then its coefficients' digits."""
-    return len(poly), sum(len(str(c)) for c in poly.values())
+    shown = (formula_text(poly.ring.domain.to_sympy(c)) for c in poly.values())
+    return len(poly), sum(map(len, shown))
 
 
 def _lll(polys: Sequence[Poly]) -> list[Poly]:

@@ -11,6 +11,7 @@ from scipy.linalg import expm
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.engine import native
 from ehf_num.hamiltonian.invariant_energy import tempered
 from ehf_sym.symmetry.frames import rotation_matrices
 
@@ -183,7 +184,7 @@ def test_one_handed_data_is_learned_one_handed():
     )  # fmt: skip
     assert flow.construction.is_generating
     assert flow.engine.name == "reference"
-    assert "degree two" in flow.engine.why
+    assert "degree two" in flow.engine.why or native.turned_off()
     flow.fit(x, iterations=160, learning_rate=1e-2, progress=False)
     samples = flow.sample(2_000, rng=1).reshape(-1, 3, 3)
     assert np.mean(np.linalg.det(samples) > 0) > 0.95

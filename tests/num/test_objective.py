@@ -149,7 +149,7 @@ def test_nothing_is_upcast_from_float32(case, monkeypatch):
     )
     vjp(np.ones(len(terms), np.float32))
     assert len(found) > 20
-    assert "work array" in dict(found)
+    assert ("work array" in dict(found)) == (flow.engine.name == "C")
     assert [entry for entry in found if entry[1] != np.float32] == []
 
 

@@ -76,12 +76,14 @@ def test_handlers_on_the_way_do_not_catch_it():
 
 
 def test_what_a_finalizer_swallows_is_raised_again(monkeypatch):
-    swallowed = []
-    monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
+    told, entered = [], []
+    monkeypatch.setattr(clock, "_watchman", clock._Watchman())
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
 
     class Slow:
         def __del__(self):
-            if not swallowed:
+            if not entered:
+                entered.append(True)
                 endless()
 
     def work():
@@ -89,7 +91,20 @@ def test_what_a_finalizer_swallows_is_raised_again(monkeypatch):
         endless()
 
     assert attempted(work, 0.05) is None
-    assert len(swallowed) == 1
+    assert (entered, told) == ([True], [])
+
+
+def test_what_others_leave_unraised_is_told(monkeypatch):
+    told = []
+    monkeypatch.setattr(clock, "_watchman", clock._Watchman())
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    class Wrong:
+        def __del__(self):
+            raise KeyError("of a user's")
+
+    assert attempted(lambda: Wrong() and None, 60) is None
+    assert [each.exc_type for each in told] == [KeyError]
 
 
 def test_nothing_is_raised_after_the_work():
