@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.units import Units
+from ehf_num.symmetry.reading import read_symmetry
 from ehf_sym import (
     BaseDensity,
     LieAlgebra,
@@ -26,8 +26,6 @@ from ehf_sym import (
     StandardNormal,
     format_formula,
     invariant_hamiltonian,
-    named_symmetry,
-    parse,
 )
 from ehf_sym.errors import ArgumentError, DataWarning
 from ehf_sym.formulas.arrays import real_array
@@ -36,7 +34,6 @@ from ehf_sym.symmetry.frames import unit_changes
 _HELD_OUT = 500, 1_000  # points at the most, and rows that they are repeated to
 _LOOKS = 50  # at the points held out, in a round of training
 _SCORING_DRAWS = 64
-_SEPARATOR = re.compile(r"[,;\n](?![^()]*\))")
 _SHOWN = 5
 
 
@@ -449,55 +446,6 @@ class SymmetricDensity:
                 f"{self.n_features_in_} features as input"
             )
         return x
-
-
-def read_symmetry(symmetry: Any, dim: int) -> LieAlgebra | None:
-    """Read what is given as a symmetry of d coordinates.
-
-    Raises
-    ------
-    ehf_sym.ArgumentError
-        If it is none, or moves another number of coordinates.
-
-    Examples
-    --------
-    >>> read_symmetry("p1, p2", 2).generators
-    (p1, p2)
-    >>> read_symmetry("so(3)", 2)
-    Traceback (most recent call last):
-    ...
-    ehf_sym.errors.ArgumentError: symmetry was 'so(3)', of 3 coordinates; X has 2 columns
-    """
-    found = symmetry
-    if isinstance(symmetry, str):
-        try:
-            found = named_symmetry(symmetry)
-        except ArgumentError as no_name:
-            found = _of_formulas(_SEPARATOR.split(symmetry), dim, no_name)
-    elif isinstance(symmetry, Sequence):
-        found = _of_formulas(symmetry, dim, None)
-    if found is not None and not isinstance(found, LieAlgebra):
-        raise ArgumentError(
-            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra, formulas "
-            "of its generators such as 'q1*p2 - q2*p1', a name such as 'so(3)', or None"
-        )
-    if found is not None and found.space.dim != dim:
-        raise ArgumentError(
-            f"symmetry was {symmetry!r:.200}, of {found.space.dim} coordinates; X has {dim} columns"
-        )
-    return found
-
-
-def _of_formulas(texts: Sequence[Any], dim: int, no_name: ArgumentError | None) -> LieAlgebra:
-    """Read generators; an error says why the text is no name either."""
-    space = PhaseSpace(dim)
-    try:
-        return LieAlgebra(space, [parse(text, space) for text in texts])
-    except ValueError as error:
-        reason = "" if no_name is None else f", and it is no name of a symmetry: {no_name}"
-        raise ArgumentError(
-            f"symmetry was {texts!r:.200}; its formulas cannot be read: {error}{reason}"
-        ) from error
 
 
 def _can_be_exact(symmetry: LieAlgebra) -> bool:

@@ -18,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.model.estimator import read_symmetry
 from ehf_num.model.units import Units
+from ehf_num.symmetry.reading import read_symmetry
 from ehf_sym.errors import ArgumentError, DataWarning
 from ehf_sym.symmetry.frames import unit_changes
 
