@@ -49,8 +49,11 @@ from ehf_num.reproduce.records import RecordError
 from ehf_num.reproduce.sweep import Outcome, Spec, sweep
 from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
+from ehf_num.targets.annealing import Normalizer, annealed_importance
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
+from ehf_num.targets.particle_energies import DoubleWell, LennardJones
 from ehf_num.targets.phase_orbits import phase_orbits
+from ehf_num.targets.tempering import TemperedDraws, parallel_tempering
 from ehf_num.training.bounds import TrainingObjective
 from ehf_num.training.constraint import Penalty
 from ehf_num.training.learning_rate import LearningRateSchedule
@@ -68,6 +71,7 @@ __all__ = [
     "DataWarning",
     "Diagnosis",
     "Dilated",
+    "DoubleWell",
     "Encoder",
     "EncoderCheck",
     "EncoderReport",
@@ -89,11 +93,13 @@ __all__ = [
     "LearnedIntegrator",
     "LearnedStep",
     "LearningRateSchedule",
+    "LennardJones",
     "LikelihoodEstimate",
     "LikelihoodWarning",
     "ModelFileError",
     "NetworkHamiltonian",
     "NonSeparable",
+    "Normalizer",
     "NumericalAction",
     "OrbitSampler",
     "Outcome",
@@ -106,11 +112,13 @@ __all__ = [
     "Spec",
     "SymmetricDensity",
     "Target",
+    "TemperedDraws",
     "TrainingObjective",
     "TrainingRecord",
     "TrainingResult",
     "TrainingWarning",
     "Yoshida4",
+    "annealed_importance",
     "atomic_write",
     "check_encoder",
     "check_energy",
@@ -124,6 +132,7 @@ __all__ = [
     "load",
     "modes_on_circle",
     "orbit_sampler",
+    "parallel_tempering",
     "phase_orbits",
     "read_points",
     "rings",
