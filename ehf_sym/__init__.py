@@ -29,6 +29,7 @@ from ehf_sym.lie.disentangle import Disentanglement
 from ehf_sym.lie.structure import LieStructure
 from ehf_sym.symmetry.conditions import Conditions, InvariantFamily
 from ehf_sym.symmetry.construction import InvariantHamiltonian, invariant_hamiltonian
+from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.frames import equivariant_fields
 from ehf_sym.symmetry.invariance import GeneratorVerdict, InvarianceError, InvarianceReport
 from ehf_sym.symmetry.invariants import Invariants
@@ -47,6 +48,7 @@ __all__ = [
     "Disentanglement",
     "EHFError",
     "FiniteAction",
+    "FiniteSymmetry",
     "FormulaError",
     "Gaussian",
     "GaussianFamily",

@@ -1,0 +1,197 @@
+"""Finite symmetries: exact matrices that act on positions, and on momenta with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sympy import ImmutableMatrix, MatrixBase, eye, latex
+from sympy.combinatorics import PermutationGroup
+
+from ehf_sym.clock import answered_within
+from ehf_sym.errors import ArgumentError
+from ehf_sym.exact.matrix_groups import inverse_transpose, orbit_of, permutation_group
+from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import quoted, record_text
+from ehf_sym.formulas.validation import exact_scalar, listed, whole_number
+from ehf_sym.lie.labels import checked_labels
+
+_BUILD_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class FiniteSymmetry:
+    """A finite group of matrices A that act by q ↦ A q, p ↦ A⁻ᵀ p.
+
+    Permutations of identical particles, reflections, sign changes, a lattice's translations.
+
+    Parameters
+    ----------
+    space : PhaseSpace
+        The coordinates, d positions.
+    generators : sequence of sympy.Matrix
+        At least one d×d matrix with rational or real algebraic entries. Kept as a tuple of
+        `sympy.ImmutableMatrix`.
+    labels : sequence of str, optional
+        What reports call each; ``A1``, ``A2``, ... by default. They do not count for equality.
+
+    Attributes
+    ----------
+    order : int
+        Number of elements. They are not enumerated: the group is followed as it permutes a few
+        vectors.
+    momentum_generators : tuple of sympy.ImmutableMatrix
+        A⁻ᵀ for each generator A.
+
+    Raises
+    ------
+    ArgumentError
+        If ``space`` is not a `PhaseSpace`, ``generators`` is not a non-empty sequence of d×d
+        matrices, or they generate an infinite group.
+    FormulaError
+        If an entry is not exact, or no real algebraic number.
+    UndecidedError
+        If it is not known whether the group is finite.
+
+    Examples
+    --------
+    >>> from sympy import Matrix
+    >>> swap = Matrix([[0, 1], [1, 0]])
+    >>> group = FiniteSymmetry(PhaseSpace(2), [swap, -swap])
+    >>> group.order
+    4
+    >>> group.orbit(Matrix([[1, 0]]))
+    (Matrix([[1, 0]]), Matrix([[0, 1]]), Matrix([[0, -1]]), Matrix([[-1, 0]]))
+    """
+
+    space: PhaseSpace
+    generators: Sequence[MatrixBase]
+    labels: Sequence[str] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, PhaseSpace):
+            raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
+        if isinstance(self.generators, MatrixBase):
+            raise ArgumentError("generators is one matrix; it should be a sequence of matrices")
+        given = listed(self.generators, "generators")
+        if not given:
+            raise ArgumentError("generators is empty; it should hold at least one matrix")
+        d = self.space.dim
+        matrices = tuple(_exact_matrix(a, f"generators[{k}]") for k, a in enumerate(given))
+        for k, matrix in enumerate(matrices):
+            if matrix.shape != (d, d):
+                raise ArgumentError(
+                    f"generators[{k}] is of shape {matrix.shape}; it should be {(d, d)}, for the "
+                    f"{d} positions"
+                )
+        labels = tuple(self.labels) if not isinstance(self.labels, str) else self.labels
+        labels = labels or tuple(f"A{k + 1}" for k in range(len(matrices)))
+        object.__setattr__(self, "generators", matrices)
+        object.__setattr__(self, "labels", checked_labels(labels, len(matrices)))
+        with answered_within(_BUILD_SECONDS, "whether the matrices generate a finite group"):
+            self.__dict__["_permutations"] = permutation_group(matrices)
+
+    @property
+    def order(self) -> int:
+        """Number of elements."""
+        permutations: PermutationGroup = self.__dict__["_permutations"]
+        return int(permutations.order())
+
+    @cached_property
+    def momentum_generators(self) -> tuple[ImmutableMatrix, ...]:
+        """What acts on p where each generator acts on q: its inverse transpose."""
+        permutations: PermutationGroup = self.__dict__["_permutations"]
+        return tuple(
+            inverse_transpose(a, g.order())
+            for a, g in zip(self.generators, permutations.generators, strict=True)
+        )
+
+    def orbit(self, window: Any, of: str = "q", *, most: int = 100_000) -> tuple[Any, ...]:
+        """All different W·A, A in the group, of a window W: m linear forms W q.
+
+        Parameters
+        ----------
+        window : sympy.Matrix
+            W, m×d, entries rational or real algebraic.
+        of : {"q", "p"}
+            For "p" the window is one of momenta, W p, and its images are W·A⁻ᵀ.
+        most : int
+            The longest orbit that is admitted.
+
+        Returns
+        -------
+        tuple of sympy.ImmutableMatrix
+            The window first. The group is not enumerated beyond them.
+
+        Raises
+        ------
+        ArgumentError
+            If the window has not d columns, or ``of`` is neither.
+        FormulaError
+            If an entry is not exact, or no real algebraic number.
+        UndecidedError
+            If there are more than ``most``.
+
+        Examples
+        --------
+        >>> from sympy import Matrix
+        >>> group = FiniteSymmetry(PhaseSpace(3), [[[0, 1, 0], [0, 0, 1], [1, 0, 0]]])
+        >>> len(group.orbit(Matrix([[1, -1, 0]])))
+        3
+        """
+        matrix = _exact_matrix(window, "window")
+        if matrix.cols != self.space.dim or not matrix.rows:
+            raise ArgumentError(
+                f"window is of shape {matrix.shape}; it should have {self.space.dim} columns, one "
+                "for each position, and at least one row"
+            )
+        if of not in ("q", "p"):
+            raise ArgumentError(f"of is {quoted(of)}; it should be 'q' or 'p'")
+        matrices = self.generators if of == "q" else self.momentum_generators
+        return orbit_of(matrix, matrices, whole_number(most, "most"))
+
+    def elements(self, *, most: int = 10_000) -> tuple[ImmutableMatrix, ...]:
+        """All elements, the identity first.
+
+        Parameters
+        ----------
+        most : int
+            The largest group that is written out.
+
+        Raises
+        ------
+        ArgumentError
+            If there are more.
+
+        Examples
+        --------
+        >>> FiniteSymmetry(PhaseSpace(1), [[[-1]]]).elements()
+        (Matrix([[1]]), Matrix([[-1]]))
+        """
+        if self.order > whole_number(most, "most"):
+            raise ArgumentError(
+                f"most is {most}, and the group has {self.order} elements; orbits of windows "
+                "(orbit) are found without them"
+            )
+        return orbit_of(ImmutableMatrix(eye(self.space.dim)), self.generators, most)
+
+    def _repr_latex_(self) -> str:
+        """LaTeX for notebooks."""
+        shown = ",\\; ".join(latex(a) for a in self.generators[:3])
+        more = ",\\; \\ldots" if len(self.generators) > 3 else ""
+        return rf"$\left\langle {shown}{more} \right\rangle$"
+
+    __repr__ = record_text
+
+
+def _exact_matrix(value: Any, name: str) -> ImmutableMatrix:
+    """Admit a matrix with exact, real entries."""
+    try:
+        matrix = ImmutableMatrix(value)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{name} is {quoted(value)}; it should be a matrix") from error
+    return matrix.applyfunc(
+        lambda x: x if x.is_Rational else exact_scalar(x, f"an entry of {name}")
+    )
