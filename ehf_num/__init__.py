@@ -39,7 +39,9 @@ from ehf_num.hamiltonian.protocols import (
     ProvedEnergy,
     ProvedHamiltonian,
 )
+from ehf_num.inference.chains import IndependenceChain, MissingModes, Polished
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
+from ehf_num.inference.weighing import WeightedDraws, WeightedMean
 from ehf_num.model.diagnosis import Check, Diagnosis, diagnose
 from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.model.model import EquivariantHamiltonianFlow
@@ -53,6 +55,7 @@ from ehf_num.targets.annealing import Normalizer, annealed_importance
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
 from ehf_num.targets.particle_energies import DoubleWell, LennardJones
 from ehf_num.targets.phase_orbits import phase_orbits
+from ehf_num.targets.target_energy import TargetEnergy
 from ehf_num.targets.tempering import TemperedDraws, parallel_tempering
 from ehf_num.training.bounds import TrainingObjective
 from ehf_num.training.constraint import Penalty
@@ -87,6 +90,7 @@ __all__ = [
     "HamiltonianFlow",
     "History",
     "ImplicitMidpoint",
+    "IndependenceChain",
     "Integrator",
     "InversionError",
     "Leapfrog",
@@ -96,6 +100,7 @@ __all__ = [
     "LennardJones",
     "LikelihoodEstimate",
     "LikelihoodWarning",
+    "MissingModes",
     "ModelFileError",
     "NetworkHamiltonian",
     "NonSeparable",
@@ -106,17 +111,21 @@ __all__ = [
     "PartCheck",
     "PartReport",
     "Penalty",
+    "Polished",
     "ProvedEnergy",
     "ProvedHamiltonian",
     "RecordError",
     "Spec",
     "SymmetricDensity",
     "Target",
+    "TargetEnergy",
     "TemperedDraws",
     "TrainingObjective",
     "TrainingRecord",
     "TrainingResult",
     "TrainingWarning",
+    "WeightedDraws",
+    "WeightedMean",
     "Yoshida4",
     "annealed_importance",
     "atomic_write",

@@ -80,11 +80,7 @@ class CouplingEncoder:
         return arrays
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
-        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats.
-
-        A derivative in q is there if the frame's formulas have one: a `MovingFrame` has none, and
-        raises ArgumentError for a q that is on the tape.
-        """
+        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
         features, directions = self.frame.at(q)
         parts = _Parts(noise, directions)
         halves = list(parts.halves)
@@ -96,7 +92,7 @@ class CouplingEncoder:
             log_h = log_h - part(moved, np.s_[:, -1])
         return parts.joined(halves), log_h
 
-    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+    def log_prob(self, weights: Weights, q: Any, p: Any) -> Any:
         """Evaluate ln h(p|q) at momenta from anywhere: (n, d) twice to (n,), nats.
 
         The layers are undone, the last first; ρ is told from 1, which it is then at the end.
@@ -104,19 +100,18 @@ class CouplingEncoder:
         features, directions = self.frame.at(q)
         parts = _Parts(p, directions)
         halves = list(parts.halves)
-        log_scale = np.zeros(len(p), p.dtype)
+        log_scale: Any = np.zeros(len(p), p.dtype)
         layers = zip(self._layers(), self._networks(weights), strict=True)
         for layer, network in reversed(list(layers)):
             outputs = relu_network(layer.seen(features, halves, parts), *network)
             count = len(layer.scaled)
-            s = _LARGEST_LOG_SCALE * np.tanh(outputs[:, :count] / _LARGEST_LOG_SCALE)
-            half = np.array(halves[layer.parity])
-            shifted = outputs.shape[1] - count
-            half[:, :shifted] -= outputs[:, count:]
-            halves[layer.parity] = half * np.exp(-s)
-            log_scale += s @ layer.scaled.astype(p.dtype)
-        log_prob: Array = standard_normal_log_prob(parts.joined(halves)) - log_scale
-        return log_prob
+            s = part(outputs, np.s_[:, :count]) / _LARGEST_LOG_SCALE
+            s, shift = _LARGEST_LOG_SCALE * anp.tanh(s), part(outputs, np.s_[:, count:])
+            if shift.shape[1] < count:  # ρ is not moved
+                shift = anp.concatenate([shift, np.zeros((len(p), 1), p.dtype)], axis=1)
+            halves[layer.parity] = (halves[layer.parity] - shift) * anp.exp(-s)
+            log_scale = log_scale + anp.dot(s, layer.scaled.astype(p.dtype))
+        return standard_normal_log_prob(parts.joined(halves)) - log_scale
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d).
@@ -229,7 +224,7 @@ class _Parts:
     Where there is such a vector, the odd components (n, m + 1) end in a column of ρ, which is 1.
     """
 
-    def __init__(self, noise: Any, directions: Array | None) -> None:
+    def __init__(self, noise: Any, directions: Any) -> None:
         self._directions = directions
         self._fills = directions is None or directions.shape[2] == directions.shape[1]
         even, odd = self._halves_of(noise)
@@ -239,8 +234,8 @@ class _Parts:
             odd = anp.concatenate([odd, np.ones((len(noise), 1), odd.dtype)], axis=1)
         self.halves: list[Any] = [even, odd]
 
-    def _along(self, parity: int) -> Array:
-        return self._directions[:, :, parity::2]  # type: ignore[index]
+    def _along(self, parity: int) -> Any:
+        return part(self._directions, np.s_[:, :, parity::2])
 
     def _halves_of(self, vectors: Any) -> list[Any]:
         """Project vectors (n, d) on the directions."""

@@ -141,13 +141,12 @@ class GaussianEncoder:
         score: Array = -noise / softplus(before + _SOFTPLUS_SHIFT)
         return score
 
-    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+    def log_prob(self, weights: Weights, q: Any, p: Any) -> Any:
         """Evaluate ln h(p|q) at momenta from anywhere: (n, d) twice to (n,), nats."""
         half = len(weights) // 2
         scale = softplus(relu_network(q, *weights[half:]) + _SOFTPLUS_SHIFT)
         noise = (p - relu_network(q, *weights[:half])) / scale
-        log_prob: Array = _log_density(np.log(scale), noise)
-        return log_prob
+        return _log_density(anp.log(scale), noise)
 
 
 def _log_density(log_scale: Any, noise: Any) -> Any:
@@ -200,7 +199,11 @@ def encoder_score(encoder: Encoder, weights: Weights, q: Array, noise: Array) ->
 
 @runtime_checkable
 class EvaluatedEncoder(Protocol):
-    """An encoder whose density is known at momenta that it did not draw."""
+    """An encoder whose density is known at momenta that it did not draw.
 
-    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+    What learns from an energy needs its slopes by weights, q and p: it is made of
+    `autograd.numpy`'s functions then.
+    """
+
+    def log_prob(self, weights: Weights, q: Any, p: Any) -> Any:
         """Evaluate ln h(p|q): (n, d) twice to (n,), nats."""

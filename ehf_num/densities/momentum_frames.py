@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import autograd.numpy as anp
 import numpy as np
+from autograd.tracer import isbox
 
+from ehf_num.engine.tape import on_tape, part
 from ehf_num.engine.workspace import Array
 from ehf_sym import NumpyFormula
 
@@ -24,8 +27,8 @@ class MomentumFrame(Protocol):
     def directions(self) -> int:
         """Number m of directions, at most d."""
 
-    def at(self, q: Array) -> tuple[Array, Array | None]:
-        """Evaluate at points (n, d): functions (n, k) and directions (n, d, m).
+    def at(self, q: Any) -> tuple[Any, Any]:
+        """Evaluate at points (n, d), on the tape too: functions (n, k) and directions (n, d, m).
 
         None in place of directions stands for those of the coordinates.
         """
@@ -53,7 +56,7 @@ class CoordinateFrame:
         """Number of directions."""
         return self.dim
 
-    def at(self, q: Array) -> tuple[Array, None]:
+    def at(self, q: Any) -> tuple[Any, None]:
         """Return q and None."""
         return q, None
 
@@ -97,9 +100,25 @@ class MovingFrame:
         """Number of directions."""
         return self.fields.shape[0]
 
-    def at(self, q: Array) -> tuple[Array, Array]:
+    def at(self, q: Any) -> tuple[Any, Any]:
         """Evaluate the invariants (n, k) and the directions (n, d, m)."""
+        if isbox(q):
+            return on_tape(self.invariants)(q), _orthonormal_on_tape(on_tape(self.fields)(q))
         return self.invariants(q), np.swapaxes(_orthonormal(self.fields(q)), 1, 2)
+
+
+def _orthonormal_on_tape(fields: Any) -> Any:
+    """Make m vectors at each of n points orthonormal: (n, m, d) to (n, d, m).
+
+    Dependent ones have no derivative there: not finite.
+    """
+    rows: list[Any] = []
+    for k in range(fields.shape[1]):
+        vector = part(fields, np.s_[:, k])
+        for row in rows:
+            vector = vector - anp.sum(row * vector, axis=1, keepdims=True) * row
+        rows.append(vector / anp.sqrt(anp.sum(vector**2, axis=1, keepdims=True)))
+    return anp.stack(rows, axis=2)
 
 
 def _orthonormal(fields: Array) -> Array:

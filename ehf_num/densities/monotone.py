@@ -17,10 +17,12 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.tracer import isbox
 
 from ehf_num.engine.engine import relu_network
 from ehf_num.engine.log_space import HALF_LOG_2PI
 from ehf_num.engine.networks import Weights, init_relu, softplus
+from ehf_num.engine.tape import constant
 from ehf_num.engine.workspace import Array
 
 _LARGEST_LOG_SCALE = 6.0
@@ -74,25 +76,33 @@ class MonotoneEncoder:
         score: Array = -(noise + bumps.bend / bumps.slope) / bumps.slope
         return score
 
-    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+    def log_prob(self, weights: Weights, q: Any, p: Any) -> Any:
         """Evaluate ln h(p|q) at momenta from anywhere: (n, 1) twice to (n,), nats.
 
-        The noise is found by bisection: steps add up to what bounds it on either side.
+        The noise is found by bisection: steps add up to what bounds it on either side. On the tape
+        it has the slopes of f(z) = p, which a step of Newton's from the solution gives it.
         """
         outputs = relu_network(q, *weights)
-        at_zero = _Bumps(outputs, np.zeros_like(p))
-        low, high = (
-            (p - outputs[:, 1:2] + sign * at_zero.reach) / at_zero.growth for sign in (-1, 1)
-        )
-        for _ in range(_BISECTIONS):
-            middle = (low + high) / 2
-            above = _Bumps(outputs, middle).value > p
-            low, high = np.where(above, low, middle), np.where(above, middle, high)
-        return np.asarray(self._log_density(_Bumps(outputs, middle), middle))
+        z = _solved(constant(outputs), constant(p))
+        if isbox(outputs) or isbox(p):
+            bumps = _Bumps(outputs, z)
+            z = z - (bumps.value - p) / constant(bumps.slope)
+        return self._log_density(_Bumps(outputs, z), z)
 
     @staticmethod
     def _log_density(bumps: _Bumps, noise: Any) -> Any:
         return (-0.5 * noise**2 - HALF_LOG_2PI - anp.log(bumps.slope))[:, 0]
+
+
+def _solved(outputs: Array, p: Array) -> Array:
+    """Find z with f(z) = p by bisection."""
+    at_zero = _Bumps(outputs, np.zeros_like(p))
+    low, high = ((p - outputs[:, 1:2] + sign * at_zero.reach) / at_zero.growth for sign in (-1, 1))
+    for _ in range(_BISECTIONS):
+        middle: Array = (low + high) / 2
+        above = _Bumps(outputs, middle).value > p
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return middle
 
 
 class _Bumps:

@@ -42,8 +42,8 @@ class History:
     iteration : ndarray, shape (r,)
         Iterations done when the record was made.
     elbo : ndarray, shape (r,)
-        The objective, a lower bound of ln p (the ELBO unless `fit` was told otherwise), on
-        minibatches, mean since the record before, nats.
+        The objective, a lower bound of ln p (the ELBO unless `fit` was told otherwise) or, by
+        `fit_energy`, of ln Z, on minibatches, mean since the record before, nats.
     squared_brackets : ndarray, shape (r, C)
         Mean squared brackets that are penalized, mean since the record before, dimensionless; one
         column for each name in ``TrainingResult.constraints``.
@@ -99,7 +99,8 @@ class TrainingResult:
     augmented : bool
         Whether minibatches were moved by random group elements.
     objective : str
-        Which bound was raised, "elbo" or "importance"; or the type of an objective of one's own.
+        Which bound was raised, "elbo", "importance" or, by `fit_energy`, "energy"; or the type of
+        an objective of one's own.
     draws : int
         Momenta drawn for each point in each iteration.
     resumed_at : int
@@ -135,6 +136,7 @@ class TrainingResult:
     def objective_name(self) -> str:
         """What was raised, in words."""
         names = {"elbo": "ELBO", "importance": f"bound of {self.draws} draws"}
+        names["energy"] = "bound of ln Z"
         return names.get(self.objective, self.objective)
 
     def __str__(self) -> str:

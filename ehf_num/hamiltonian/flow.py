@@ -93,6 +93,15 @@ class HamiltonianFlow:
                 return states, fields[:, ::-1] if len(last_first) > 1 else fields
         return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
 
+    def forward_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
+        """Push base states forward, else as `inverse_with_fields`."""
+        if isinstance(self.integrator, Splitting):
+            factors = self.integrator.factors()
+            in_c = self.integrator.chain(self.hamiltonians, q, p, probes, factors=factors)
+            if in_c is not None:
+                return in_c
+        return anp.concatenate(self.forward(q, p), axis=1), self.fields(probes)
+
     def fields(self, states: Any) -> Any:
         """Evaluate every X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, number of H, 2d)."""
         return anp.stack([vector_field(h, states) for h in self.hamiltonians], axis=1)

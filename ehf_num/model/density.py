@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.densities.coupling import CouplingEncoder
-from ehf_num.densities.encoder import EvaluatedEncoder
+from ehf_num.densities.encoder import EvaluatedEncoder, goes_with_draw
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.engine import arguments
 from ehf_num.engine.engine import Engine, present_engine
@@ -24,10 +24,14 @@ from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.inference import likelihood
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.inference.inference import draw_positions, draw_states, in_blocks
+from ehf_num.inference.weighing import Draws, WeightedDraws, weigh
 from ehf_num.model.settings import FlowSettings
+from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy, known_energy
 from ehf_num.training.objective import BoundModel, Objective
 from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian, LieAlgebra
 from ehf_sym.errors import ArgumentError
+
+_PROBES = 64  # base states that an energy given as code is tried at
 
 
 class FlowDensity:
@@ -349,6 +353,62 @@ class FlowDensity:
             max_samples=arguments.positive_integer(max_samples, "max_samples"),
             rng=arguments.generator(rng),
         )
+
+    def weigh(
+        self, S: sp.Expr | TargetEnergy, n: int = 10_000, *, rng: int | np.random.Generator = 0
+    ) -> WeightedDraws:
+        """Draw n states and weigh them, so that they stand for the density e^−S(q)/Z exactly.
+
+        w = e^−S(q) h(p|q)/π(s0) for (q, p) = flow(s0). The model may have learned from S, from
+        data, or not at all: that shows in the effective share of the draws. S need not have the
+        model's symmetry. Memory does not grow with n beyond 256 MiB of draws.
+
+        Parameters
+        ----------
+        S : sympy.Expr or TargetEnergy
+            A formula of q, or an object with value and gradient, as `fit_energy` takes it;
+            infinite where there is no density.
+        n : int
+            Draws.
+        rng : int or numpy.random.Generator
+            Draws them; the default repeats itself.
+
+        Returns
+        -------
+        WeightedDraws
+            ``.ess``, ``.log_z``, ``.log_z_error``, ``.pareto_k``, ``.mean(f)``, ``.resample(m)``,
+            ``.metropolis(m)``, ``.polish(m)``, ``.missing_modes()``; prints as a summary.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError, ehf_sym.FormulaError
+            If S or another argument cannot be used, the encoder has no ``log_prob``, or a weight
+            is no number: the state is named.
+
+        Examples
+        --------
+        >>> import ehf_sym as es, ehf_num as en
+        >>> base = es.StandardNormal(es.PhaseSpace(1))
+        >>> flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(8,), rng=0)
+        >>> weights = flow.weigh(base.space.q[0] ** 2, 1000)
+        >>> 0 < weights.ess <= 1
+        True
+        """
+        n, generator = arguments.positive_integer(n, "n"), arguments.generator(rng)
+        target = self._known(S, None)
+        model = self._objective.at([array.copy() for array in self.weights])
+        return weigh(Draws(model, target, int(generator.integers(2**62))), n)
+
+    def _known(self, S: Any, symmetry: LieAlgebra | None) -> KnownEnergy:
+        """Admit an energy, which the symmetry has to keep, for an encoder that can weigh it."""
+        encoder = self._objective.encoder
+        if not isinstance(encoder, EvaluatedEncoder) or not goes_with_draw(encoder, "log_prob"):
+            raise ArgumentError(
+                f"encoder was {type(encoder).__name__}, whose draw has no log_prob(weights, q, p) "
+                "beside it; weights need ln h(p|q) at momenta that the flow found"
+            )
+        states = self.bound.base.sample(_PROBES, np.random.default_rng(0))
+        return known_energy(S, self.base.space, symmetry, states)
 
     def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
         return arguments.states(q, p, self.dim, self.settings.dtype)

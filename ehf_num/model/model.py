@@ -18,6 +18,7 @@ from ehf_num.densities.encoder import Encoder
 from ehf_num.engine import arguments
 from ehf_num.engine.adam import AdamSettings
 from ehf_num.engine.engine import tell_of_missing_kernels
+from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import SavedModel, write_model
 from ehf_num.files.checkpoint import Checkpoint
@@ -25,6 +26,7 @@ from ehf_num.files.html import html_table
 from ehf_num.files.identity import RunIdentity, options_of
 from ehf_num.files.result import TrainingResult, versions
 from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
+from ehf_num.inference.chains import look_for_missing_modes
 from ehf_num.model.assembly import (
     build_objective,
     formulas_as_text,
@@ -38,10 +40,12 @@ from ehf_num.model.model_card import model_rows
 from ehf_num.model.parts import Parts, admit_penalty, describe_parts
 from ehf_num.model.settings import OWN, FlowSettings
 from ehf_num.symmetry.orbits import orbit_sampler_for
+from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy
 from ehf_num.training.bounds import Bound, TrainingObjective
 from ehf_num.training.constraint import Penalty
+from ehf_num.training.energy_bound import EnergyBound
 from ehf_num.training.interrupts import interrupts
-from ehf_num.training.minibatches import is_single_pass, training_data, warn_if_far
+from ehf_num.training.minibatches import is_single_pass, no_points, training_data, warn_if_far
 from ehf_num.training.multipliers import MultiplierSettings
 from ehf_num.training.training import TrainingWarning, train
 from ehf_num.training.training_settings import Observer, TrainingSettings
@@ -318,9 +322,6 @@ class EquivariantHamiltonianFlow(FlowDensity):
             If training turned non-finite or was interrupted (Ctrl-C ends it after the iteration, a
             second one at once): the last good weights are kept, with patience the best.
         """
-        tell_of_missing_kernels()
-        if patience is not None and validation is None:
-            raise ArgumentError("patience was given without validation= to watch")
         settings = TrainingSettings(
             iterations=iterations,
             batch_size=batch_size,
@@ -334,6 +335,123 @@ class EquivariantHamiltonianFlow(FlowDensity):
             record_every=record_every,
             on_record=on_record,
         )
+        if patience is not None and validation is None:
+            raise ArgumentError("patience was given without validation= to watch")
+        return self._train(x, settings, validation, augment)
+
+    def fit_energy(
+        self,
+        S: sp.Expr | TargetEnergy,
+        x: Any = None,
+        *,
+        iterations: int = 15_000,
+        batch_size: int = 128,
+        learning_rate: float = 3e-4,
+        epsilon: float = 1e-8,
+        schedule: Any = "constant",
+        annealing: int = 0,
+        data_weight: float = 0.5,
+        augment: bool | str = "auto",
+        validation: int | None = None,
+        patience: int | None = None,
+        progress: bool | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        checkpoint_every: int = 1000,
+        record_every: int | None = None,
+        on_record: Observer | None = None,
+    ) -> Self:
+        """Learn the density e^−S(q)/Z from its energy, starting from the present weights.
+
+        Raises E[ln w] ≤ ln Z, w = e^−S(q) h(p|q)/π(s0) with (q, p) = flow(s0), by gradients along
+        the paths from the base states s0 ~ π; the history holds it. What is kept of the symmetry
+        is as in `fit`. `weigh` says afterwards how good the model is.
+
+        Parameters
+        ----------
+        S : sympy.Expr or TargetEnergy
+            A formula of q with numbers for its parameters, of which {g, S} = 0 is proved here; or
+            an object with ``value(x)``, (n, d) to (n,), and ``gradient(x)``, (n, d) to (n, d), of
+            which slopes and brackets are looked at.
+        x : array_like (n, d), callable, iterator or generator function, optional
+            Points of e^−S, such as those of a chain; the ELBO of minibatches is raised with the
+            bound of ln Z then, and keeps modes that the flow does not find by itself.
+        annealing : int
+            Iterations over which the target goes from the base, at strength β = 0, to e^−S, at 1:
+            (e^−S h)^β π^(1−β). The history holds the bound at β = 1 all the time.
+        data_weight : float
+            The share of the ELBO where there are points, in (0, 1).
+        validation : int, optional
+            Base states, always the same, that the bound is evaluated on at each record.
+        iterations, batch_size, learning_rate, epsilon, schedule, augment, patience
+            As in `fit`.
+        progress, checkpoint, checkpoint_every, record_every, on_record
+            As in `fit`.
+
+        Returns
+        -------
+        EquivariantHamiltonianFlow
+            This model; `result_` holds the history.
+
+        Raises
+        ------
+        ehf_sym.InvarianceError
+            If S is a formula that is not proved to be kept by the symmetry; the witness is told.
+        ehf_sym.FormulaError
+            If the formula is not exact, or is of anything but q.
+        ehf_sym.ArgumentError
+            If another argument cannot be used, or the encoder has no density at given momenta
+            (``log_prob``) on the tape. In all of these cases the model is as it was.
+        ModelFileError, Exception
+            As in `fit`.
+
+        Warns
+        -----
+        TrainingWarning
+            As in `fit`; an energy that is not finite is named with its state. And if chains that
+            started from the base's states end where e^−S has mass that the model does not reach,
+            though its weights look well: modes are missing.
+
+        Examples
+        --------
+        >>> import sympy as sp, ehf_sym as es, ehf_num as en
+        >>> so2 = es.groups.so(2)
+        >>> S, base = sum(x**2 for x in so2.space.q) * 2, es.StandardNormal(so2.space)
+        >>> flow = en.EquivariantHamiltonianFlow(base, so2, hidden=(8,), rng=0)
+        >>> flow.fit_energy(S, iterations=20, progress=False).result_.objective
+        'energy'
+        """
+        if patience is not None and validation is None:
+            raise ArgumentError("patience was given without validation= base states to watch")
+        if x is not None and not arguments.number_from_zero(data_weight, "data_weight", 1) > 0:
+            raise ArgumentError(f"data_weight was {data_weight!r}; it should be in (0, 1)")
+        bound = EnergyBound(
+            self._learnable(S),
+            annealing=0 if annealing == 0 else arguments.positive_integer(annealing, "annealing"),
+            data_weight=0.0 if x is None else float(data_weight),
+            validation=arguments.positive_integer(validation, "validation") if validation else 0,
+        )
+        settings = TrainingSettings(
+            iterations=iterations,
+            batch_size=batch_size,
+            adam=AdamSettings(learning_rate, epsilon=epsilon),
+            schedule=schedule,
+            bound=bound,
+            multipliers=MultiplierSettings(self.settings.kappa),
+            patience=patience,
+            progress=progress,
+            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
+            record_every=record_every,
+            on_record=on_record,
+        )
+        self._train(x, settings, None, augment if x is not None else False)
+        if not self.result_.ended_early:
+            self._warn_of_missing_modes(bound.target)
+        return self
+
+    def _train(self, x: Any, settings: TrainingSettings, validation: Any, augment: Any) -> Self:
+        """Run the loop, and keep what was learned whatever ends it; x may be None for an energy."""
+        tell_of_missing_kernels()
+        checkpoint = settings.checkpoint
         if checkpoint is not None and is_single_pass(x):
             raise ArgumentError("checkpoint was given for an iterator x, which cannot be wound on")
         move = orbit_sampler_for(
@@ -346,14 +464,16 @@ class EquivariantHamiltonianFlow(FlowDensity):
             before = self._rng.bit_generator.state
             learned = False
             try:
-                data = training_data(
-                    x,
-                    dim=self.dim,
-                    dtype=self.settings.dtype,
-                    batch_size=settings.batch_size,
-                    validation=validation,
-                    rng=self._rng,
-                ).watched(self._warn_if_far)
+                data = no_points(self.dim, self.settings.dtype)
+                if x is not None:
+                    data = training_data(
+                        x,
+                        dim=self.dim,
+                        dtype=self.settings.dtype,
+                        batch_size=settings.batch_size,
+                        validation=validation,
+                        rng=self._rng,
+                    ).watched(self._warn_if_far)
                 identity = None
                 if checkpoint is not None:
                     given = options_of(settings) | {**data.given, "augment": augment}
@@ -366,14 +486,39 @@ class EquivariantHamiltonianFlow(FlowDensity):
                     self._rng.bit_generator.state = before
             if learned:
                 self.result_ = ending.result
-        text = f"training ended early: {ending.result}; {_KEPT}"
+        fault = "" if ending.fault is None else f"; {ending.fault}"
+        text = f"training ended early: {ending.result}{fault}; {_KEPT}"
         if ending.error is not None:
             if learned:
                 ending.error.add_note(text)
             raise ending.error
         if ending.result.ended_early:
-            warnings.warn(text, TrainingWarning, stacklevel=2)
+            warnings.warn(text, TrainingWarning, stacklevel=3)
         return self
+
+    def _learnable(self, S: Any) -> KnownEnergy:
+        """Admit an energy that the symmetry keeps, for an encoder whose density has slopes."""
+        target, encoder = self._known(S, self.symmetry), self._parts.encoder
+        if encoder is not None:
+            evaluate: Any = encoder.log_prob  # type: ignore[attr-defined]
+            dim, weights = self.dim, list(self.bound.encoder_weights)
+            rows = self.bound.base.sample(2, np.random.default_rng(0), self.settings.dtype)
+            ends = [*weights, rows[:, :dim], rows[:, dim:]]
+            try:
+                make_vjp(lambda boxes: evaluate(boxes[:-2], *boxes[-2:]), ends)[0](rows[:, 0])
+            except Exception as error:
+                raise ArgumentError(
+                    f"encoder was {type(encoder).__name__}, whose log_prob raised "
+                    f"{type(error).__name__} on the tape: {error}; learning from an energy needs "
+                    "one that is made of autograd.numpy's functions"
+                ) from error
+        return target
+
+    def _warn_of_missing_modes(self, target: KnownEnergy) -> None:
+        """Warn where chains find mass of e^−S that draws from this model do not reach."""
+        found = look_for_missing_modes(self.bound, target, np.random.default_rng(0))
+        if found.collapsed:
+            warnings.warn(str(found), TrainingWarning, stacklevel=3)
 
     def _identity_of(self, given: dict[str, Any], random_state: Any) -> RunIdentity:
         """Tell a run of these arguments of `fit` by all that it starts from."""

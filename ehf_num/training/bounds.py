@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import autograd.numpy as anp
 import numpy as np
@@ -68,6 +68,7 @@ class Bound:
 
     objective: str | TrainingObjective = "elbo"
     draws: int = 1
+    starts_at_base: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.own is None:
@@ -91,6 +92,22 @@ class Bound:
     def repeat(self, x: Array) -> Array:
         """Repeat points, (n, d) to (n · draws, d): those of one point stand together."""
         return x if self.draws == 1 else np.repeat(x, self.draws, axis=0)
+
+    def at(self, iteration: int) -> Bound:
+        """Return what is raised in an iteration: always the same."""
+        return self
+
+    def values(self, model: BoundModel, batch: Minibatch) -> Array:
+        """Evaluate what has to be finite of a minibatch."""
+        return np.asarray(model.log_weights(batch.x, batch.noise))
+
+    def fault(self, model: BoundModel, batch: Minibatch) -> str | None:
+        """Say nothing of where a value came from that is not finite."""
+        return None
+
+    def of_held_out(self, model: BoundModel, held_out: Minibatch | None) -> float:
+        """Estimate the bound's mean over points that are held out, nats; NaN without any."""
+        return float("nan") if held_out is None else self.mean(model, held_out.x, held_out.noise)
 
     def mean(self, model: BoundModel, x: Array, noise: Array) -> float:
         """Estimate the bound's mean over repeated points and noise, nats."""

@@ -19,7 +19,7 @@ from ehf_sym.errors import ArgumentError, DataWarning
 
 _NORMAL_QUANTILE = 2.3263478740408408  # of 99 %
 _WIDE, _OFF, _NARROW, _OUTLYING, _EXTREME = 10.0, 50.0, 30.0, 10.0, 1000.0
-_CALLER_OF_FIT = 5
+_CALLER_OF_FIT = 6
 Batches = Callable[[np.random.Generator], Array]
 """Gives the next minibatch: (rng) to (batch, d)."""
 
@@ -114,6 +114,12 @@ class TrainingData:
         if move is None:
             return self
         return replace(self, next_batch=lambda rng: move(self.next_batch(rng), rng), augmented=True)
+
+
+def no_points(dim: int, dtype: Any) -> TrainingData:
+    """Return minibatches of no points: base states are all that an energy needs."""
+    none: Array = np.empty((0, dim), dtype)
+    return TrainingData(lambda rng: none, None, given={"x": None})
 
 
 def warn_if_far(x: Array, base: Array) -> None:

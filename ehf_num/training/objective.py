@@ -195,22 +195,39 @@ class BoundModel:
         self, x: Array, p: Any, base_states: Array | None
     ) -> tuple[Any, list[Any]]:
         """Evaluate ln p(x, p), (n,), and arrays of the mean squares that are penalized."""
+        states, squares = self._moved(self.flow.inverse_with_fields, x, p, base_states)
+        return self.base.log_prob(states), squares
+
+    def pushed(self, starts: Array, base_states: Array | None = None) -> tuple[Any, list[Any]]:
+        """Push base states (n, 2d) forward, and evaluate the mean squares that are penalized."""
+        q, p = starts[:, : self.base.dim], starts[:, self.base.dim :]
+        return self._moved(self.flow.forward_with_fields, q, p, base_states)
+
+    def log_encoder(self, q: Any, p: Any) -> Any:
+        """Evaluate ln h(p|q), of an encoder that knows it: (n, d) twice to (n,), nats."""
+        encoder: Any = self.objective.encoder
+        return encoder.log_prob(self.encoder_weights, q, p)
+
+    def _moved(
+        self, move: Callable[..., Any], q: Any, p: Any, base_states: Array | None
+    ) -> tuple[Any, list[Any]]:
+        """Take states to the other end of the flow, (n, 2d), and evaluate the mean squares."""
         constraint = self.objective.constraint
         if constraint is None or base_states is None:
-            return self.joint_log_prob(x, p), []
+            return move(q, p, _no_states(q))[0], []
         penalty, squares = constraint.penalty, []
         bracket = (
             penalty if isinstance(penalty, MeanSquaredBracket) and constraint.on_base else None
         )
-        probes = _no_states(x) if bracket is None else base_states
-        states, fields = self.flow.inverse_with_fields(x, p, probes)
+        probes = _no_states(q) if bracket is None else base_states
+        states, fields = move(q, p, probes)
         if bracket is not None:
             squares.append(bracket.of_fields(fields, probes))
         elif constraint.on_base:
             squares.append(penalty.terms(self.flow, base_states))
         if constraint.on_data:
-            squares.append(penalty.terms(self.flow, _ends(x, p, states)))
-        return self.base.log_prob(states), squares
+            squares.append(penalty.terms(self.flow, _ends(q, p, states)))
+        return states, squares
 
     def penalty_terms(self, x: Array, noise: Array, base_states: Array | None) -> Any:
         """Evaluate what is penalized alone: shape (C,)."""

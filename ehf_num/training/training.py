@@ -43,10 +43,13 @@ class Ending:
         What it leaves behind, whatever ended it.
     error : BaseException or None
         What ended it, if anything was raised but KeyboardInterrupt.
+    fault : str or None
+        What was not finite, where more is known of it.
     """
 
     result: TrainingResult
     error: BaseException | None
+    fault: str | None = None
 
 
 class _Run:
@@ -73,14 +76,15 @@ class _Run:
         self.iteration = self.resumed_at = 0
         self.batch: Minibatch | None = None
         self.moving = False
+        self.fault: str | None = None
         self.window: list[Array] = []
         self.rows: list[tuple[Any, ...]] = []
         self.best = (-np.inf, 0, parameters.flat)
         # Fixed noise: validation ELBOs of two records differ by the weights alone.
-        self.held_out: tuple[Array, Array] | None = None
+        self.held_out: Minibatch | None = None
         if data.validation is not None:
             points = settings.bound.repeat(data.validation)
-            self.held_out = points, self._normal(points.shape)
+            self.held_out = Minibatch(points, self._normal(points.shape))
         self.start = self.rng.bit_generator.state
 
     def _normal(self, shape: tuple[int, ...]) -> Array:
@@ -92,12 +96,13 @@ class _Run:
 
     def step(self) -> bool:
         """Do one iteration; False where the loss or its gradient is not finite."""
-        bound, constraint = self.settings.bound, self.objective.constraint
+        bound, constraint = self.settings.bound.at(self.iteration), self.objective.constraint
         x = bound.repeat(self.data.next_batch(self.rng))
         noise = self._normal(x.shape)
         base_states, model = None, self._model
-        if constraint is not None:
-            count = self.settings.batch_size if constraint.on_base else 0
+        if constraint is not None or bound.starts_at_base:
+            wanted = bound.starts_at_base or (constraint is not None and constraint.on_base)
+            count = self.settings.batch_size if wanted else 0
             base_states = model.base.sample(count, self.rng, self.dtype)
         self.batch = Minibatch(x, noise, base_states)
         terms = bound.step(
@@ -107,6 +112,7 @@ class _Run:
             self.gradient,
         )
         if not (np.isfinite(terms).all() and np.isfinite(self.gradient).all()):
+            self.fault = bound.fault(model, self.batch)
             return False
         factor = self.factors(self.iteration)
         np.copyto(self.previous, self.parameters.flat)
@@ -122,11 +128,9 @@ class _Run:
         """Close the window: one more row of history, and the best weights so far."""
         means: Array = np.asarray(np.mean(self.window, axis=0, dtype=np.float64))
         self.window.clear()
-        held_out = np.nan
-        if self.held_out is not None:
-            held_out = self.settings.bound.mean(self._model, *self.held_out)
-            if held_out > self.best[0]:
-                self.best = (held_out, len(self.rows), self.parameters.flat.copy())
+        held_out = self.settings.bound.of_held_out(self._model, self.held_out)
+        if held_out > self.best[0]:
+            self.best = (held_out, len(self.rows), self.parameters.flat.copy())
         self.rows.append((self.iteration, means[0], means[1:], self.multipliers.values, held_out))
 
     @property
@@ -164,10 +168,10 @@ class _Run:
         if self.batch is None:
             return self._has_finite_weights()
         try:
-            log_weights = self._model.log_weights(self.batch.x, self.batch.noise)
-        except Exception:  # of the user's own encoder, which may be what ended the run
+            values = self.settings.bound.values(self._model, self.batch)
+        except Exception:  # of the user's own encoder or energy, which may be what ended the run
             return False
-        return self._has_finite_weights() and bool(np.isfinite(log_weights).all())
+        return self._has_finite_weights() and bool(np.isfinite(values).all())
 
     def _restore(self, flat: Array) -> None:
         np.copyto(self.parameters.flat, flat)
@@ -177,7 +181,7 @@ class _Run:
         settings, schedule = self.settings, self.settings.schedule
         if callable(schedule):  # a function's own text holds its address
             schedule = getattr(schedule, "__qualname__", type(schedule).__name__)
-        held_out = () if self.held_out is None else self.held_out
+        held_out = () if self.held_out is None else (self.held_out.x, self.held_out.noise)
         points = () if self.data.order is None else (self.data.order.points,)
         moved, options = self.data.augmented, _Released(settings)
         return fingerprint(
@@ -425,4 +429,4 @@ def train(
         kappa=None if objective.constraint is None else settings.multipliers.kappa,
         resumed_at=run.resumed_at,
     )
-    return Ending(result, error)
+    return Ending(result, error, run.fault)

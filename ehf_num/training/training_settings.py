@@ -11,6 +11,7 @@ from ehf_num.engine.adam import AdamSettings
 from ehf_num.files.checkpoint import Checkpoint
 from ehf_num.files.result import TrainingRecord
 from ehf_num.training.bounds import Bound
+from ehf_num.training.energy_bound import EnergyBound
 from ehf_num.training.learning_rate import factors_of
 from ehf_num.training.multipliers import MultiplierSettings
 from ehf_sym.errors import ArgumentError
@@ -35,7 +36,7 @@ class TrainingSettings:
         The optimizer's.
     schedule : str, LearningRateSchedule or callable
         What the learning rate is multiplied by.
-    bound : Bound
+    bound : Bound or EnergyBound
         What is raised.
     multipliers : MultiplierSettings
         κ, and how λ follows it; of use where brackets are penalized.
@@ -67,7 +68,7 @@ class TrainingSettings:
     batch_size: int = 128
     adam: AdamSettings = field(default_factory=AdamSettings, metadata={"group": True})
     schedule: Any = "constant"
-    bound: Bound = field(default_factory=Bound, metadata={"group": True})
+    bound: Bound | EnergyBound = field(default_factory=Bound, metadata={"group": True})
     multipliers: MultiplierSettings = field(
         default_factory=lambda: MultiplierSettings(kappa=1e-3), metadata={"group": True}
     )

@@ -48,6 +48,10 @@ class ScaledPosterior:
         log_h = -0.5 * np.sum(noise**2 + np.log(2 * np.pi), axis=1)
         return p, log_h - np.log(np.abs(np.linalg.det(self.factor)))
 
+    def log_prob(self, weights, q, p):
+        noise = np.linalg.solve(self.factor, (p - self.offset - q @ self.slope.T).T).T
+        return self.draw(weights, q, noise)[1]
+
 
 def linear(dim, width=1.5, seed=0, **options):
     """A model with an affine map of a standard normal base; its marginal in closed form."""

@@ -2,6 +2,7 @@
 
 import itertools
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 import sympy as sp
@@ -106,6 +107,30 @@ def test_the_density_at_momenta_from_elsewhere_is_that_of_the_draw(name, dtype, 
     found = encoder.log_prob(weights, q, p)
     assert found.dtype == dtype
     np.testing.assert_allclose(found, log_h, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_density_has_slopes_by_weights_positions_and_momenta(name):
+    """On the tape against central differences of the values off it."""
+    dim, encoder = ENCODERS[name]
+    rng, weights = np.random.default_rng(7), away_from_start(encoder)
+    arrays = [*weights, *rng.standard_normal((2, 5, dim))]
+    factors = np.arange(1.0, 6.0)
+
+    def total(of):
+        return anp.dot(encoder.log_prob(of[:-2], of[-2], of[-1]), factors)
+
+    pull_back, _ = make_vjp(total, arrays)
+    bars = pull_back(np.array(1.0))
+    for turn in range(len(arrays)):  # one array at a time: none is right by another's error
+        direction = [np.zeros_like(array) for array in arrays]
+        direction[turn] = rng.standard_normal(arrays[turn].shape)
+        ends = [
+            total([a + sign * 1e-6 * v for a, v in zip(arrays, direction, strict=True)])
+            for sign in (1, -1)
+        ]
+        slope = (ends[0] - ends[1]) / 2e-6
+        assert abs(slope - np.sum(bars[turn] * direction[turn])) < 1e-5 * max(1, abs(slope))
 
 
 @pytest.mark.parametrize("name", ENCODERS)

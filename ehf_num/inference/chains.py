@@ -1,0 +1,225 @@
+"""Markov chains in e^−S: Hamiltonian Monte Carlo with S's own gradient, and independence chains.
+
+They repair what weights cannot: points that a model draws too rarely. Chains that start from the
+base's states tell whether a model misses modes, of which its own draws know nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ehf_num.engine.log_space import log_mean_exp
+from ehf_num.engine.workspace import Array
+from ehf_num.files.html import html_table
+from ehf_num.targets.target_energy import KnownEnergy, state_text
+from ehf_num.training.energy_bound import weigh_states
+from ehf_num.training.objective import BoundModel
+
+_WANTED = 0.8  # acceptance
+_JITTER = 0.2  # of the step: no resonance with a period of S
+_DRAWS, _CHAINS, _TRANSITIONS, _LEAPS = 2048, 64, 60, 10
+_HEALTHY, _MISSED, _MARGIN = 0.05, 0.05, np.log(10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Polished:
+    """Points that Hamiltonian Monte Carlo moved. Made by `WeightedDraws.polish`.
+
+    Attributes
+    ----------
+    points : ndarray, shape (m, d)
+        Where each chain ended.
+    acceptance : float
+        Share of the proposals that were accepted, those of the adaptation left out.
+    step_size : float
+        Of the leapfrog steps.
+    """
+
+    points: Array
+    acceptance: float
+    step_size: float
+
+    def __repr__(self) -> str:
+        m, d = self.points.shape
+        return f"Polished({m} points of {d}, acceptance {self.acceptance:.3g})"
+
+
+def hmc(
+    target: KnownEnergy,
+    q: Array,
+    rng: np.random.Generator,
+    *,
+    transitions: int,
+    leaps: int = _LEAPS,
+    step_size: float | None = None,
+) -> Polished:
+    """Move points (m, d) by transitions that leave e^−S invariant, all chains side by side.
+
+    Without a step size, half of the transitions look for one that is accepted four times of five.
+    """
+    adapting = transitions // 2 if step_size is None else 0
+    step = float(step_size or 0.1 * (np.std(q) or 1.0))
+    accepted = 0.0
+    with np.errstate(all="ignore"):
+        energy, slope = target.value(q), target.gradient(q)
+        for turn in range(transitions):
+            dt = step * (1 + _JITTER * rng.uniform(-1, 1))
+            p = rng.standard_normal(q.shape)
+            before = energy + 0.5 * np.sum(p**2, axis=1)
+            to, there = q, slope
+            p = p - 0.5 * dt * there
+            for leap in range(leaps):
+                to = to + dt * p
+                there = target.gradient(to)
+                p = p - (dt if leap < leaps - 1 else 0.5 * dt) * there
+            proposed = target.value(to)
+            gain = before - proposed - 0.5 * np.sum(p**2, axis=1)
+            taken = np.log(rng.random(len(q))) < gain  # False where that is not a number
+            q = np.where(taken[:, np.newaxis], to, q)
+            slope = np.where(taken[:, np.newaxis], there, slope)
+            energy = np.where(taken, proposed, energy)
+            if turn < adapting:
+                step *= float(np.exp(np.mean(taken) - _WANTED))
+            else:
+                accepted += float(np.mean(taken)) / (transitions - adapting)
+    return Polished(q, accepted, step)
+
+
+@dataclass(frozen=True, eq=False)
+class IndependenceChain:
+    """A Metropolis chain whose proposals are a model's draws. Made by `WeightedDraws.metropolis`.
+
+    Attributes
+    ----------
+    points : ndarray, shape (m, d)
+        The chain, in order, a point as often as it stayed.
+    energies : ndarray, shape (m,)
+        S at the points.
+    acceptance : float
+        Share of the proposals that were accepted.
+    """
+
+    points: Array
+    energies: Array
+    acceptance: float
+
+    def autocorrelation_time(self, f: Callable[[Array], Array] | None = None) -> float:
+        """Estimate τ = 1 + 2 Σ ρ_t of f along the chain, in steps; f: (m, d) to (m,), or None: S.
+
+        The mean of f over the chain has the variance of m/τ independent points. The estimator is
+        that of arviz-stats (Geyer's initial sequences); NaN for a chain that never moved.
+        """
+        from arviz_stats.base import array_stats  # here: it brings scipy.stats
+
+        values = self.energies if f is None else np.asarray(f(self.points))
+        if np.ptp(values) == 0:
+            return float("nan")
+        independent = array_stats.ess(values[np.newaxis], chain_axis=0, draw_axis=1, method="mean")
+        return float(len(values) / independent)
+
+    def __repr__(self) -> str:
+        return f"IndependenceChain({len(self.points)} steps, acceptance {self.acceptance:.3g})"
+
+    def __str__(self) -> str:
+        return (
+            f"independence chain of {len(self.points)} steps: acceptance {self.acceptance:.1%}, "
+            f"autocorrelation time of S {self.autocorrelation_time():.3g} steps"
+        )
+
+    def _repr_html_(self) -> str:
+        first, rest = str(self).split(": ")
+        return html_table(first, (), remarks=rest.split(", "))
+
+
+def independence_chain(
+    proposals: Iterable[tuple[Array, Array, Array]],
+    start: tuple[Array, float, float],
+    rng: np.random.Generator,
+) -> IndependenceChain:
+    """Run through proposals, blocks of q (m, d), S (m,) and ln w (m,), from one such state."""
+    points, energies, moves, count = [], [], 0, 0
+    q, energy, log_weight = start
+    for new_q, new_energy, new_weight in proposals:
+        chosen = np.full(len(new_q), -1)  # −1: where the block before ended
+        at, logs = -1, np.log(rng.random(len(new_q)))
+        for k, (gain, log) in enumerate(zip(new_weight.tolist(), logs.tolist(), strict=True)):
+            if log < gain - log_weight:
+                at, log_weight, moves = k, gain, moves + 1
+            chosen[k] = at
+        points.append(np.concatenate([new_q, q[np.newaxis]])[chosen])
+        energies.append(np.append(new_energy, energy)[chosen])
+        q, energy, count = points[-1][-1], float(energies[-1][-1]), count + len(new_q)
+    return IndependenceChain(np.concatenate(points), np.concatenate(energies), moves / count)
+
+
+@dataclass(frozen=True, eq=False)
+class MissingModes:
+    """Whether chains from the base's states find mass of e^−S that a model's draws do not reach.
+
+    Attributes
+    ----------
+    share : float
+        Of the chains: how many ended where the weight is ten times the largest of all draws.
+    chains : int
+        How many there were.
+    ess : float
+        Effective share of the model's own draws, which look well where modes are missing too.
+    example : ndarray, shape (d,), or None
+        Where the one with the largest weight ended.
+    excess : float
+        ln of its weight over the largest of the draws', nats.
+    """
+
+    share: float
+    chains: int
+    ess: float
+    example: Array | None
+    excess: float
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether modes are missing though the weights look well."""
+        return self.share > _MISSED and self.ess > _HEALTHY
+
+    def __str__(self) -> str:
+        if self.example is None:
+            return (
+                f"no mode is missing where {self.chains} chains from the base ended; ESS of the "
+                f"draws {self.ess:.1%}"
+            )
+        return (
+            f"{self.share:.0%} of {self.chains} chains that started from the base ended where "
+            f"e^−S has mass that the model does not draw, such as q = {state_text(self.example)}, "
+            f"where the weight is e^{self.excess:.1f} times the largest of the draws'; their ESS, "
+            f"{self.ess:.1%}, does not see it. Modes are missing: anneal more slowly (annealing=), "
+            "give points of the missing modes (x=), or a wider base"
+        )
+
+
+def look_for_missing_modes(
+    model: BoundModel, target: KnownEnergy, rng: np.random.Generator
+) -> MissingModes:
+    """Compare the weights of a model's draws with those where chains from the base end."""
+    dim, dtype = model.base.dim, model.weights[0].dtype
+    with np.errstate(all="ignore"):
+        weights = weigh_states(model, target, model.base.sample(_DRAWS, rng, dtype))[1]
+        starts = model.base.sample(_CHAINS, rng, dtype)[:, :dim]
+        ends = hmc(target, starts, rng, transitions=_TRANSITIONS).points.astype(dtype)
+        of_model = model.log_weights(ends, rng.standard_normal(ends.shape).astype(dtype))
+        reached = -np.asarray(of_model) - target.value(ends)
+    weights, reached = (np.where(np.isnan(w), -np.inf, w) for w in (weights, reached))
+    excess = reached - weights.max()
+    missed = excess > _MARGIN
+    worst = int(np.argmax(excess))
+    with np.errstate(invalid="ignore"):
+        ess = np.exp(2 * log_mean_exp(weights) - log_mean_exp(2 * weights))
+    return MissingModes(
+        share=float(missed.mean()),
+        chains=_CHAINS,
+        ess=float(np.nan_to_num(ess)),
+        example=ends[worst] if missed.any() else None,
+        excess=float(excess[worst]),
+    )

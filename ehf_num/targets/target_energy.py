@@ -1,0 +1,224 @@
+"""Targets known by their energy: densities e^−S(q) up to a constant.
+
+S is a formula, of which it is proved that the symmetry keeps it, or an object that computes it,
+of which a wrong slope or a broken symmetry is looked for at states of the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+import autograd.numpy as anp
+import numpy as np
+import sympy as sp
+from autograd.extend import defvjp, primitive
+from autograd.tracer import isbox
+
+from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.formula_energy import FormulaEnergy
+from ehf_sym import InvarianceError, LieAlgebra, PhaseSpace, to_numpy
+from ehf_sym.errors import ArgumentError
+
+_STEP = 1e-5  # of differences, times the width of the states
+_SLOPE = 1e-4  # relative, of differences
+_BROKEN = 1e-7  # relative, of a bracket: rounding of float64 is far below
+_SHOWN = 8  # coordinates of a state in a message
+
+
+@runtime_checkable
+class TargetEnergy(Protocol):
+    """S(q), the energy of a density e^−S, in units of k_B T, as code."""
+
+    def value(self, x: Array) -> Array:
+        """Evaluate S: (n, d) to (n,); infinite where there is no density."""
+
+    def gradient(self, x: Array) -> Array:
+        """Evaluate ∂S/∂q: (n, d) to (n, d)."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownEnergy:
+    """S(q) as models use it. Made by `known_energy`.
+
+    Attributes
+    ----------
+    given : sympy.Expr or TargetEnergy
+        What the user gave.
+    value, gradient : callable
+        (n, d) to (n,), on the tape too, and to (n, d).
+    """
+
+    given: Any
+    value: Callable[[Any], Any] = field(compare=False, repr=False)
+    gradient: Callable[[Array], Array] = field(compare=False, repr=False)
+
+    def fault(self, q: Array) -> str | None:
+        """Name the first state where S is not finite, or its slope; None where all are."""
+        with np.errstate(all="ignore"):
+            found = {"S": np.asarray(self.value(q)), "∂S/∂q": self.gradient(q).sum(axis=1)}
+        for what, values in found.items():
+            bad = np.flatnonzero(~np.isfinite(values))
+            if len(bad):
+                return f"{what} was {values[bad[0]]} at q = {state_text(q[bad[0]])}"
+        return None
+
+
+def state_text(q: Array) -> str:
+    """Write one state (d,) for a message.
+
+    Examples
+    --------
+    >>> state_text(np.array([0.5, -1 / 3]))
+    '(0.5, -0.333333)'
+    """
+    more = ", …" if len(q) > _SHOWN else ""
+    return f"({', '.join(f'{x:.6g}' for x in q[:_SHOWN])}{more})"
+
+
+def known_energy(
+    S: Any, space: PhaseSpace, symmetry: LieAlgebra | None, states: Array
+) -> KnownEnergy:
+    """Admit an energy for a model, or refuse it before any work.
+
+    Parameters
+    ----------
+    S : sympy.Expr or TargetEnergy
+        A formula of the positions with exact numbers, or an object.
+    space : PhaseSpace
+        Of the model.
+    symmetry : LieAlgebra or None
+        What has to keep S.
+    states : ndarray, shape (n, 2d)
+        Where an object is tried.
+
+    Raises
+    ------
+    ehf_sym.InvarianceError
+        If {g, S} = 0 is not proved for a formula and some generator g, with the witness.
+    ehf_sym.FormulaError
+        If a formula is not exact, or is of more or less than the positions.
+    ehf_sym.ArgumentError
+        If S is neither, its gradient is not its slope, or an object breaks the symmetry.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> so2 = es.groups.so(2)
+    >>> q1, q2 = so2.space.q
+    >>> known_energy(q1**2 + q2**2, so2.space, so2, np.zeros((1, 4))).value(np.ones((1, 2)))
+    array([2.])
+    """
+    bare = PhaseSpace(space.dim)
+    if isinstance(S, sp.Basic):
+        energy = FormulaEnergy(bare.validate(S, "S"), bare)
+        if symmetry is not None:
+            _prove(energy, symmetry)
+        return KnownEnergy(S, partial(energy.value, []), partial(energy.gradient, []))
+    if isinstance(S, type) or not isinstance(S, TargetEnergy):
+        raise ArgumentError(
+            f"S was {S!r}; it should be a formula of {bare.q[0]}, …, or an object with value(x), "
+            "(n, d) to (n,), and gradient(x), (n, d) to (n, d)"
+        )
+    energy_of = _OfObject(S)
+    _hold_to_slope(energy_of, states[:, : space.dim])
+    if symmetry is not None:
+        _look_at_symmetry(energy_of, symmetry, states)
+    return KnownEnergy(S, energy_of.value, energy_of.gradient)
+
+
+def _prove(energy: Any, symmetry: LieAlgebra) -> None:
+    """Have {g, S} = 0 proved for every generator, or refuse."""
+    proof = energy.invariance(symmetry, "q")
+    if not proof.proved:
+        raise InvarianceError(
+            f"S is not proved to be kept by the symmetry, {{g, S}} = 0 is {proof.report.status}:\n"
+            f"{proof.report}",
+            proof.report,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _OfObject:
+    """An object's value and gradient, held to their shapes, on the tape."""
+
+    given: TargetEnergy
+
+    def value(self, q: Any) -> Any:
+        return _value(q, of=self) if isbox(q) else self.values(q)
+
+    def values(self, q: Array) -> Array:
+        return self._called("value", q, (len(q),))
+
+    def gradient(self, q: Array) -> Array:
+        return self._called("gradient", q, q.shape)
+
+    def _called(self, name: str, q: Array, shape: tuple[int, ...]) -> Array:
+        found = np.asarray(getattr(self.given, name)(q))
+        if found.shape != shape or found.dtype.kind not in "fiu":
+            raise ArgumentError(
+                f"S.{name} returned shape {found.shape}, dtype {found.dtype}, for x of shape "
+                f"{q.shape}; it should be numbers of shape {shape}"
+            )
+        return found.astype(q.dtype, copy=False)
+
+
+@primitive  # type: ignore[untyped-decorator]
+def _value(q: Array, of: _OfObject) -> Array:
+    return of.values(q)
+
+
+defvjp(
+    _value,
+    lambda _answer, q, of: lambda bar: anp.expand_dims(bar, 1) * of.gradient(q),
+    argnums=(0,),
+)
+
+
+def _hold_to_slope(energy: _OfObject, q: Array) -> None:
+    """Refuse an object whose gradient is not the slope of its value at most of the states."""
+    rng = np.random.default_rng(0)
+    direction = rng.standard_normal(q.shape)
+    step = _STEP * float(np.std(q) or 1.0)
+    with np.errstate(all="ignore"):
+        ends = [energy.values(q + sign * step * direction) for sign in (1, -1)]
+        slope = (ends[0] - ends[1]) / (2 * step)
+        given = np.sum(energy.gradient(q) * direction, axis=1)
+        scale = np.abs(energy.gradient(q) * direction).sum(axis=1) + np.abs(slope) + _SLOPE
+        off = np.abs(slope - given) / scale
+    looked = np.isfinite(off)
+    if looked.any() and np.median(off[looked]) > _SLOPE:
+        worst = int(np.argmax(np.where(looked, off, -1)))
+        raise ArgumentError(
+            f"S was {energy.given!r}, whose gradient is not the slope of its value: at q = "
+            f"{state_text(q[worst])} along a random direction the slope is {slope[worst]:.6g}, "
+            f"the gradient's {given[worst]:.6g}"
+        )
+
+
+def _look_at_symmetry(energy: _OfObject, symmetry: LieAlgebra, states: Array) -> None:
+    """Ask an object for its proof, or look for states where {g, S} is not 0."""
+    prove = getattr(energy.given, "invariance", None)
+    if callable(prove):
+        proof = prove(symmetry, "q")
+        if not proof.proved:
+            raise ArgumentError(
+                f"S was {energy.given!r}; it is not proved to be kept by the symmetry:\n{proof}"
+            )
+        return
+    dim = symmetry.space.dim
+    fields = to_numpy(symmetry.generators, symmetry.space.coordinates).gradient(states)
+    with np.errstate(all="ignore"):
+        terms = fields[:, :, dim:] * energy.gradient(states[:, :dim])[:, np.newaxis]
+        brackets, scale = -terms.sum(axis=2), np.abs(terms).sum(axis=2)
+    limit = _BROKEN * scale + np.finfo(float).tiny
+    broken = np.isfinite(brackets) & (np.abs(brackets) > limit)
+    if broken.any():
+        row, k = np.argwhere(broken)[0]
+        raise ArgumentError(
+            f"S was {energy.given!r}, which the symmetry does not keep: {{{symmetry.labels[k]}, S}}"
+            f" = {brackets[row, k]:.6g} at q = {state_text(states[row, :dim])}, where its terms "
+            f"add up to {scale[row, k]:.6g} in absolute value"
+        )
