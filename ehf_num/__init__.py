@@ -11,8 +11,9 @@ from ehf_num.engine.engine import Engine
 from ehf_num.engine.parallel import cores, set_threads
 from ehf_num.files.archive import ModelFileError
 from ehf_num.files.atomic import atomic_write
-from ehf_num.files.readers import DataFileError, read_points, write_points
+from ehf_num.files.readers import read_points, write_points
 from ehf_num.files.result import History, TrainingRecord, TrainingResult, versions
+from ehf_num.files.table import DataFileError
 from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.formula_energy import FormulaEnergy
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, NonSeparable

@@ -26,9 +26,10 @@ from sympy.core.facts import InconsistentAssumptions
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.engine.engine import present_engine
-from ehf_num.engine.workspace import Array
 from ehf_num.files.atomic import atomic_write, check_target
+from ehf_num.files.readers import SUFFIXES, read_table
 from ehf_num.files.result import DISTRIBUTION, versions
+from ehf_num.files.table import Request, Table
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.plotting.diagnosis import plot_diagnosis
@@ -39,54 +40,106 @@ from ehf_sym.errors import ArgumentError, EHFError
 _PICTURES = (".png", ".pdf", ".svg")
 
 
-def add_score(parser: argparse.ArgumentParser) -> None:
-    """Add what `ehf score` takes."""
-    _add_model_and_points(parser)
-    parser.add_argument(
-        "--method", choices=("importance", "quadrature"), default="importance", help="for ln p(x)"
+def _add_score(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_points(parser, "; held out")
+    how = parser.add_argument_group("estimate")
+    _choice(how, "--method", ("importance", "quadrature"), "for ln p(x)", "importance")
+    how.add_argument("--n-samples", type=int, metavar="N", help="draws a point (default: 1024)")
+    how.add_argument("--standard-error", type=float, metavar="X", help="wanted of each point, nats")
+    how.add_argument(
+        "--max-samples", type=int, default=65_536, metavar="N", help="draws a point at most"
     )
-    parser.add_argument("--n-samples", type=int, help="draws a point (default: 1024)")
-    parser.add_argument("--standard-error", type=float, help="wanted of each point, nats")
-    parser.add_argument("--max-samples", type=int, default=65_536, help="draws a point at most")
-    parser.add_argument("--out", type=Path, help="a .csv file: ln p, its error, k̂, draws")
+    _add_seed(how)
+    out = parser.add_argument_group("output")
+    out.add_argument(
+        "--out", type=Path, help="a .csv file: ln p, its error, k̂, draws of each row that was read"
+    )
     parser.set_defaults(command=_score)
 
 
-def add_diagnose(parser: argparse.ArgumentParser) -> None:
-    """Add what `ehf diagnose` takes."""
-    _add_model_and_points(parser)
-    parser.add_argument("--epsilon", type=float, help="group parameter of finite transformations")
-    parser.add_argument("--n-samples", type=int, default=1024, help="draws for each ln p")
-    parser.add_argument("--plot", type=Path, help="a picture: .png, .pdf or .svg")
+def _add_diagnose(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_points(parser, "; held out")
+    how = parser.add_argument_group("measurement")
+    how.add_argument(
+        "--epsilon", type=float, metavar="X", help="group parameter of finite transformations"
+    )
+    how.add_argument("--n-samples", type=int, default=1024, metavar="N", help="draws for each ln p")
+    _add_seed(how)
+    out = parser.add_argument_group("output")
+    out.add_argument("--plot", type=Path, help="a picture: .png, .pdf or .svg")
     parser.set_defaults(command=_diagnose)
 
 
-def _add_model_and_points(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path)
-    add_points(parser, "; held out")
-    parser.add_argument("--seed", type=int, default=0)
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="a model that was saved, .npz")
 
 
-def add_points(parser: argparse.ArgumentParser, remark: str = "") -> None:
-    """Add a file of points and which of its columns are coordinates."""
-    parser.add_argument(
-        "points", type=Path, help=f".csv, .tsv, .txt, .npy or .npz, one point a row{remark}"
-    )
-    parser.add_argument(
+def _choice(
+    group: argparse._ArgumentGroup,
+    name: str,
+    choices: Sequence[str],
+    text: str,
+    default: str | None = None,
+) -> None:
+    group.add_argument(name, choices=choices, default=default, help=text)
+
+
+def _numbers(group: argparse._ArgumentGroup, *options: tuple[str, float, str]) -> None:
+    """Add options by name, default and text; a default that is whole takes whole numbers."""
+    for name, default, text in options:
+        kind, shown = (int, "N") if isinstance(default, int) else (float, "X")
+        group.add_argument(name, type=kind, default=default, metavar=shown, help=text)
+
+
+def _add_seed(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
+
+
+def _add_points(parser: argparse.ArgumentParser, remark: str = "") -> None:
+    """Add a file of points and how it is read."""
+    parser.add_argument("points", type=Path, help=f"{', '.join(SUFFIXES)}; one point a row{remark}")
+    table = parser.add_argument_group("table")
+    table.add_argument(
         "--columns",
         metavar="NAME,...",
-        help="which columns are coordinates, by name, or by place counted from 0",
+        help="which columns are coordinates, by name, or by place counted from 0 (default: all, or "
+        "those that the model has learned)",
+    )
+    table.add_argument(
+        "--delimiter",
+        metavar="MARK",
+        help="what separates fields: one character, tab or space (default: what the file has)",
+    )
+    table.add_argument(
+        "--decimal",
+        choices=(".", ","),
+        metavar="MARK",
+        help="what decimals follow, point or comma (default: what the file has)",
+    )
+    table.add_argument(
+        "--skip-bad-rows",
+        action="store_true",
+        help="leave out rows that are no points, and say how many and why",
     )
 
 
-def read(options: argparse.Namespace) -> Array:
-    """Read the points that a command was given."""
-    if options.columns is None:
-        return en.read_points(options.points)
-    words = [word.strip() for word in options.columns.split(",")]
-    return en.read_points(
-        options.points, usecols=[int(word) if word.isdecimal() else word for word in words]
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
+
+
+def _read(options: argparse.Namespace, model: Any = None) -> Table:
+    """Read the points that a command was given; of a model, the columns that it has learned."""
+    words = None if options.columns is None else options.columns.split(",")
+    usecols = words and [int(w) if w.isdecimal() else w for w in map(str.strip, words)]
+    request = Request(
+        usecols=usecols,
+        delimiter=_DELIMITERS.get(options.delimiter, options.delimiter),
+        decimal=options.decimal,
+        skip_bad_rows=options.skip_bad_rows,
+        names=getattr(model, "feature_names_in_", None),
     )
+    return read_table(options.points, request)
 
 
 def _score(options: argparse.Namespace) -> int:
@@ -94,7 +147,8 @@ def _score(options: argparse.Namespace) -> int:
         if options.out.suffix != ".csv":
             raise en.DataFileError(f"--out was {options.out}; it should end in .csv")
         check_target(options.out)
-    model, x = en.load(options.model), read(options)
+    model = en.load(options.model)
+    x = _read(options, model)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", en.LikelihoodWarning)
         estimate = model.likelihood(
@@ -130,7 +184,8 @@ def _diagnose(options: argparse.Namespace) -> int:
                 f"--plot was {options.plot}; it should end in .png, .pdf or .svg"
             )
         check_target(options.plot)
-    model, x = en.load(options.model), read(options)
+    model = en.load(options.model)
+    x = _read(options, model)
     diagnosis = model.diagnose(
         x, epsilon=options.epsilon, n_samples=options.n_samples, rng=options.seed
     )
@@ -154,10 +209,11 @@ _CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
 _FORMULA_OPTIONS = ("--generator", "--base", "--symmetry")
 _MINUS = re.compile(r"-(?!-|h$)")
 _ENDED_EARLY = 4
-_FIT_STATUS = (
-    "exit status: 0 training came to its end; 3 bad input, nothing written; 4 training was "
+_FIT_NOTES = (
+    "By the defaults it takes about a minute in the plane; the bar says how long is left. Exit "
+    "status: 0 training came to its end; 3 bad input, nothing written; 4 training was "
     "interrupted (Ctrl-C, SIGTERM), met an error or numbers that are not finite, and the model "
-    "was written with what was learned"
+    "was written with what was learned."
 )
 _AUGMENT: dict[str, bool | str] = {"auto": "auto", "yes": True, "no": False}
 _ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
@@ -173,6 +229,9 @@ class _Parser(argparse.ArgumentParser):
 
     It ends with status 2, which here means undecided, and would take "-q1" for an option.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"formatter_class": _Help} | options)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         joined: list[str] = []
@@ -232,48 +291,73 @@ def _plain_warnings() -> Iterator[None]:
         warnings.formatwarning = before
 
 
+class _Help(argparse.HelpFormatter):
+    """Help that tells defaults, where there are any and the text does not."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        told = "default" in text or not action.option_strings
+        if told or default is None or default is False or default in ([], argparse.SUPPRESS):
+            return text
+        shown = " ".join(map(str, default)) if isinstance(default, list) else default
+        return f"{text} (default: {shown})"
+
+
+_DENSITY = "learn a density from measured data, in their units, by settings that suit most"
+_DENSITY_TIME = (
+    "Some thousand points in two or three dimensions take ten seconds to a minute of processor "
+    "time; a bar shows each round of training, twice as long as the one before."
+)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="ehf", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--version", action=_Version, nargs=0, help="print it and what computes")
     commands = parser.add_subparsers(required=True, metavar="command", parser_class=_Parser)
-    _add_check(commands.add_parser("check", help="prove or refute {g, π} = 0"))
-    fit = commands.add_parser("fit", help="learn a density from points", epilog=_FIT_STATUS)
-    _add_fit(fit)
-    density = "learn a density from measured data, in their units, by settings that suit most"
-    _add_density(commands.add_parser("density", help=density, description=density))
-    _add_sample(commands.add_parser("sample", help="draw points from a saved model"))
-    add_score(commands.add_parser("score", help="estimate ln p(x) of points, with errors"))
-    add_diagnose(commands.add_parser("diagnose", help="measure what a saved model keeps"))
-    add_experiments(commands.add_parser("reproduce", help="run an experiment"))
+    for name, add, text, more in (
+        ("check", _add_check, "prove or refute {g, π} = 0", None),
+        ("density", _add_density, _DENSITY, _DENSITY_TIME),
+        ("fit", _add_fit, "learn a density from points, every option yours", _FIT_NOTES),
+        ("sample", _add_sample, "draw points from a saved model", None),
+        ("score", _add_score, "estimate ln p(x) of points, with errors", None),
+        ("diagnose", _add_diagnose, "measure what a saved model keeps", None),
+        ("reproduce", add_experiments, "run an experiment", None),
+    ):
+        described = f"{text[0].upper()}{text[1:]}."
+        add(commands.add_parser(name, help=text, description=described, epilog=more))
     return parser
 
 
-def _add_formulas(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def _add_formulas(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("formulas")
+    group.add_argument(
         "--generator",
         action="append",
         default=[],
         metavar="FORMULA",
-        help='such as "q1*p2 - q2*p1"; may be repeated',
+        help='g(q, p), such as "q1*p2 - q2*p1"; may be repeated',
     )
-    parser.add_argument(
+    group.add_argument(
         "--group",
         metavar="NAME",
         help='a symmetry of the catalogue, such as "so(3)", "SO(2) about z" or '
         '"particle_rotations(2, 3)"',
     )
-    parser.add_argument(
+    group.add_argument(
         "--base",
         default="normal",
         metavar="FORMULA",
         help='π(q, p) up to a constant, or "normal" (the default) or "soft-uniform"',
     )
+    return group
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dim", type=int, help="d, the number of positions; --group knows it")
-    _add_formulas(parser)
-    parser.add_argument(
+    formulas = _add_formulas(parser)
+    formulas.add_argument(
+        "--dim", type=int, metavar="N", help="d, the number of positions; --group knows it"
+    )
+    formulas.add_argument(
         "--parameter",
         action="append",
         default=[],
@@ -281,61 +365,114 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         help="a constant of unknown value that formulas may contain, such as m:positive; real "
         f"unless said otherwise; {', '.join(_ASSUMPTIONS)}; may be repeated",
     )
-    parser.add_argument("--format", choices=("text", "latex", "html", "json"), default="text")
+    out = parser.add_argument_group("output")
+    _choice(out, "--format", ("text", "latex", "html", "json"), "of the report", "text")
     parser.set_defaults(command=_check)
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
-    add_points(parser)
-    _add_formulas(parser)
-    parser.add_argument("--out", type=Path, required=True, help="the model, .npz")
-    parser.add_argument("--enforce", choices=("penalty", "exact", "none"))
-    parser.add_argument("--encoder", choices=("gaussian", "coupling"), default="gaussian")
-    parser.add_argument("--kappa", type=float, default=1e-3)
-    parser.add_argument("--constraint-on", choices=("base", "data", "both"), default="base")
-    parser.add_argument("--split-bracket", action="store_true", help="penalize {g,K} and {g,U}")
-    parser.add_argument("--normalized-bracket", action="store_true")
-    parser.add_argument("--hamiltonians", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--step-size", type=float, default=0.5)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[128, 128])
-    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
-    parser.add_argument("--iterations", type=int, default=15_000)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--epsilon", type=float, default=1e-8, help="Adam's ε")
-    parser.add_argument("--schedule", choices=("constant", "cosine"), default="constant")
-    parser.add_argument("--warmup", type=int, default=0, help="iterations to the full rate")
-    parser.add_argument("--objective", choices=("elbo", "importance"), default="elbo")
-    parser.add_argument("--draws", type=int, default=1, help="momenta drawn for each point")
-    parser.add_argument(
-        "--augment", choices=tuple(_AUGMENT), default="auto", help="random group elements"
+    _add_points(parser)
+    symmetry = _add_formulas(parser)
+    _choice(
+        symmetry,
+        "--enforce",
+        ("penalty", "exact", "none"),
+        "how {g, H} = 0 is kept (default: penalty where there are generators)",
     )
-    parser.add_argument("--validation", type=float, help="share of the points to hold out")
-    parser.add_argument("--patience", type=int, help="records without improvement before stopping")
-    parser.add_argument("--checkpoint", type=Path, help="a file to go on from after a break, .npz")
-    parser.add_argument("--checkpoint-every", type=int, default=1000, help="iterations")
+    symmetry.add_argument(
+        "--kappa", type=float, default=1e-3, metavar="X", help="mean {g, H}² that is allowed"
+    )
+    _choice(
+        symmetry,
+        "--constraint-on",
+        ("base", "data", "both"),
+        "states that brackets are penalized on",
+        "base",
+    )
+    symmetry.add_argument(
+        "--split-bracket", action="store_true", help="penalize {g, K} and {g, U} one by one"
+    )
+    symmetry.add_argument(
+        "--normalized-bracket",
+        action="store_true",
+        help="divide {g, H}² by what a weaker H lowers too",
+    )
+    _add_model_options(parser.add_argument_group("model"))
+    _add_training_options(parser.add_argument_group("training"))
     _add_run_options(parser)
     parser.set_defaults(command=_fit)
 
 
+def _add_model_options(model: argparse._ArgumentGroup) -> None:
+    _choice(model, "--encoder", ("gaussian", "coupling"), "family of h(p|q)", "gaussian")
+    _numbers(
+        model,
+        ("--hamiltonians", 1, "length of the chain"),
+        ("--steps", 2, "leapfrog steps of each Hamiltonian"),
+        ("--step-size", 0.5, "of a leapfrog step, dimensionless"),
+    )
+    model.add_argument(
+        "--hidden",
+        type=int,
+        nargs="+",
+        default=[128, 128],
+        metavar="N",
+        help="widths of the hidden layers of every network",
+    )
+    _choice(model, "--dtype", ("float64", "float32"), "of all that is computed", "float64")
+
+
+def _add_training_options(training: argparse._ArgumentGroup) -> None:
+    _numbers(
+        training,
+        ("--iterations", 15_000, "updates at the most"),
+        ("--batch-size", 128, "points of a minibatch"),
+        ("--learning-rate", 3e-4, "Adam's α"),
+        ("--epsilon", 1e-8, "Adam's ε"),
+        ("--warmup", 0, "iterations to the full rate"),
+        ("--draws", 1, "momenta drawn for each point"),
+    )
+    _choice(training, "--schedule", ("constant", "cosine"), "of the learning rate", "constant")
+    _choice(training, "--objective", ("elbo", "importance"), "what is maximized", "elbo")
+    _choice(
+        training, "--augment", tuple(_AUGMENT), "move minibatches by random group elements", "auto"
+    )
+    training.add_argument(
+        "--validation", type=float, metavar="X", help="share of the points to hold out"
+    )
+    training.add_argument(
+        "--patience", type=int, metavar="N", help="records without improvement before stopping"
+    )
+    training.add_argument(
+        "--checkpoint", type=Path, help="a file to go on from after a break, .npz"
+    )
+    training.add_argument(
+        "--checkpoint-every",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="iterations between two writings",
+    )
+
+
 def _add_density(parser: argparse.ArgumentParser) -> None:
-    add_points(parser)
-    parser.add_argument(
+    _add_points(parser)
+    model = parser.add_argument_group("model")
+    model.add_argument(
         "--symmetry",
         metavar="FORMULAS|NAME",
-        help='such as "q1*p2 - q2*p1", several separated by commas, or "SO(2) about z"',
+        help='such as "q1*p2 - q2*p1", several separated by commas, or "SO(2) about z"; q1, q2, … '
+        "are the columns",
     )
-    parser.add_argument("--out", type=Path, required=True, help="the model, .npz")
-    parser.add_argument("--max-iter", type=int, help="iterations at the most")
-    parser.add_argument("--no-standardize", action="store_true", help="leave the units as they are")
+    model.add_argument("--max-iter", type=int, metavar="N", help="iterations at the most")
+    model.add_argument("--no-standardize", action="store_true", help="leave the units as they are")
     _add_run_options(parser)
     parser.set_defaults(command=_density)
 
 
 def _density(options: argparse.Namespace) -> int:
     check_target(options.out)
-    x = read(options)
+    x = _read(options)
     model = en.SymmetricDensity(
         options.symmetry,
         standardize=False if options.no_standardize else "auto",
@@ -357,16 +494,19 @@ def _density(options: argparse.Namespace) -> int:
 
 
 def _add_sample(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path)
-    parser.add_argument("-n", type=int, default=1000, help="number of points")
-    parser.add_argument("--out", type=Path, required=True, help=".csv, .npy or .npz")
-    parser.add_argument("--seed", type=int, default=0)
+    _add_model(parser)
+    out = parser.add_argument_group("output")
+    out.add_argument("-n", type=int, default=1000, metavar="N", help="number of points")
+    out.add_argument("--out", type=Path, required=True, help=", ".join(SUFFIXES))
+    _add_seed(out)
     parser.set_defaults(command=_sample)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-progress", action="store_true")
+    run = parser.add_argument_group("run")
+    run.add_argument("--out", type=Path, required=True, help="the model, .npz")
+    _add_seed(run)
+    run.add_argument("--no-progress", action="store_true", help="no bar")
 
 
 def _base(text: str, space: es.PhaseSpace) -> es.BaseDensity:
@@ -428,9 +568,10 @@ def _check(options: argparse.Namespace) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     check_target(options.out)
-    x = read(options)
-    symmetry = _symmetry(options, x.shape[1])
-    space = es.PhaseSpace(x.shape[1]) if symmetry is None else symmetry.space
+    x = _read(options)
+    dim = x.values.shape[1]
+    symmetry = _symmetry(options, dim)
+    space = es.PhaseSpace(dim) if symmetry is None else symmetry.space
     model = en.EquivariantHamiltonianFlow(
         _base(options.base, space),
         symmetry,
@@ -496,8 +637,10 @@ def _learn(model: Any, x: Any, options: argparse.Namespace, stop: Interrupts) ->
 
 
 def _sample(options: argparse.Namespace) -> int:
-    points = en.load(options.model).sample(options.n, rng=options.seed)
-    en.write_points(options.out, points)
+    model = en.load(options.model)
+    points = model.sample(options.n, rng=options.seed)
+    names = getattr(model, "feature_names_in_", None)
+    en.write_points(options.out, points, columns=names)
     print(f"{options.n} points in {options.out}")
     return 0
 

@@ -38,6 +38,7 @@ OPTIONAL = {
     "distributed",
     "jax",
     "pandas",
+    "polars",
     "pyarrow",
     "sklearn",
     "torch",

@@ -14,6 +14,7 @@ import numpy as np
 from ehf_num.engine import arguments as checks
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import write_model
+from ehf_num.files.frames import KINDS, as_frame, column_names, frame_kind
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.model.model import EquivariantHamiltonianFlow
@@ -94,7 +95,7 @@ class SymmetricDensity:
     n_features_in_ : int
         The number of coordinates, d.
     feature_names_in_ : ndarray of str, shape (d,)
-        Names of the columns; only where `fit` was given a data frame.
+        Names of the columns; only where `fit` was given a data frame, or a file with a header.
     n_iter_ : int
         Iterations done.
     stop_reason_ : str
@@ -234,7 +235,7 @@ class SymmetricDensity:
         TrainingWarning
             If training turned non-finite or was interrupted.
         """
-        x, names = _table(X), _column_names(X)
+        x, names = _table(X), column_names(X)
         rng = _generator(self.rng, self.random_state)
         max_iter = checks.positive_integer(self.max_iter, "max_iter")
         patience = checks.positive_integer(self.patience, "patience")
@@ -255,7 +256,8 @@ class SymmetricDensity:
         self.n_features_in_ = x.shape[1]
         self.__dict__.pop("feature_names_in_", None)
         if names is not None:
-            self.feature_names_in_ = names
+            self.feature_names_in_ = np.array(names, dtype=object)
+        self._frame = frame_kind(X)
         return self
 
     def _held_out(self, n: int) -> int:
@@ -352,8 +354,10 @@ class SymmetricDensity:
         """Return the mean of `score_samples`, nats, as `GaussianMixture` does; larger is better."""
         return float(np.mean(self.score_samples(X)))
 
-    def sample(self, n_samples: int = 1, random_state: Any = None, *, rng: Any = None) -> Array:
+    def sample(self, n_samples: int = 1, random_state: Any = None, *, rng: Any = None) -> Any:
         """Draw points, in the units of the data: shape (n_samples, d).
+
+        An array; a data frame of the same columns, of pandas or polars, if `fit` was given one.
 
         Parameters
         ----------
@@ -364,7 +368,8 @@ class SymmetricDensity:
         """
         self._refuse_unfitted()
         n = checks.positive_integer(n_samples, "n_samples")
-        return self.units_.restored(self.flow_.sample(n, _generator(rng, random_state)))
+        drawn = self.units_.restored(self.flow_.sample(n, _generator(rng, random_state)))
+        return as_frame(drawn, getattr(self, "feature_names_in_", None), self._frame)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model with its options and units to one .npz file; `ehf_num.load` reads it.
@@ -396,6 +401,7 @@ class SymmetricDensity:
             "shift": self.units_.shift.tolist(),
             "scale": self.units_.scale.tolist(),
             "names": None if names is None else names.tolist(),
+            "frame": self._frame,
             "iterations": self.n_iter_,
             "stop_reason": self.stop_reason_,
         }
@@ -419,6 +425,8 @@ class SymmetricDensity:
         model.n_iter_, model.stop_reason_ = int(plain["iterations"]), str(plain["stop_reason"])
         if plain["names"] is not None:
             model.feature_names_in_ = np.array(plain["names"], dtype=object)
+        kind = plain.get("frame")  # files of old have none
+        model._frame = kind if kind in KINDS else None
         return model
 
     def _refuse_unfitted(self) -> None:
@@ -428,9 +436,9 @@ class SymmetricDensity:
     def _fitted_table(self, X: Any) -> Array:
         """Read points that have to be of the kind that was learned."""
         self._refuse_unfitted()
-        names, learned = _column_names(X), getattr(self, "feature_names_in_", None)
+        names, learned = column_names(X), getattr(self, "feature_names_in_", None)
         if names is not None and learned is not None:
-            _compare_names(names.tolist(), learned.tolist())
+            _compare_names(names, learned.tolist())
         elif (names is None) != (learned is None):
             name = type(self).__name__
             text = (
@@ -495,17 +503,6 @@ def _table(X: Any) -> Array:
             f"{int(np.argmin(finite))}; it should be {wanted}: leave them out"
         )
     return x
-
-
-def _column_names(X: Any) -> Array | None:
-    """Return the names of a data frame's columns, if all are texts."""
-    columns = getattr(X, "columns", None)
-    if columns is None or callable(columns):
-        return None
-    names = list(columns)
-    if not names or not all(isinstance(name, str) for name in names):
-        return None
-    return np.array(names, dtype=object)
 
 
 def _compare_names(names: list[str], learned: list[str]) -> None:

@@ -11,12 +11,16 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from ehf_num.engine import arguments
+from ehf_num.files.frames import column_names
+from ehf_num.files.table import Table
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas import arrays
 
 Floats = npt.NDArray[np.float64]
 Extent = tuple[float, float, float, float]
 Function = Callable[[Floats], npt.ArrayLike]
+Labels = tuple[str, str]
+COORDINATES = ("$q_1$", "$q_2$")
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
@@ -88,11 +92,27 @@ def grid(extent: Extent, resolution: int) -> Floats:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
+def labels_for(source: Any, labels: Labels | None) -> Labels:
+    """Return names for both axes: those given, or of a data frame or a model that learned one."""
+    if labels is not None:
+        return labels
+    names = column_names(source) or _learned_names(source)
+    return COORDINATES if names is None or len(names) != 2 else (names[0], names[1])
+
+
+def _learned_names(function: Any) -> list[str] | None:
+    """Return the names of the columns that a model learned, whose method this is."""
+    names = getattr(getattr(function, "__self__", None), "feature_names_in_", None)
+    return None if names is None else list(names)
+
+
 def evaluate(function: Any, points: Floats, name: str, shape: tuple[int, ...]) -> Floats:
     """Call the user's function and hold it to its shape."""
     if not callable(function):
         raise ArgumentError(f"{name} was {function!r}; it should be callable")
-    values = real_array(function(points), f"the result of {name}")
+    names = _learned_names(function)
+    given: Any = points if names is None else Table(points, tuple(names))
+    values = real_array(function(given), f"the result of {name}")
     if values.shape != shape:
         raise ArgumentError(
             f"{name} gave shape {values.shape} for points {points.shape}; it should give {shape}"

@@ -18,19 +18,18 @@ from ehf_num.plotting.arguments import (
     Extent,
     Floats,
     Function,
+    Labels,
     axes_or_new,
     checked_extent,
     evaluate,
     grid,
+    labels_for,
     square_around,
 )
-from ehf_num.plotting.curves import (
-    OKABE_ITO,
-)
+from ehf_num.plotting.curves import OKABE_ITO
 from ehf_sym.errors import ArgumentError
 
 _EXTENT = (-3.0, 3.0, -3.0, 3.0)
-_COORDINATES = ("$q_1$", "$q_2$")
 _KDE_CENTERS = 5_000
 # Viridis without its yellow end, which does not show on white.
 _ARROW_COLORS = ListedColormap(plt.get_cmap("viridis")(np.linspace(0, 0.85, 256)))
@@ -41,7 +40,7 @@ def plot_density(
     ax: Axes | None = None,
     *,
     extent: Extent | None = None,
-    labels: tuple[str, str] = _COORDINATES,
+    labels: Labels | None = None,
     title: str = "Density",
     bandwidth: float | None = None,
     resolution: int = 150,
@@ -52,14 +51,15 @@ def plot_density(
 
     Parameters
     ----------
-    source : array_like of shape (n, 2), or callable (m, 2) -> (m,)
+    source : array_like or data frame of shape (n, 2), or callable (m, 2) -> (m,)
         Samples, of which a kernel density estimate is drawn (of 5,000 evenly picked ones, if there
         are more); or a log density in nats, whose exponential is drawn.
     ax : matplotlib Axes, optional
     extent : (left, right, bottom, top), optional
         By default a square around the samples, and -3 to 3 for a log density.
     labels, title : pair of str, str
-        Names of the axes and of the picture.
+        Names of the axes and of the picture; axes are named by the columns of a data frame, and of
+        a model that learned one, or else q1 and q2.
     bandwidth : float, optional
         Width of the kernel in units of the samples' standard deviation, as ``bw_method`` of
         `scipy.stats.gaussian_kde`. By default half of Scott's rule, which is meant for one bump
@@ -101,7 +101,7 @@ def plot_density(
     )  # fmt: skip
     if colorbar:
         _colorbar(ax, image, colorbar_label)
-    return _finish(ax, box, labels, title)
+    return _finish(ax, box, labels_for(source, labels), title)
 
 
 def plot_field(
@@ -109,7 +109,7 @@ def plot_field(
     ax: Axes | None = None,
     *,
     extent: Extent = _EXTENT,
-    labels: tuple[str, str] = _COORDINATES,
+    labels: Labels | None = None,
     title: str = "Field",
     colorbar_label: str = "[dimensionless]",
     resolution: int = 100,
@@ -155,7 +155,7 @@ def plot_field(
         x, y, z, levels=np.asarray(filled.levels)[::3], colors="white", linewidths=0.5, alpha=0.6
     )
     _colorbar(ax, filled, colorbar_label)
-    return _finish(ax, box, labels, title)
+    return _finish(ax, box, labels_for(function, labels), title)
 
 
 def plot_vector_field(
@@ -163,7 +163,7 @@ def plot_vector_field(
     ax: Axes | None = None,
     *,
     extent: Extent = _EXTENT,
-    labels: tuple[str, str] = _COORDINATES,
+    labels: Labels | None = None,
     title: str = "Vector field",
     colorbar_label: str = "length [dimensionless]",
     resolution: int = 21,
@@ -219,7 +219,7 @@ def plot_vector_field(
         pivot="mid",
     )
     _colorbar(ax, arrows, colorbar_label, extend="max")
-    return _finish(ax, box, labels, title)
+    return _finish(ax, box, labels_for(function, labels), title)
 
 
 def plot_samples(
@@ -227,7 +227,7 @@ def plot_samples(
     ax: Axes | None = None,
     *,
     extent: Extent | None = None,
-    labels: tuple[str, str] = _COORDINATES,
+    labels: Labels | None = None,
     title: str = "Samples",
     label: str | None = None,
     color: str = OKABE_ITO[0],
@@ -236,12 +236,13 @@ def plot_samples(
 
     Parameters
     ----------
-    x : array_like, shape (n, 2)
+    x : array_like or data frame, shape (n, 2)
     ax : matplotlib Axes, optional
     extent : (left, right, bottom, top), optional
         By default a square around the points.
     labels, title : pair of str, str
-        Names of the axes and of the picture.
+        Names of the axes and of the picture; axes are named by the columns of a data frame, and of
+        a model that learned one, or else q1 and q2.
     label : str, optional
         Entry of the legend, which is drawn only if given.
     color : str
@@ -270,7 +271,7 @@ def plot_samples(
     ax.scatter(x1, x2, s=6, color=color, alpha=alpha, linewidths=0, label=label, rasterized=True)
     if label is not None:
         ax.legend(frameon=False, markerscale=3)
-    return _finish(ax, box, labels, title)
+    return _finish(ax, box, labels_for(x, labels), title)
 
 
 def _kernel_estimate(x: Floats, bandwidth: float | None) -> gaussian_kde:
@@ -290,7 +291,7 @@ def _colorbar(ax: Axes, drawn: ScalarMappable, label: str, extend: str = "neithe
     ax.figure.colorbar(drawn, ax=ax, label=label, extend=extend, fraction=0.046, pad=0.03)
 
 
-def _finish(ax: Axes, extent: Extent, labels: tuple[str, str], title: str) -> Axes:
+def _finish(ax: Axes, extent: Extent, labels: Labels, title: str) -> Axes:
     """Label a plot of the plane."""
     left, right, bottom, top = extent
     ax.set(xlim=(left, right), ylim=(bottom, top), xlabel=labels[0], ylabel=labels[1], title=title)

@@ -27,6 +27,7 @@ from tests.battery.planted import Fault
 # test files that stand for each.
 FILES = {
     "files/readers": ("test_readers", "test_cli"),
+    "files/text_table": ("test_readers", "test_cli"),
     "densities/coupling": ("test_encoders", "test_encoder_kernels"),
     "densities/check_encoder": ("test_own_encoder",),
     "inference/quadrature": ("test_likelihood",),

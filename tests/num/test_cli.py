@@ -473,3 +473,20 @@ def test_density_takes_a_table_in_its_units(tmp_path, capsys):
     told = float(re.search(r"mean ln p\(x\) = (-[0-9.]+)", capsys.readouterr().out)[1])
     assert -25 < told < -14  # that of a normal density so wide is -18.6
     assert run("density", table, "--symmetry", "so(9)", "--out", model) == 3
+
+
+def test_density_leaves_bad_rows_out_and_keeps_the_names_of_columns(tmp_path, capsys):
+    x = np.random.default_rng(0).normal((0, 0, 50), (150, 150, 80), (60, 3))
+    table, model, drawn = (tmp_path / name for name in ("v.csv", "v.npz", "drawn.csv"))
+    lines = [f"s{k};{a};{b};{c}".replace(".", ",") for k, (a, b, c) in enumerate(x)]
+    lines[7:7], lines[30:30] = ["s7;n/a;1,5;2,5"], ["s30;3,5"]
+    table.write_text("\n".join(["star;vx;vy;vz", *lines]), encoding="utf-8")
+    options = ["--columns", "vz,vx,vy", "--symmetry", "q2*p3 - q3*p2", "--max-iter", "4"]
+    assert run("density", table, *options, "--out", model) == 3
+    assert "(--skip-bad-rows) leaves such rows out" in capsys.readouterr().err
+    with pytest.warns(en.DataWarning, match=r"2 of 62 rows .*\(1 missing, 1 of another width\)"):
+        assert run("density", table, *options, "--skip-bad-rows", "--out", model) == 0
+    fitted = en.SymmetricDensity(options[3], max_iter=4, rng=0).fit(x[:, [2, 0, 1]])
+    assert run("sample", model, "-n", "50", "--out", drawn) == 0
+    assert drawn.read_text().splitlines()[0] == "vz,vx,vy"
+    np.testing.assert_array_equal(en.read_points(drawn), fitted.sample(50, rng=0))

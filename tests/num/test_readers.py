@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ehf_num.files import readers
-from ehf_num.files.readers import DataFileError, read_points, write_points
+from ehf_num.files import text_table
+from ehf_num.files.readers import read_points, read_table, write_points
+from ehf_num.files.table import DataFileError, Request
 from ehf_sym.errors import ArgumentError, DataWarning, EHFError
 
 SUFFIXES = [".csv", ".tsv", ".txt", ".npy", ".npz"]
@@ -68,7 +69,7 @@ def test_text_that_is_read(tmp_path: Path, text: str | bytes, name: str) -> None
 
 
 def test_good_file_needs_no_slow_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_read_lines", lambda *_: pytest.fail("slow pass"))
+    monkeypatch.setattr(text_table, "_read_lines", lambda *_: pytest.fail("slow pass"))
     read_points(text_file(tmp_path, "# note\nq1,q2\n1,2\n\n3,4 # end\n"))
 
 
@@ -284,7 +285,9 @@ def test_any_text_is_read_or_refused(tmp_path_factory, text: str) -> None:
         return
     assert np.isfinite(x).all()
     # The slow pass has its own parser: both must agree on what the file says.
-    np.testing.assert_array_equal(readers._read_lines(file, readers._layout(file), None, None), x)
+    request = Request()
+    lines, *_ = text_table._read_lines(file, text_table._layout(file, request), request)
+    np.testing.assert_array_equal(lines, x)
 
 
 def test_width(tmp_path: Path) -> None:
@@ -438,4 +441,126 @@ def test_text_format(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").read_text() == "q1,q2,q3\n0.1,-0.0,1e-320\n"
     write_points(tmp_path / "a.npz", POINTS)
     with np.load(tmp_path / "a.npz") as loaded:
-        assert loaded.files == ["x"]
+        assert loaded.files == ["x", "columns"]
+
+
+BAD = {
+    "missing": ("a,x,y\nA,1.5,2\nB,n/a,3\nC,,4\nD,0,-1e-3\n", r"2 of 4 .*\(2 missing\).*line 3"),
+    "no number": ("a,x,y\nA,1.5,2\nB,1.O,3\nD,0,-1e-3\n", r"1 of 3 rows .*\(1 not a number\)"),
+    "not finite": ("a,x,y\nA,1.5,2\nB,inf,3\nD,0,-1e-3\n", r"1 of 3 rows .*\(1 not finite\)"),
+    "ragged": ("a,x,y\nA,1.5,2\nB,3\nC,1,2,3\nD,0,-1e-3\n", r"2 of 4 .*\(2 of another width\)"),
+    "units below": ("a,x,y\n-;km/s;km/s\nA,1.5,2\nD,0,-1e-3\n", r"1 of 3 rows .*of another width"),
+    "first": ("a;x;y\nbroken\nA;1,5;2\nD;0;-0,001\n", r"1 of 3 rows .*line 2: has width 1, not 3"),
+    "many": (
+        "a,x,y\nA,1.5,2\n" + "B,?,3\n" * 5 + "C,1\nD,0,-1e-3\n",
+        r"6 of 8 rows .*\(5 not a number, 1 of another width\): line 3.*line 4.*line 5.*; …",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_rows_are_left_out_and_counted(tmp_path: Path, case: str) -> None:
+    text, told = BAD[case]
+    file = text_file(tmp_path, text)
+    with pytest.raises(DataFileError, match="skip_bad_rows=True"):
+        read_points(file, usecols=["x", "y"])
+    with pytest.warns(DataWarning, match=rf"points\.csv: {told}") as caught:
+        x = read_points(file, 2, usecols=["x", "y"], skip_bad_rows=True)
+    np.testing.assert_array_equal(x, POINTS)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@given(st.data())
+def test_whatever_rows_are_bad_the_others_are_read(tmp_path_factory, data) -> None:
+    rows = data.draw(st.lists(st.tuples(*[st.floats(-9, 9)] * 2), min_size=2, max_size=12))
+    lines = [f"s;{x!r};{y!r}" for x, y in rows]
+    bad = data.draw(st.lists(st.sampled_from(["s;1", "s;x;2", "s;nan;1", "?"]), max_size=3))
+    for line in bad:
+        lines.insert(data.draw(st.integers(1, len(lines))), line)
+    file = text_file(tmp_path_factory.mktemp("bad"), "\n".join(["star;x;y", *lines]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        x = read_points(file, usecols=[1, 2], skip_bad_rows=True)
+    np.testing.assert_array_equal(x, rows)
+    assert [f"{len(bad)} of {len(lines)} rows" in str(each.message) for each in caught] == (
+        [True] if bad else []
+    )
+
+
+def test_a_file_of_bad_rows_alone_is_refused(tmp_path: Path) -> None:
+    file = text_file(tmp_path, "x,y\na,1\n2,b\n")
+    with pytest.raises(DataFileError, match=r"2 of 2 rows were left out.*there is none left"):
+        read_points(file, skip_bad_rows=True)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_bad_rows_of_arrays_are_left_out(tmp_path: Path, suffix: str) -> None:
+    file, array = tmp_path / f"a{suffix}", np.insert(POINTS, 1, [np.nan, 1.0], axis=0)
+    np.save(file, array) if suffix == ".npy" else np.savez(file, array)
+    with pytest.warns(DataWarning, match=r"1 of 3 rows .*\(1 not finite\): row 1, column 0: nan"):
+        x = read_points(file, skip_bad_rows=True)
+    np.testing.assert_array_equal(x, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("x|y\n1.5|2\n0|-1e-3\n", {"delimiter": "|"}),
+        ("x:y\n1.5:2\n0:-1e-3\n", {"delimiter": ":", "skip_bad_rows": True}),
+        ("x  y\n1.5   2\n0 -1e-3\n", {"delimiter": " "}),
+        ("x\ty\n1.5\t2\n0\t-1e-3\n", {"delimiter": "\t"}),
+        ("x;y\n1,500;2,000\n0,000;-0,001\n", {"decimal": ","}),
+        ("x,y\n1.5,2\n0,-1e-3\n", {"decimal": "."}),
+    ],
+)
+def test_separators_and_decimals_may_be_said(tmp_path: Path, text: str, options) -> None:
+    np.testing.assert_array_equal(read_points(text_file(tmp_path, text), **options), POINTS)
+
+
+def test_decimals_decide_between_thousands_and_fractions(tmp_path: Path) -> None:
+    file = text_file(tmp_path, "x;y\n1,234;2,345\n3,456;4,567\n")
+    with pytest.raises(DataFileError, match=r"may be 1234 or 1\.234"):
+        read_points(file)
+    np.testing.assert_array_equal(read_points(file, decimal=","), [[1.234, 2.345], [3.456, 4.567]])
+    with pytest.raises(DataFileError, match="'1,234' is not a number"):
+        read_points(file, decimal=".")
+    with pytest.raises(DataFileError, match=r"'1\.5' is not a number"):
+        read_points(text_file(tmp_path, "x;y\n1.5;2\n"), decimal=",")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"delimiter": ""},
+        {"delimiter": ";;"},
+        {"delimiter": "1"},
+        {"delimiter": '"'},
+        {"delimiter": 7},
+        {"decimal": ";"},
+        {"decimal": ",", "delimiter": ","},
+        {"skip_bad_rows": "yes"},
+    ],
+)
+def test_options_that_cannot_be_used(tmp_path: Path, options) -> None:
+    with pytest.raises(ArgumentError, match=f"{next(iter(options))} was"):
+        read_points(text_file(tmp_path, "1,2\n"), **options)
+
+
+HARD_NAMES = ["vx (km/s)", 'speed "of" it', "a;b", "n, k", "x#1"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt", ".npz", ".parquet"])
+def test_names_come_back(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    file, x = tmp_path / f"a{suffix}", np.arange(10.0).reshape(2, 5) / 3
+    write_points(file, x, columns=HARD_NAMES)
+    found = read_table(file, Request(usecols=["x#1", "vx (km/s)"]))
+    assert found.columns == ("x#1", "vx (km/s)")
+    np.testing.assert_array_equal(found, x[:, [4, 0]])
+    assert read_table(file, Request()).columns == tuple(HARD_NAMES)
+    assert read_table(file, Request(names=["n, k", "a;b"])).columns == ("n, k", "a;b")
+    assert read_table(file, Request(names=["other", "a;b"])).columns == tuple(HARD_NAMES)
+    for bad in (["x"], "abcde", ["a"] * 5, [1, 2, 3, 4, 5], [" ", "b", "c", "d", "e"]):
+        with pytest.raises(ArgumentError, match="columns was"):
+            write_points(file, x, columns=bad)
