@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import autograd.numpy as anp
@@ -51,9 +51,9 @@ class NumericBase:
     dim: int
     log_normalizer: float
     route: str
-    _formula: Callable[[Any], Any]
-    _sampler: Sampler
-    _with_gradient: Callable[[Array], Array] | None = None
+    _formula: Callable[[Any], Any] = field(repr=False)
+    _sampler: Sampler = field(repr=False)
+    _with_gradient: Callable[[Array], Array] | None = field(default=None, repr=False)
 
     def log_prob(self, state: Any) -> Any:
         """Evaluate ln π(s): (n, 2d) to (n,), nats. Differentiable on the tape."""

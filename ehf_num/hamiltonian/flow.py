@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,12 @@ class HamiltonianFlow:
 
     hamiltonians: Sequence[Any]  # Separable, or Motion, as its integrator asks
     integrator: Integrator | Sequence[Integrator]
+
+    def __repr__(self) -> str:
+        kinds = Counter(type(each).__name__ for each in self.hamiltonians)
+        chain = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        rules = self.integrator[0] if isinstance(self.integrator, Sequence) else self.integrator
+        return f"HamiltonianFlow({chain}; {type(rules).__name__})"
 
     @property
     def maps(self) -> list[tuple[Integrator, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,8 +45,8 @@ class NetworkHamiltonian:
     (3, 2)
     """
 
-    kinetic_weights: Weights
-    potential_weights: Weights
+    kinetic_weights: Weights = field(repr=False)
+    potential_weights: Weights = field(repr=False)
 
     def kinetic(self, p: Any) -> Any:
         """Evaluate K(p): (n, d) to (n,)."""

@@ -7,7 +7,7 @@ into the kernels in C as matrices; others, and their Jacobian, come through the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -108,10 +108,10 @@ def tempered(invariant: sp.Expr, degree: int) -> sp.Expr:
 class FeatureHamiltonian:
     """H = K(J(p)) + U(I(q)) with soft-plus networks K and U of given functions J and I."""
 
-    kinetic_weights: Weights
-    potential_weights: Weights
-    of_p: Features
-    of_q: Features
+    kinetic_weights: Weights = field(repr=False)
+    potential_weights: Weights = field(repr=False)
+    of_p: Features = field(repr=False)
+    of_q: Features = field(repr=False)
 
     @property
     def is_quadratic(self) -> bool:

@@ -112,6 +112,9 @@ class Diagnosis:
             verdict = "ok" if check.passed else "LOOK"
             yield check.name, f"{check.value:.3g}", f"{check.threshold:.3g}", check.unit, verdict
 
+    def __repr__(self) -> str:
+        return f"Diagnosis({len(self.checks)} checks, {self.verdict})"
+
     def __str__(self) -> str:
         rows = [_HEAD, *self._rows()]
         widths = [max(len(row[k]) for row in rows) for k in range(5)]

@@ -56,6 +56,13 @@ class Objective:
     layout: Layout
     constraint: Constraint | None = None
 
+    def __repr__(self) -> str:
+        penalized = "nothing" if self.constraint is None else ", ".join(self.constraint.names)
+        return (
+            f"Objective({self.layout.hamiltonians} {type(self.layout.hamiltonian).__name__}, "
+            f"{type(self.encoder).__name__}, penalized: {penalized})"
+        )
+
     def flow(self, arrays: Sequence[Any]) -> HamiltonianFlow:
         """Bind weights to the flow."""
         return self.layout.flow(arrays)
@@ -89,6 +96,10 @@ class BoundModel:
 
     objective: Objective
     weights: Sequence[Any]
+
+    def __repr__(self) -> str:
+        count = sum(int(np.prod(each.shape)) for each in self.weights)
+        return f"BoundModel({self.objective!r}, {count} weights)"
 
     @cached_property
     def flow(self) -> HamiltonianFlow:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from textwrap import shorten
 from typing import Any
 
 from sympy import Expr
@@ -14,7 +15,9 @@ from sympy import Expr
 from ehf_sym.errors import FormulaError
 from ehf_sym.formulas.formula import format_formula
 from ehf_sym.formulas.phase_space import PhaseSpace
-from ehf_sym.formulas.printing import formula_latex, formula_text, quoted, record_text
+from ehf_sym.formulas.printing import formula_latex, formula_text, quoted
+
+_SHOWN = 200  # characters of a representation
 
 # What LaTeX's text mode lacks or reads as a command; the backslash and the dollar come first.
 _LATEX_SIGNS = {
@@ -127,7 +130,9 @@ class Reported(ABC):
     def __str__(self) -> str:
         return self.to_text()
 
-    __repr__ = record_text
+    def __repr__(self) -> str:
+        first = self.to_text().splitlines()[0]
+        return f"<{type(self).__name__}: {shorten(first, _SHOWN, placeholder=' …')}>"
 
     def _repr_latex_(self) -> str:
         return self.to_latex()

@@ -326,3 +326,21 @@ def test_what_is_shown_of_a_model_is_short():
     estimate = flow.likelihood(velocities(30)[:, :2] / 150, method="quadrature")
     for shown in (flow, flow.result_, flow.result_.history, estimate):
         assert len(repr(shown)) < 500
+
+
+def test_parts_of_a_model_are_shown_in_a_few_lines():
+    symmetry, x = es.groups.so(3), velocities(30) / 150
+    for options in ({"enforce": "penalty"}, {"enforce": "exact", "encoder": "coupling"}):
+        flow = en.EquivariantHamiltonianFlow(
+            es.StandardNormal(symmetry.space), symmetry, hamiltonians=6, hidden=(64,), **options
+        )
+        diagnosis = flow.diagnose(x, n_samples=30)
+        shown = [flow.flow, flow.flow.hamiltonians[0], flow.objective, flow.bound, flow.bound.base]
+        shown += [diagnosis, flow.report, flow.engine, *filter(None, [flow.construction])]
+        for part in shown:
+            assert type(part).__name__ in repr(part)
+            assert len(repr(part)) < 400, type(part)
+        assert "6 " in repr(flow.flow)
+        assert str(flow.flat_weights.size) in repr(flow.bound)
+        assert diagnosis.verdict in repr(diagnosis)
+    assert "proved" in repr(flow.report)
