@@ -19,9 +19,9 @@ import sympy as sp
 
 from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
+from ehf_num.symmetry.elements import refuse_unless_points_move
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, is_zero
 from ehf_sym.errors import ArgumentError
-from ehf_sym.symmetry.jumps.walls import walls_of
 from ehf_sym.symmetry.rotation_group import RotationGroup, rotation_group
 
 Mover = Callable[[Array, np.random.Generator], Array]
@@ -86,14 +86,8 @@ def orbit_sampler(symmetry: LieAlgebra) -> OrbitSampler:
         raise ArgumentError(
             f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra"
         )
+    refuse_unless_points_move(symmetry)
     space = symmetry.space
-    for label, g in zip(symmetry.labels, symmetry.generators, strict=True):
-        linear = all(is_zero(g.diff(a, b)).proved for a in space.p for b in space.p)
-        if walls_of(g) or not linear:
-            raise ArgumentError(
-                f"symmetry has {label} = {g}, which is not proved to be linear in p, without "
-                "jumps: its elements move q by what p is, and points have none"
-            )
     if _commute(symmetry):
         divergences = (
             sp.Add(*(g.diff(q, p) for q, p in zip(space.q, space.p, strict=True)))

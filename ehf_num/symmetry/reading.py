@@ -12,8 +12,8 @@ from ehf_sym.errors import ArgumentError
 _SEPARATOR = re.compile(r"[,;\n](?![^()]*\))")
 
 
-def read_symmetry(symmetry: Any, dim: int) -> LieAlgebra | None:
-    """Read what is given as a symmetry of d coordinates.
+def read_symmetry(symmetry: Any, dim: int, what: str = "X has") -> LieAlgebra | None:
+    """Read what is given as a symmetry of d coordinates; what has them is named by errors.
 
     Raises
     ------
@@ -44,7 +44,8 @@ def read_symmetry(symmetry: Any, dim: int) -> LieAlgebra | None:
         )
     if found is not None and found.space.dim != dim:
         raise ArgumentError(
-            f"symmetry was {symmetry!r:.200}, of {found.space.dim} coordinates; X has {dim} columns"
+            f"symmetry was {symmetry!r:.200}, of {found.space.dim} coordinates; "
+            f"{what} {dim} columns"
         )
     return found
 
