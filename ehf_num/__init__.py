@@ -51,6 +51,8 @@ from ehf_num.reproduce.executors import executor_at
 from ehf_num.reproduce.records import RecordError
 from ehf_num.reproduce.sweep import Outcome, Spec, sweep
 from ehf_num.symmetry.action import NumericalAction, finite_action
+from ehf_num.symmetry.audit import Audit, Counterexample, Defects, audit
+from ehf_num.symmetry.conserved import Candidate, ConservedQuantities, conserved_quantities
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.annealing import Normalizer, annealed_importance
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
@@ -69,10 +71,15 @@ __all__ = [
     "ActionError",
     "Adam",
     "AdamSettings",
+    "Audit",
     "BlanesMoan4",
+    "Candidate",
     "Check",
+    "ConservedQuantities",
+    "Counterexample",
     "DataFileError",
     "DataWarning",
+    "Defects",
     "Diagnosis",
     "Dilated",
     "DoubleWell",
@@ -130,11 +137,13 @@ __all__ = [
     "Yoshida4",
     "annealed_importance",
     "atomic_write",
+    "audit",
     "check_encoder",
     "check_energy",
     "check_hamiltonian",
     "check_integrator",
     "check_penalty",
+    "conserved_quantities",
     "cores",
     "diagnose",
     "executor_at",

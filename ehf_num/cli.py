@@ -1,9 +1,9 @@
-"""The command line: ehf check | fit | sample | score | diagnose | reproduce.
+"""The command line: ehf check | density | fit | sample | score | diagnose | audit | reproduce.
 
 Exit status of ``ehf check``: 0 proved, 1 refuted, 2 undecided; of ``ehf diagnose``: 0 if every
-check passed, else 1; of ``ehf fit``: 0 if training came to its end, 4 if something ended it early
-(Ctrl-C, SIGTERM, an error, numbers that are not finite) and the model was written all the same. Of
-every command: 3 bad input.
+check passed, else 1; of ``ehf audit``: 0 consistent, 1 broken, 2 undecided; of ``ehf fit``: 0 if
+training came to its end, 4 if something ended it early (Ctrl-C, SIGTERM, an error, numbers that
+are not finite) and the model was written all the same. Of every command: 3 bad input.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sympy import Symbol
 from sympy.core.facts import InconsistentAssumptions
 
@@ -34,6 +37,7 @@ from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.plotting.diagnosis import plot_diagnosis
 from ehf_num.reproduce.command import add_experiments
+from ehf_num.symmetry.audit import Kind
 from ehf_num.training.interrupts import Interrupts, interrupts
 from ehf_sym.errors import ArgumentError, EHFError
 
@@ -204,6 +208,8 @@ def _draw(diagnosis: Diagnosis, path: Path) -> None:
 
 
 _STATUS = {"proved": 0, "refuted": 1, "undecided": 2}
+_AUDIT_STATUS = {"consistent": 0, "broken": 1, "undecided": 2}
+_FORMATS = ("text", "latex", "html", "json")
 _BAD_INPUT = 3
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
 _FORMULA_OPTIONS = ("--generator", "--base", "--symmetry")
@@ -321,6 +327,7 @@ def _parser() -> argparse.ArgumentParser:
         ("sample", _add_sample, "draw points from a saved model", None),
         ("score", _add_score, "estimate ln p(x) of points, with errors", None),
         ("diagnose", _add_diagnose, "measure what a saved model keeps", None),
+        ("audit", _add_audit, "look for points at which a function breaks a symmetry", None),
         ("reproduce", add_experiments, "run an experiment", None),
     ):
         described = f"{text[0].upper()}{text[1:]}."
@@ -366,7 +373,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         f"unless said otherwise; {', '.join(_ASSUMPTIONS)}; may be repeated",
     )
     out = parser.add_argument_group("output")
-    _choice(out, "--format", ("text", "latex", "html", "json"), "of the report", "text")
+    _choice(out, "--format", _FORMATS, "of the report", "text")
     parser.set_defaults(command=_check)
 
 
@@ -491,6 +498,64 @@ def _density(options: argparse.Namespace) -> int:
     )
     model.save(options.out)
     return 0
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "function", metavar="MODULE:FUNCTION", help="of points (n, d), imported from this directory"
+    )
+    _add_points(parser)
+    promise = parser.add_argument_group("promise")
+    promise.add_argument(
+        "--group",
+        required=True,
+        metavar="FORMULAS|NAME",
+        help='such as "so(3)", or "q1*p2 - q2*p1", several separated by commas',
+    )
+    _choice(promise, "--kind", get_args(Kind), "what f should be", "invariant")
+    promise.add_argument(
+        "--output",
+        default="vectors",
+        metavar="vectors|points|FORMULAS|NAME",
+        help="how values of an equivariant map move",
+    )
+    _numbers(
+        promise,
+        ("--elements", 16, "tried of each generator, at every point"),
+        ("--tolerance", 0.0, "allowed besides rounding, in units of f"),
+    )
+    _add_seed(promise)
+    _choice(parser.add_argument_group("output"), "--format", _FORMATS, "of the report", "text")
+    parser.set_defaults(command=_audit)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    report = en.audit(
+        _function(options.function),
+        options.group,
+        np.asarray(_read(options)),
+        options.kind,
+        output=options.output,
+        elements=options.elements,
+        tolerance=options.tolerance,
+        rng=options.seed,
+    )
+    print(getattr(report, f"to_{options.format}")())
+    return _AUDIT_STATUS[report.status]
+
+
+def _function(text: str) -> Any:
+    """Import a function by its name; the directory that the command runs in is looked at first."""
+    module, _, name = text.partition(":")
+    if not module or not name:
+        raise ArgumentError(f"function was {text!r}; it should be module:function")
+    sys.path.insert(0, os.getcwd())
+    try:
+        return attrgetter(name)(import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise ArgumentError(f"function was {text!r}; it cannot be imported: {error}") from error
+    finally:
+        sys.path.pop(0)
 
 
 def _add_sample(parser: argparse.ArgumentParser) -> None:

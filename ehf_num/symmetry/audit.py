@@ -17,6 +17,7 @@ from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.elements import PointAction, point_actions
 from ehf_num.symmetry.foreign import Function, as_numpy
 from ehf_num.symmetry.reading import read_symmetry
+from ehf_sym import FiniteSymmetry
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.report import Document, Line, Reported
@@ -26,6 +27,7 @@ Status = Literal["consistent", "broken", "undecided"]
 
 _ROUNDING = 10.0  # floors; larger defects may be more than rounding
 _BROKEN = 50.0  # floors; larger defects are more than rounding
+_BY_CHANCE = 1e-6  # of f; calls that differ by more differ by more than the order of sums
 _KEPT = 0.5  # of the defect, by what is simpler
 _WORDS = {
     "invariant": "f(Rx) = f(x)",
@@ -313,7 +315,7 @@ class _Trial:
             remarks.append(f"f is not finite at {np.count_nonzero(~finite)} points, left out")
         noise = function.noise(x, values, rng)
         again = np.abs(function(x) - values).max(axis=1)
-        if again.max() > _ROUNDING * noise.max():
+        if again.max() > _BY_CHANCE * np.abs(values).max():
             remarks.append(f"f depends on chance: two calls differ by up to {again.max():.3g}")
         alone = np.abs(function(x[:1]) - values[:1]).max()
         if alone > _ROUNDING * max(noise[0], again.max()):
@@ -340,7 +342,7 @@ class _Trial:
                     "give output=, the symmetry by which its values move"
                 )
         else:
-            given = point_actions(read_symmetry(output, self.values.shape[1], "f returned"))
+            given = _moving(output, self.values.shape[1], "f returned")
             if len(given) != len(self.actions):
                 raise ArgumentError(
                     f"output has {len(given)} generators; it should have as many as symmetry, "
@@ -404,7 +406,7 @@ class _Trial:
             return values
         if self.kind == "density":
             volume = np.linalg.slogdet(derivative)[1].sum(axis=1)
-            return values - volume[:, np.newaxis]
+            return np.asarray(values - volume[:, np.newaxis])
         if not isinstance(self.outputs, str):
             return self.outputs[k](values, t)[0]
         n, d = len(values), derivative.shape[-1]
@@ -446,12 +448,12 @@ class _Trial:
 
     def _at(self, k: int, point: Array, t: float) -> float:
         """Evaluate the defect at one point; none where f or the image is not finite."""
-        values = self.f(point)
-        if not np.isfinite(values).all():
-            return 0.0
         try:
+            values = self.f(point)
+            if not np.isfinite(values).all():
+                return 0.0
             return float(self.defect(k, point, values, np.array([t]))[0])
-        except ActionError:
+        except (ActionError, ArgumentError):
             return 0.0
 
     def _example(self, k: int, point: Array, t: float) -> Counterexample:
@@ -488,11 +490,25 @@ def _actions(symmetry: Any, shape: tuple[int, ...]) -> tuple[tuple[PointAction, 
     """Find what moves a row of that shape, and how many parts of it alike."""
     whole, last = int(np.prod(shape[1:])), int(shape[-1])
     try:
-        return point_actions(read_symmetry(symmetry, whole)), 1
+        return _moving(symmetry, whole, "x has"), 1
     except ArgumentError:
         if len(shape) < 3:
             raise
-        return point_actions(read_symmetry(symmetry, last)), whole // last
+        return _moving(symmetry, last, "x has vectors of"), whole // last
+
+
+def _moving(symmetry: Any, dim: int, what: str) -> tuple[PointAction, ...]:
+    """Read a symmetry of so many coordinates."""
+    if isinstance(symmetry, FiniteSymmetry):
+        if symmetry.space.dim != dim:
+            raise ArgumentError(
+                f"symmetry was of {symmetry.space.dim} coordinates; {what} {dim} columns"
+            )
+        return point_actions(symmetry)
+    found = read_symmetry(symmetry, dim, what)
+    if found is None:
+        raise ArgumentError("symmetry was None; there is nothing to look for")
+    return point_actions(found)
 
 
 def _defects_line(d: Defects) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import sympy as sp
 
 from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.action import NumericalAction
-from ehf_sym import FiniteAction, LieAlgebra, is_zero
+from ehf_sym import FiniteAction, FiniteSymmetry, LieAlgebra, is_zero
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.symmetry.jumps.walls import walls_of
 
@@ -169,9 +167,12 @@ def point_actions(symmetry: Any) -> tuple[PointAction, ...]:
     (array([[0., 2.]]), array([[[ 0., -1.],
             [ 1.,  0.]]]))
     """
-    if isinstance(symmetry, LieAlgebra):
-        return _continuous(symmetry)
-    raise NotImplementedError
+    if isinstance(symmetry, FiniteSymmetry):
+        return tuple(
+            MatrixAction(label, np.array(matrix.evalf(20).tolist(), dtype=np.float64))
+            for label, matrix in zip(symmetry.labels, symmetry.generators, strict=True)
+        )
+    return _continuous(symmetry)
 
 
 def _continuous(symmetry: LieAlgebra) -> tuple[PointAction, ...]:
@@ -184,11 +185,4 @@ def _continuous(symmetry: LieAlgebra) -> tuple[PointAction, ...]:
         )
     return tuple(
         GeneratorAction(label, symmetry.action(k)) for k, label in enumerate(symmetry.labels)
-    )
-
-
-def _discrete(matrices: Sequence[sp.ImmutableMatrix]) -> tuple[PointAction, ...]:
-    return tuple(
-        MatrixAction(f"s{k}", np.array(sp.Matrix(matrix).evalf(30).tolist(), dtype=np.float64))
-        for k, matrix in enumerate(matrices, start=1)
     )

@@ -118,14 +118,15 @@ def null_space(
             for one in moved
         ]
     )
-    spread = np.mean((others - others.mean(axis=0)) ** 2, axis=0)
-    errors = np.sqrt((count - 1) * spread)  # the jackknife
+    squares = (others - others.mean(axis=0)) ** 2
+    errors = np.sqrt((count - 1) * squares.mean(axis=0))  # the jackknife
+    degrees = _degrees_of_freedom(squares)
     errors[:, pivots] = 0.0
     units = sizes[pivots][:, np.newaxis] / sizes
     basis, errors = _reduced(directions, pivots) * units, errors * units
     free = max(1, int(np.count_nonzero(errors)))
     width, widest = (
-        scipy.stats.t.isf(share / 2, count - 1) * errors + _ROUNDING * units
+        scipy.stats.t.isf(share / 2, degrees) * errors + _ROUNDING * units
         for share in (level, level / free)
     )
     exact = tuple(
@@ -139,6 +140,17 @@ def null_space(
     )
     order = np.argsort(pivots)
     return NullSpace(basis[order], errors[order], tuple(exact[i] for i in order))
+
+
+def _degrees_of_freedom(squares: Array) -> Array:
+    """Degrees of freedom of variances that are sums over blocks: fewer where few blocks count.
+
+    Where contributions are normal, (Σ u²)²/Σ u⁴ is a third of their number.
+    """
+    total, fourth = squares.sum(axis=0), np.sum(squares**2, axis=0)
+    equal = np.divide(total**2, fourth, out=np.full_like(total, np.inf), where=fourth > 0)
+    degrees: Array = np.clip(3 * equal, 2, len(squares) - 1) - 1
+    return degrees
 
 
 def exact_number(value: float, width: float, margin: float) -> sp.Rational | None:

@@ -70,7 +70,8 @@ class Function:
         """
         given = self._given(x)
         try:
-            values = as_numpy(self.call(given))
+            with np.errstate(all="ignore"):
+                values = as_numpy(self.call(given))
         except Exception as error:
             values = self._as_tensor(given, error)
         if values.ndim == 0 or len(values) != len(x):
