@@ -14,13 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import autograd.numpy as anp
 import numpy as np
 
 from ehf_num.engine import arguments
-from ehf_num.engine.engine import InC, relu_network
+from ehf_num.engine.engine import InC, goes_with, relu_network
 from ehf_num.engine.log_space import HALF_LOG_2PI
 from ehf_num.engine.native import NativeDraw, takes
 from ehf_num.engine.networks import Weights, init_relu, relu_network_reference, softplus
@@ -57,7 +57,6 @@ class ScoredEncoder(Encoder, Protocol):
         """Evaluate ∂ ln h(p|q)/∂p at the p that `draw` makes of the noise: (n, d)."""
 
 
-@runtime_checkable
 class KernelEncoder(Encoder, Protocol):
     """An encoder that a kernel in C may draw from."""
 
@@ -65,20 +64,17 @@ class KernelEncoder(Encoder, Protocol):
         """Make weights ready for rows in C; None where the reference serves."""
 
 
-def goes_with_draw(encoder: Encoder, name: str) -> bool:
-    """Whether a method belongs to the `draw` at work: a subclass that draws otherwise has none.
+def draw_kernel(encoder: Encoder, weights: Sequence[Array]) -> NativeDraw | None:
+    """Return the kernel in C of an encoder with weights; None where there is none."""
+    if not goes_with(encoder, "kernel", "draw"):  # isinstance of a protocol is slow
+        return None
+    return cast(KernelEncoder, encoder).kernel(tuple(weights))
 
-    Examples
-    --------
-    >>> class Other(GaussianEncoder):
-    ...     def draw(self, weights, q, noise): ...
-    >>> goes_with_draw(GaussianEncoder(1, (4,)), "score"), goes_with_draw(Other(1, (4,)), "score")
-    (True, False)
-    """
-    for each in type(encoder).__mro__:
-        if name in vars(each) or "draw" in vars(each):
-            return name in vars(each)
-    return False
+
+def drawn_rows(encoder: Encoder, weights: Weights, q: Any, noise: Any) -> Any:
+    """Draw p and ln h(p|q) as rows (n, d + 1)."""
+    p, log_h = encoder.draw(weights, q, noise)
+    return anp.concatenate([p, anp.reshape(log_h, (-1, 1))], axis=1)
 
 
 @dataclass(frozen=True)
@@ -181,14 +177,9 @@ def encoder_score(encoder: Encoder, weights: Weights, q: Array, noise: Array) ->
     >>> encoder_score(encoder, weights, np.zeros((1, 1)), np.array([[2.0]]))
     array([[-2.]])
     """
-    if isinstance(encoder, ScoredEncoder) and goes_with_draw(encoder, "score"):
+    if isinstance(encoder, ScoredEncoder) and goes_with(encoder, "score", "draw"):
         return encoder.score(weights, q, noise)
-
-    def drawn(roots: list[Any]) -> Any:
-        p, log_h = encoder.draw(weights, q, roots[0])
-        return anp.concatenate([p, anp.reshape(log_h, (-1, 1))], axis=1)
-
-    vjp, values = make_vjp(drawn, [noise])
+    vjp, values = make_vjp(lambda roots: drawn_rows(encoder, weights, q, roots[0]), [noise])
     rows = np.eye(values.shape[1], dtype=values.dtype)
     slopes = [vjp(np.broadcast_to(row, values.shape).copy())[0] for row in rows]
     # ∂p_i/∂z_j at [:, j, i], the transposed Jacobian

@@ -94,6 +94,25 @@ def tell_of_missing_kernels() -> None:
     )
 
 
+def goes_with(part: Any, name: str, *others: str) -> bool:
+    """Whether a method goes with the others at work: a subclass that overrides those has none.
+
+    Examples
+    --------
+    >>> class Plain:
+    ...     def draw(self): ...
+    ...     def score(self): ...
+    >>> class Other(Plain):
+    ...     def draw(self): ...
+    >>> goes_with(Plain(), "score", "draw"), goes_with(Other(), "score", "draw")
+    (True, False)
+    """
+    for each in type(part).__mro__:
+        if name in vars(each) or any(other in vars(each) for other in others):
+            return name in vars(each)
+    return False
+
+
 class Kernel(Protocol):
     """A kernel in C with its weights, for one pass of rows there and back."""
 

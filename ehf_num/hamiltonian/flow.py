@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import autograd.numpy as anp
 
+from ehf_num.engine.engine import goes_with
+from ehf_num.engine.native import NativeChain
 from ehf_num.hamiltonian.hamiltonian import vector_field
-from ehf_num.hamiltonian.integrators import Splitting
-from ehf_num.hamiltonian.protocols import Integrator
+from ehf_num.hamiltonian.protocols import Integrator, KernelIntegrator
+from ehf_num.hamiltonian.splitting import Chain
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,8 @@ class HamiltonianFlow:
         *first, (integrator, last) = self.maps
         for rule, hamiltonian in first:
             q, p = rule.forward(hamiltonian, q, p)
-        if isinstance(integrator, Splitting):
-            return integrator.positions(last, q, p)
+        if goes_with(integrator, "positions", "forward"):
+            return integrator.positions(last, q, p)  # type: ignore[attr-defined]  # optional
         return integrator.forward(last, q, p)[0]
 
     def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
@@ -92,13 +94,23 @@ class HamiltonianFlow:
         fields : ndarray, shape (m, number of Hamiltonians, 2d)
             X_H, that of H_1 first.
         """
-        if isinstance(self.integrator, Splitting):
-            backward, last_first = self.integrator.backward(), self.hamiltonians[::-1]
-            in_c = self.integrator.chain(last_first, q, p, probes, factors=backward)
-            if in_c is not None:
-                states, fields = in_c
-                return states, fields[:, ::-1] if len(last_first) > 1 else fields
-        return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
+        plan = self._inverse_plan(len(q), len(probes))
+        if plan is None:
+            return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
+        chain, weights = plan
+        states, fields = chain(q, p, probes, *weights)
+        return states, fields[:, ::-1] if len(self.hamiltonians) > 1 else fields
+
+    def inverse_kernel(self, rows: int, probes: int) -> NativeChain | None:
+        """Return what does the same in C, the last Hamiltonian first; None: no kernel applies."""
+        plan = self._inverse_plan(rows, probes)
+        return None if plan is None else plan[0].kernel(tuple(plan[1]))
+
+    def _inverse_plan(self, rows: int, probes: int) -> tuple[Chain, list[Any]] | None:
+        integrator = self.integrator
+        if not knows_kernels(integrator):
+            return None
+        return integrator.plan(self.hamiltonians[::-1], rows, probes, inverse=True)
 
     def forward_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Push base states forward, else as `inverse_with_fields`."""
@@ -112,3 +124,8 @@ class HamiltonianFlow:
     def fields(self, states: Any) -> Any:
         """Evaluate every X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, number of H, 2d)."""
         return anp.stack([vector_field(h, states) for h in self.hamiltonians], axis=1)
+
+
+def knows_kernels(integrator: Any) -> TypeGuard[KernelIntegrator]:
+    """Whether an integrator can say which kernel in C does what its own two maps do."""
+    return goes_with(integrator, "plan", "forward", "inverse")

@@ -49,11 +49,11 @@ class Splitting:
 
     def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
         """Flow states q, p of shape (n, d) for time steps·dt."""
-        return self._flow(hamiltonian, q, p, self.factors())
+        return self._flow(hamiltonian, q, p, inverse=False)
 
     def inverse(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
         """Undo `forward`, exactly up to rounding."""
-        return self._flow(hamiltonian, q, p, self.backward())
+        return self._flow(hamiltonian, q, p, inverse=True)
 
     def positions(self, hamiltonian: Separable, q: Any, p: Any) -> Any:
         """Flow, and return q alone: the last half kick moves p, and is left out."""
@@ -68,13 +68,13 @@ class Splitting:
         """List the factors that undo those of `factors`."""
         return tuple([-factor for factor in reversed(self.factors())])
 
-    def _flow(
-        self, hamiltonian: Separable, q: Any, p: Any, factors: tuple[float, ...]
-    ) -> tuple[Any, Any]:
-        in_c = self.chain([hamiltonian], q, p, factors=factors)
-        if in_c is not None:
-            states, _ = in_c
+    def _flow(self, hamiltonian: Separable, q: Any, p: Any, *, inverse: bool) -> tuple[Any, Any]:
+        plan = self.plan([hamiltonian], len(q), 0, inverse=inverse)
+        if plan is not None:
+            chain, weights = plan
+            states, _ = chain(q, p, np.empty((0, 2 * q.shape[1]), q.dtype), *weights)
             return states[:, : q.shape[1]], states[:, q.shape[1] :]
+        factors = self.backward() if inverse else self.factors()
         if self._rebuilds(hamiltonian, len(q)):
             return Rebuilt(factors, hamiltonian)(q, p)
         velocity, slope = hamiltonian.grad_kinetic, hamiltonian.grad_potential
@@ -90,38 +90,20 @@ class Splitting:
         kept = len(self.factors()) * kept_numbers(potential) * potential[0].dtype.itemsize
         return self.reversible is True or rows * kept > MOST_KEPT
 
-    def chain(
-        self,
-        hamiltonians: Sequence[Any],
-        q: Any,
-        p: Any,
-        probes: Any = None,
-        *,
-        factors: tuple[float, ...],
-    ) -> tuple[Any, Any] | None:
-        """Take q, p (n, d) through the map of each Hamiltonian in turn, in C as one tape node.
-
-        Returns the states (n, 2d), and the vector fields of all Hamiltonians at the probes
-        (m, 2d): (m, len(hamiltonians), 2d). None: no kernel takes such Hamiltonians.
-        """
-        if probes is None:
-            probes = np.empty((0, 2 * q.shape[1]), q.dtype)
-        plan = self.plan(hamiltonians, len(q), len(probes), factors=factors)
-        if plan is None:
-            return None
-        chain, weights = plan
-        return chain(q, p, probes, *weights)
-
     def plan(
-        self, hamiltonians: Sequence[Any], rows: int, probes: int, *, factors: tuple[float, ...]
+        self, hamiltonians: Sequence[Any], rows: int, probes: int, *, inverse: bool
     ) -> tuple[Chain, list[Any]] | None:
-        """Decide on the chain in C for so many rows, and put its weights in a row; None: none."""
+        """Choose the chain in C for so many rows and probes, with its weights; None: none applies.
+
+        It takes states through the map of each Hamiltonian in turn, or through the inverses.
+        """
         features = chained(hamiltonians)
         if features is None:
             return None
         weights = [
             array for h in hamiltonians for array in (*h.kinetic_weights, *h.potential_weights)
         ]
+        factors = self.backward() if inverse else self.factors()
         chain = Chain(factors, len(hamiltonians), self.reversible is True, features)
         if not chain.applies(weights):
             return None

@@ -103,6 +103,16 @@ class Layout:
         """Return the encoder's arrays."""
         return arrays[sum(self.sizes) * self.hamiltonians : len(arrays) - self.base_arrays]
 
+    def without_encoder(self, arrays: Sequence[Any]) -> list[Any]:
+        """Return all arrays but the encoder's."""
+        of_flow = sum(self.sizes) * self.hamiltonians
+        return [*arrays[:of_flow], *self.base_weights(arrays)]
+
+    def with_encoder(self, arrays: Sequence[Any], encoder_arrays: Sequence[Any]) -> list[Any]:
+        """Undo `without_encoder`: put the encoder's arrays where they belong."""
+        of_flow = sum(self.sizes) * self.hamiltonians
+        return [*arrays[:of_flow], *encoder_arrays, *arrays[of_flow:]]
+
     def base_weights(self, arrays: Sequence[Any]) -> Sequence[Any]:
         """Return the base's arrays."""
         return arrays[len(arrays) - self.base_arrays :]

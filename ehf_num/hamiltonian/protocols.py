@@ -16,6 +16,7 @@ import numpy as np
 
 from ehf_num.engine.networks import Weights
 from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.splitting import Chain
 from ehf_sym import LieAlgebra
 
 
@@ -110,6 +111,15 @@ class Integrator(Protocol):
 
     def inverse(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
         """Undo `forward`."""
+
+
+class KernelIntegrator(Integrator, Protocol):
+    """An integrator whose maps a kernel in C may do, those of a chain of Hamiltonians as one."""
+
+    def plan(
+        self, hamiltonians: Sequence[Any], rows: int, probes: int, *, inverse: bool
+    ) -> tuple[Chain, list[Any]] | None:
+        """Choose the chain for so many rows and probes, with its weights; None: none applies."""
 
 
 @runtime_checkable

@@ -16,9 +16,8 @@ from ehf_num.engine import arguments
 from ehf_num.engine.engine import Engine, present_engine
 from ehf_num.engine.native import takes
 from ehf_num.engine.workspace import Array
-from ehf_num.hamiltonian.flow import HamiltonianFlow
+from ehf_num.hamiltonian.flow import HamiltonianFlow, knows_kernels
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
-from ehf_num.hamiltonian.integrators import Splitting
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
 from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.inference import likelihood
@@ -99,7 +98,7 @@ class FlowDensity:
         reason, (hamiltonian, *_) = None, self.flow.hamiltonians
         if not isinstance(hamiltonian, NetworkHamiltonian | FeatureHamiltonian):
             reason = "they do not know these energies"
-        elif not isinstance(self._objective.layout.integrator, Splitting):
+        elif not knows_kernels(self._objective.layout.integrator):
             reason = "they do not know this integrator"
         elif not takes(hamiltonian.kinetic_weights):
             reason = "networks of so many layers or of this dtype are not theirs"

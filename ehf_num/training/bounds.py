@@ -184,27 +184,17 @@ class Bound:
     def _doubly_reparametrized(
         self, model: BoundModel, batch: Minibatch, rates: Array
     ) -> tuple[Array, list[Array]]:
-        """Use two tapes: what goes back from the flow to the draws is weighed once more."""
+        """Weigh what goes back from the flow to the draws once more."""
         x, noise, base_states = batch.x, batch.noise, batch.base_states
-        objective, arrays, count = model.objective, model.weights, len(x)
-
-        def drawn(boxes: Sequence[Any]) -> Any:
-            p, log_h = objective.at(boxes).draw(x, noise)
-            return anp.concatenate([p, anp.reshape(log_h, (-1, 1))], axis=1)
-
-        def joint(boxes: Sequence[Any]) -> Any:
-            flow = objective.at(boxes[:-1])
-            log_joint, squares = flow.joint_and_squares(x, boxes[-1], base_states)
-            return anp.concatenate([log_joint, *squares])
-
-        pull_to_encoder, draws = make_vjp(drawn, arrays)
+        objective, count = model.objective, len(x)
+        draws, pull_to_encoder = model.drawn(x, noise)
         p, log_h = np.ascontiguousarray(draws[:, :-1]), draws[:, -1]
-        pull_to_flow, values = make_vjp(joint, [*arrays, p])
+        values, pull_to_flow = model.joint(x, p, base_states)
         log_weights = (values[:count] - log_h).reshape(-1, self.draws)
         log_means = log_mean_exp(log_weights)
         # v over the number of points: each row's share in the gradient of the mean
         shares = np.exp(log_weights - log_means[:, np.newaxis]).ravel() / count
-        *flow_bars, p_bars = pull_to_flow(np.concatenate([-shares, rates]))
+        p_bars, *flow_bars = pull_to_flow(np.concatenate([-shares, rates]))
         score = encoder_score(objective.encoder, model.encoder_weights, x, noise)
         p_bars = p_bars + shares[:, np.newaxis] * score
         again = shares[:, np.newaxis] * (count / self.draws)  # v
@@ -212,4 +202,4 @@ class Bound:
             np.concatenate([again * p_bars, np.zeros((count, 1), x.dtype)], axis=1)
         )
         terms = np.concatenate([np.mean(log_means, keepdims=True), values[count:]])
-        return terms, [a + b for a, b in zip(flow_bars, encoder_bars, strict=True)]
+        return terms, objective.layout.with_encoder(flow_bars, encoder_bars)

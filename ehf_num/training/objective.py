@@ -3,9 +3,10 @@
     ELBO(q) = E_{h(p|q)}[ln π(flow⁻¹(q, p)) − ln h(p|q)]                            (eq. 1)
     L = −mean ELBO + Σ_k λ_k (E_π[{g_k, H}²] − κ),   min over weights, max over λ ≥ 0
 
-`BoundModel.terms` puts the mean ELBO and the mean squares of `constraint` into one vector. The
-gradient of L is then one backward pass with the cotangent (−1, λ_1, …), and the numbers that the
-multipliers and the history need are the same vector's entries.
+The loss has two stages, each with its pullback: `BoundModel.drawn` makes momenta of noise,
+`BoundModel.joint` the log density and the mean squares of `constraint`. A stage goes through the
+kernels in C where they know its parts, else over the tape; the bounds put them together by hand,
+since at small batches a node on the tape takes as long as a kernel.
 """
 
 from __future__ import annotations
@@ -17,19 +18,18 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.extend import defvjp, primitive
 
 from ehf_num.densities.base import NumericBase
-from ehf_num.densities.encoder import Encoder, KernelEncoder, goes_with_draw
+from ehf_num.densities.encoder import Encoder, draw_kernel, drawn_rows
 from ehf_num.densities.learned_base import LearnedBase
-from ehf_num.engine.native import NativeChain, NativeDraw
 from ehf_num.engine.tape import constant, make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
-from ehf_num.hamiltonian.integrators import Splitting
 from ehf_num.hamiltonian.parameters import Layout
 from ehf_num.training.constraint import Constraint, MeanSquaredBracket, brackets_with
 from ehf_sym import NumpyFormula
+
+Pullback = Callable[[Array], list[Array]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,55 +152,93 @@ class BoundModel:
         states = self.base.sample(n, rng, self.weights[0].dtype)
         return np.asarray(self.flow.positions(*np.split(states, 2, axis=1)))
 
-    def terms(self, x: Array, noise: Array, base_states: Array | None = None) -> Any:
-        """Evaluate (mean ELBO, mean squares that are penalized): shape (1 + C,).
-
-        Without base states the squares are left out. In a chain, each mean is also over the
-        Hamiltonians: every one of them has to commute with g.
-        """
-        p, log_h = self.draw(x, noise)
-        log_joint, squares = self.joint_and_squares(x, p, base_states)
-        return anp.concatenate([_mean_difference(log_joint, log_h), *squares])
-
     def differentiated(
         self, x: Array, noise: Array, base_states: Array | None = None
-    ) -> tuple[Array, Callable[[Array], list[Array]]]:
-        """Evaluate `terms`, and return what turns their cotangent into those of the weights."""
-        pieces = self._in_c(x, noise, base_states)
-        if pieces is not None:
-            return pieces.terms, pieces.pull_back
-        vjp, terms = make_vjp(
-            lambda boxes: self.objective.at(boxes).terms(x, noise, base_states), self.weights
-        )
-        return terms, vjp
+    ) -> tuple[Array, Pullback]:
+        """Evaluate (mean ELBO, mean squares that are penalized), and return their pullback.
 
-    def _in_c(self, x: Array, noise: Array, base_states: Array | None) -> _TermsInC | None:
-        """Evaluate the terms by kernels in C from end to end, where all pieces allow that."""
-        parts = self.objective
-        encoder, constraint, integrator = parts.encoder, parts.constraint, parts.layout.integrator
+        The terms are (1 + C,); a cotangent of theirs becomes those of the weights. Without base
+        states the squares are left out. In a chain, each mean is also over the Hamiltonians: every
+        one of them has to commute with g.
+        """
+        rows, pull_to_encoder = self.drawn(x, noise)
+        values, pull_to_flow = self.joint(x, rows[:, :-1], base_states)
+        count, log_h = len(x), rows[:, -1]
+        elbo = np.mean(values[:count] - log_h, keepdims=True)
+
+        def pull_back(bar: Array) -> list[Array]:
+            share, of_rows = bar[0] / rows.dtype.type(count), np.empty_like(rows)
+            of_values = np.empty_like(values)
+            of_values[:count], of_values[count:] = share, bar[1:]
+            of_rows[:, :-1], *bars = pull_to_flow(of_values)
+            of_rows[:, -1] = -share
+            return self.objective.layout.with_encoder(bars, pull_to_encoder(of_rows))
+
+        return np.concatenate([elbo, values[count:]]), pull_back
+
+    def drawn(self, x: Array, noise: Array) -> tuple[Array, Pullback]:
+        """Draw (p, ln h(p|x)) as rows (n, d + 1), and return their pullback to encoder weights."""
+        encoder, weights = self.objective.encoder, self.encoder_weights
+        kernel = draw_kernel(encoder, weights)
+        if kernel is None:
+            vjp, rows = make_vjp(lambda boxes: drawn_rows(encoder, boxes, x, noise), weights)
+            return rows, vjp
+        rows = kernel.forward(x, noise, keep=True)
+        return rows, lambda bar: kernel.pull_back(bar)[1]
+
+    def joint(self, x: Array, p: Array, base_states: Array | None) -> tuple[Array, Pullback]:
+        """Evaluate ln p(x, p) and the mean squares, (n + C,), and return their pullback.
+
+        It turns a cotangent into that of p, and those of all weights but the encoder's.
+        """
+        in_c = self._joint_in_c(x, p, base_states)
+        if in_c is not None:
+            return in_c
+        layout, encoder_weights = self.objective.layout, self.encoder_weights
+
+        def values(boxes: Sequence[Any]) -> Any:
+            model = self.objective.at(layout.with_encoder(boxes[1:], encoder_weights))
+            log_joint, squares = model.joint_and_squares(x, boxes[0], base_states)
+            return anp.concatenate([log_joint, *squares])
+
+        vjp, found = make_vjp(values, [p, *layout.without_encoder(self.weights)])
+        return found, vjp
+
+    def _joint_in_c(
+        self, x: Array, p: Array, base_states: Array | None
+    ) -> tuple[Array, Pullback] | None:
+        """Do it by kernels in C from end to end, where all parts allow that."""
+        base, constraint = self.objective.base, self.objective.constraint
+        penalty = None if base_states is None or constraint is None else constraint.penalty
         if (
-            not isinstance(encoder, KernelEncoder)
-            or not goes_with_draw(encoder, "kernel")
-            or not isinstance(integrator, Splitting)
-            or not isinstance(parts.base, NumericBase)
-            or (constraint is not None and constraint.states != "base")
+            not isinstance(base, NumericBase)
+            or not isinstance(penalty, MeanSquaredBracket | None)
+            or (constraint is not None and constraint.on_data)
         ):
             return None
-        draw = encoder.kernel(tuple(self.encoder_weights))
-        probes = _no_states(x) if base_states is None else base_states
-        hamiltonians = self.flow.hamiltonians[::-1]
-        backward = integrator.backward()
-        plan = integrator.plan(hamiltonians, len(x), len(probes), factors=backward)
-        if draw is None or plan is None:
-            return None
-        chain, weights = plan
-        kernel = chain.kernel(tuple(weights))
+        probes = _no_states(x) if penalty is None or base_states is None else base_states
+        kernel = self.flow.inverse_kernel(len(x), len(probes))
         if kernel is None:
             return None
-        penalty = None if base_states is None or constraint is None else constraint.penalty
-        if not isinstance(penalty, MeanSquaredBracket | None):
-            return None
-        return _TermsInC(draw, kernel, parts.base, penalty, len(hamiltonians), x, noise, probes)
+        count, out = len(x), kernel.forward(x, p, probes, keep=True)
+        value_and_slopes = base.value_and_gradient(out[:count])
+        found, slopes, to_fields = value_and_slopes[:, 0], value_and_slopes[:, 1:], None
+        if penalty is not None:
+            fields = out[count:].reshape(len(probes), -1, out.shape[1])
+            squares, to_fields = penalty.squares_and_pullback(fields, probes)
+            found = np.concatenate([found, squares])
+
+        def pull_back(bar: Array) -> list[Array]:
+            bars = np.empty_like(out)
+            np.multiply(slopes, bar[:count, np.newaxis], out=bars[:count])
+            if to_fields is not None:
+                bars[count:] = to_fields(bar[count:]).reshape(-1, out.shape[1])
+            (_, p_bar, _), of_weights = kernel.pull_back(bars)
+            size = len(of_weights) // len(self.flow.hamiltonians)  # the last one's come first
+            starts = range(len(of_weights) - size, -1, -size)
+            return [p_bar, *(each for k in starts for each in of_weights[k : k + size])]
+
+        return found, pull_back
 
     def joint_and_squares(
         self, x: Array, p: Any, base_states: Array | None
@@ -258,74 +296,6 @@ class BoundModel:
 def _ends(x: Array, p: Any, states: Any) -> Array:
     """Return both ends of the data's trajectories, through which no gradient flows: (2n, 2d)."""
     return np.concatenate([np.concatenate([x, constant(p)], axis=1), constant(states)])
-
-
-@primitive  # type: ignore[untyped-decorator]
-def _mean_difference(a: Array, b: Array) -> Array:
-    """Average a − b over the batch, as one node: (n,) twice to (1,)."""
-    result: Array = np.mean(a - b, keepdims=True)
-    return result
-
-
-def _shared(sign: int, like: Array) -> Any:
-    weights = np.full(len(like), sign / len(like), like.dtype)
-    return lambda bar: bar * weights
-
-
-defvjp(
-    _mean_difference,
-    lambda _answer, a, b: _shared(1, b),
-    lambda _answer, a, b: _shared(-1, b),
-)
-
-
-class _TermsInC:
-    """`BoundModel.terms` in its commonest form, one kernel in C after the other and back.
-
-    At small batches a node on the tape takes as long as a kernel; here there is none.
-    """
-
-    def __init__(
-        self,
-        draw: NativeDraw,
-        chain: NativeChain,
-        base: NumericBase,
-        penalty: MeanSquaredBracket | None,
-        hamiltonians: int,
-        x: Array,
-        noise: Array,
-        probes: Array,
-    ) -> None:
-        self._draw, self._chain, self._hamiltonians = draw, chain, hamiltonians
-        self._squares: Callable[[Array], Array] | None = None
-        drawn = draw.forward(x, noise, keep=True)
-        self._out = out = chain.forward(x, drawn[:, :-1], probes, keep=True)
-        values = base.value_and_gradient(out[: len(x)])
-        self._slopes = values[:, 1:]
-        self.terms = np.mean(values[:, 0] - drawn[:, -1], keepdims=True)
-        if penalty is not None:
-            fields = out[len(x) :].reshape(len(probes), hamiltonians, -1)
-            squares, self._squares = penalty.squares_and_pullback(fields, probes)
-            self.terms = np.concatenate([self.terms, squares])
-
-    def pull_back(self, bar: Array) -> list[Array]:
-        """Turn the cotangent of the terms into those of the weights."""
-        count = len(self._slopes)
-        share = bar[0] / self._out.dtype.type(count)
-        bars = np.empty_like(self._out)
-        np.multiply(self._slopes, share, out=bars[:count])
-        if self._squares is None:
-            bars[count:] = 0
-        else:
-            bars[count:] = self._squares(bar[1:]).reshape(-1, bars.shape[1])
-        (_, p_bar, _), chain_bars = self._chain.pull_back(bars)
-        drawn_bar = np.empty((count, p_bar.shape[1] + 1), p_bar.dtype)
-        drawn_bar[:, :-1], drawn_bar[:, -1] = p_bar, -share
-        _, encoder_bars = self._draw.pull_back(drawn_bar)
-        size = len(chain_bars) // self._hamiltonians  # the last Hamiltonian's come first
-        starts = range(len(chain_bars) - size, -1, -size)
-        ordered = [bar for start in starts for bar in chain_bars[start : start + size]]
-        return ordered + encoder_bars
 
 
 def _no_states(q: Any) -> Array:

@@ -93,13 +93,13 @@ def inputs(flow):
 def test_training_sees_base_and_data_states(case, hamiltonians):
     flow = make(case, constraint_on="both", hamiltonians=hamiltonians)
     x, noise, base_states = inputs(flow)
-    terms = flow.bound.terms(x, noise, base_states)
+    terms, _ = flow.bound.differentiated(x, noise, base_states)
     places = np.split(base_states, 2, axis=1), data_states(flow, x, noise)
     expected = [np.mean(np.square(flow.bound.brackets(q, p)), axis=(0, 1)) for q, p in places]
     np.testing.assert_allclose(terms[1:], np.concatenate(expected), rtol=1e-12)
     assert len(terms) == 1 + len(flow.objective.constraint.names)
     only = make(case, constraint_on="data", hamiltonians=hamiltonians)
-    alone = only.objective.at(flow.weights).terms(x, noise, base_states[:0])
+    alone, _ = only.objective.at(flow.weights).differentiated(x, noise, base_states[:0])
     np.testing.assert_allclose(alone[1:], expected[1], rtol=1e-12)
 
 
@@ -112,8 +112,8 @@ def test_data_states_are_constants_for_the_gradient(split, normalized):
     data = np.concatenate(list(data_states(flow, x, noise)), axis=1)
     names = flow.objective.constraint.names
     rates = np.linspace(0.5, 2, len(names))
-    vjp, _ = make_vjp(lambda a: flow.objective.at(a).terms(x, noise, base_states), flow.weights)
-    gradient = np.concatenate([bar.ravel() for bar in vjp(np.array([0.0, *rates]))])
+    _, pull_back = flow.bound.differentiated(x, noise, base_states)
+    gradient = np.concatenate([bar.ravel() for bar in pull_back(np.array([0.0, *rates]))])
 
     def penalty(flat):
         vector = ParameterVector(flow.weights)

@@ -2,11 +2,12 @@
 
 import math
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
 import sympy as sp
 from autograd.test_util import check_grads
-from models import CASES, draw, make
+from models import CASES, draw, make, terms_of
 from scipy import stats
 
 from ehf_num.densities.encoder import GaussianEncoder
@@ -37,12 +38,10 @@ def test_gradient_of_the_lagrangian_against_central_differences(case):
     def loss(flat):
         vector = ParameterVector(flow.weights)
         vector.flat[:] = flat
-        return multipliers @ flow.objective.at(vector.arrays).terms(x, noise, base_states)
+        return multipliers @ terms_of(flow.objective.at(vector.arrays), x, noise, base_states)
 
-    vjp, _ = make_vjp(
-        lambda arrays: flow.objective.at(arrays).terms(x, noise, base_states), flow.weights
-    )
-    gradient = np.concatenate([part.ravel() for part in vjp(multipliers)])
+    _, pull_back = flow.bound.differentiated(x, noise, base_states)
+    gradient = np.concatenate([part.ravel() for part in pull_back(multipliers)])
     start = ParameterVector(flow.weights).flat
     rng = np.random.default_rng(1)
     for _ in range(5):
@@ -106,7 +105,7 @@ def test_encoder_starts_as_the_standard_normal():
 @pytest.mark.parametrize("case", CASES)
 def test_terms_are_means_of_their_parts(case):
     flow, x, noise, base_states = pieces(case)
-    terms = flow.bound.terms(x, noise, base_states)
+    terms, _ = flow.bound.differentiated(x, noise, base_states)
     elbo = np.mean(flow.bound.log_weights(x, noise))
     assert terms[0] == pytest.approx(elbo, rel=1e-13)
     if flow.symmetry is not None:
@@ -144,10 +143,19 @@ def test_nothing_is_upcast_from_float32(case, monkeypatch):
 
     monkeypatch.setattr(Workspace, "empty", watched_empty)
     monkeypatch.setattr(VJPNode, "__init__", watch)
-    vjp, terms = make_vjp(
-        lambda arrays: flow.objective.at(arrays).terms(x, noise, base_states), flow.weights
-    )
+
+    def parts(arrays):
+        log_joint, squares = flow.objective.at(arrays[1:]).joint_and_squares(
+            x, arrays[0], base_states
+        )
+        log_weights = flow.objective.at(arrays[1:]).log_weights(x, noise)
+        return anp.concatenate([log_joint, *squares, log_weights])
+
+    vjp, terms = make_vjp(parts, [noise, *flow.weights])
     vjp(np.ones(len(terms), np.float32))
+    terms, pull_back = flow.bound.differentiated(x, noise, base_states)
+    bars = pull_back(np.ones(len(terms), np.float32))
+    found.extend(("a stage", array.dtype) for array in (terms, *bars))
     assert len(found) > 20
     assert ("work array" in dict(found)) == (flow.engine.name == "C")
     assert [entry for entry in found if entry[1] != np.float32] == []
