@@ -98,6 +98,7 @@ def interrupted(work: Callable[[], Result]) -> Result:
         return work()
     check_time()
     task, precision = _Task(deadline), mpmath.mp.prec
+    profiler, debugger = sys.getprofile(), sys.gettrace()
     # Between two raises there is time to get from anywhere in here to the end of `release`.
     try:
         try:
@@ -108,6 +109,11 @@ def interrupted(work: Callable[[], Result]) -> Result:
     except _InterruptError:
         _watchman.release(task)
         mpmath.mp.prec = precision  # its contexts may not have come to restore it
+        # Python drops those that it was in when this was raised.
+        if profiler is not None and sys.getprofile() is None:
+            sys.setprofile(profiler)
+        if debugger is not None and sys.gettrace() is None:
+            sys.settrace(debugger)
         raise OutOfTimeError("the time limit has passed") from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -13,17 +12,12 @@ import numpy as np
 from ehf_num.engine.workspace import Array
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.arrays import real_array
+from ehf_sym.formulas.validation import whole_number
 
 
 def positive_integer(value: Any, name: str) -> int:
     """Return value as an int of at least 1, or raise ArgumentError naming the argument."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, Integral)
-        or not 1 <= int(value) <= sys.maxsize
-    ):
-        raise ArgumentError(f"{name} was {value!r}; it should be a positive integer")
-    return int(value)
+    return whole_number(value, name)
 
 
 def positive_number(value: Any, name: str) -> float:

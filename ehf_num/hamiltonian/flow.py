@@ -94,7 +94,7 @@ class HamiltonianFlow:
         fields : ndarray, shape (m, number of Hamiltonians, 2d)
             X_H, that of H_1 first.
         """
-        plan = self._inverse_plan(len(q), len(probes))
+        plan = self._plan(len(q), len(probes), inverse=True)
         if plan is None:
             return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
         chain, weights = plan
@@ -103,23 +103,23 @@ class HamiltonianFlow:
 
     def inverse_kernel(self, rows: int, probes: int) -> NativeChain | None:
         """Return what does the same in C, the last Hamiltonian first; None: no kernel applies."""
-        plan = self._inverse_plan(rows, probes)
+        plan = self._plan(rows, probes, inverse=True)
         return None if plan is None else plan[0].kernel(tuple(plan[1]))
 
-    def _inverse_plan(self, rows: int, probes: int) -> tuple[Chain, list[Any]] | None:
+    def _plan(self, rows: int, probes: int, *, inverse: bool) -> tuple[Chain, list[Any]] | None:
         integrator = self.integrator
         if not knows_kernels(integrator):
             return None
-        return integrator.plan(self.hamiltonians[::-1], rows, probes, inverse=True)
+        chain = self.hamiltonians[::-1] if inverse else self.hamiltonians
+        return integrator.plan(chain, rows, probes, inverse=inverse)
 
     def forward_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Push base states forward, else as `inverse_with_fields`."""
-        if isinstance(self.integrator, Splitting):
-            factors = self.integrator.factors()
-            in_c = self.integrator.chain(self.hamiltonians, q, p, probes, factors=factors)
-            if in_c is not None:
-                return in_c
-        return anp.concatenate(self.forward(q, p), axis=1), self.fields(probes)
+        plan = self._plan(len(q), len(probes), inverse=False)
+        if plan is None:
+            return anp.concatenate(self.forward(q, p), axis=1), self.fields(probes)
+        chain, weights = plan
+        return chain(q, p, probes, *weights)
 
     def fields(self, states: Any) -> Any:
         """Evaluate every X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, number of H, 2d)."""

@@ -10,10 +10,10 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.densities.coupling import CouplingEncoder
-from ehf_num.densities.encoder import EvaluatedEncoder, goes_with_draw
+from ehf_num.densities.encoder import EvaluatedEncoder
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.engine import arguments
-from ehf_num.engine.engine import Engine, present_engine
+from ehf_num.engine.engine import Engine, goes_with, present_engine
 from ehf_num.engine.native import takes
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow, knows_kernels
@@ -401,7 +401,7 @@ class FlowDensity:
     def _known(self, S: Any, symmetry: LieAlgebra | None) -> KnownEnergy:
         """Admit an energy, which the symmetry has to keep, for an encoder that can weigh it."""
         encoder = self._objective.encoder
-        if not isinstance(encoder, EvaluatedEncoder) or not goes_with_draw(encoder, "log_prob"):
+        if not isinstance(encoder, EvaluatedEncoder) or not goes_with(encoder, "log_prob", "draw"):
             raise ArgumentError(
                 f"encoder was {type(encoder).__name__}, whose draw has no log_prob(weights, q, p) "
                 "beside it; weights need ln h(p|q) at momenta that the flow found"

@@ -146,9 +146,9 @@ FAULTS = [
     _fault("a tie counts as better", "ehf_num/training/training.py",
            "if held_out > self.best[0]:", "if held_out >= self.best[0]:", "num/test_training"),
     _fault("new noise for the points held out at each record", "ehf_num/training/training.py",
-           "self._model, *self.held_out",
-           "self._model, self.held_out[0], "
-           "self._normal(self.held_out[1].shape)",
+           "of_held_out(self._model, self.held_out)",
+           "of_held_out(self._model, self.held_out and Minibatch("
+           "self.held_out.x, self._normal(self.held_out.noise.shape)))",
            "num/test_training"),
     _fault("history keeps the last minibatch", "ehf_num/training/training.py",
            "np.asarray(np.mean(self.window, axis=0, dtype=np.float64))",
@@ -468,7 +468,9 @@ FAULTS = [
            "0.39999999995113533850", "0.4", "num/test_native"),
     # noise and the encoder's units
     _fault("ε does not reach Adam", "ehf_num/model/model.py",
-           "AdamSettings(learning_rate, epsilon=epsilon)", "AdamSettings(learning_rate)",
+           "AdamSettings(learning_rate, epsilon=epsilon),\n            schedule=schedule,\n"
+           "            bound=Bound(",
+           "AdamSettings(learning_rate),\n            schedule=schedule,\n            bound=Bound(",
            "num/test_training"),
     _fault("Figure 2B at Adam's usual ε", "ehf_num/reproduce/paper/circle_runs.py",
            "            epsilon=budget.epsilon,\n", "", "num/test_circle_runs"),

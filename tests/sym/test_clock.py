@@ -3,6 +3,7 @@
 import contextlib
 import cProfile
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -64,6 +65,43 @@ def test_it_holds_under_a_debugger():
     assert ended is None
     assert still
     assert "endless" in seen
+
+
+@pytest.mark.parametrize(
+    ("put", "get"), [(sys.setprofile, sys.getprofile), (sys.settrace, sys.gettrace)]
+)
+def test_it_holds_under_those_in_python_which_stay(put, get):
+    """Most time passes in the watcher, which Python drops where something is raised in it."""
+    before, seen = get(), set()
+
+    def watcher(frame, event, argument):
+        seen.add((event, frame.f_code.co_name))
+        return watcher
+
+    put(watcher)
+    try:
+        ended = [attempted(endless, 0.03) for _ in range(5)]
+        still = get()
+    finally:
+        put(before)
+    assert ended == [None] * 5
+    assert still is watcher
+    assert ("call", "endless") in seen
+
+
+def test_it_holds_under_coverage(tmp_path):
+    pytest.importorskip("coverage")
+    code = "import test_clock as t; assert t.attempted(t.endless, 0.05) is None; print('ended')"
+    script = tmp_path / "work.py"
+    script.write_text(code)
+    run = [sys.executable, "-m", "coverage", "run", f"--data-file={tmp_path / 'data'}"]
+    run += ["--rcfile=", "--include=*/clock.py", str(script)]
+    env = os.environ | {"PYTHONPATH": os.path.dirname(__file__)}
+    done = subprocess.run(run, env=env, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "ended"
+    report = [sys.executable, "-m", "coverage", "report", f"--data-file={tmp_path / 'data'}"]
+    told = subprocess.run(report, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "clock.py" in told  # it has seen the work
 
 
 def test_handlers_on_the_way_do_not_catch_it():
