@@ -17,7 +17,7 @@ from ehf_sym.formulas.validation import whole_number
 
 def positive_integer(value: Any, name: str) -> int:
     """Return value as an int of at least 1, or raise ArgumentError naming the argument."""
-    return whole_number(value, name)
+    return whole_number(value, name, verb="was")
 
 
 def positive_number(value: Any, name: str) -> float:

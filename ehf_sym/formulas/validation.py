@@ -162,7 +162,7 @@ def scalar(expr: Any, name: str) -> Expr:
     return expr
 
 
-def whole_number(value: Any, name: str, least: int = 1) -> int:
+def whole_number(value: Any, name: str, least: int = 1, *, verb: str = "is") -> int:
     """Read an integer that is not too small; bool is not one.
 
     Parameters
@@ -173,6 +173,8 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
         What messages call it.
     least : int
         The smallest that is admitted.
+    verb : str
+        With which messages say what it is.
 
     Returns
     -------
@@ -200,7 +202,7 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or number < least:
         wanted = {0: "a non-negative integer", 1: "a positive integer"}
         raise ArgumentError(
-            f"{name} is {quoted(value)}; it should be "
+            f"{name} {verb} {quoted(value)}; it should be "
             f"{wanted.get(least, f'an integer from {least} on')}"
         )
     return number
