@@ -23,6 +23,7 @@ from ehf_sym.exact.functions import coordinates, relations
 from ehf_sym.formulas.formula import format_formula, parse
 from ehf_sym.formulas.numpy_forms import NumpyFormula, to_numpy
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.report import ResultTable
 from ehf_sym.formulas.verdict import ZeroVerdict
 from ehf_sym.lie.algebra_report import AlgebraReport
 from ehf_sym.lie.disentangle import Disentanglement
@@ -67,6 +68,7 @@ __all__ = [
     "Particles",
     "PhaseSpace",
     "PointTransformation",
+    "ResultTable",
     "SoftUniform",
     "StandardNormal",
     "UndecidedError",

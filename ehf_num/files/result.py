@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ehf_num.engine.workspace import Array
-from ehf_num.files.html import html_table
+from ehf_sym.formulas.report import ResultTable
 
 DISTRIBUTION = "equivariant-hamiltonian-flows"
 
@@ -173,7 +173,7 @@ class TrainingResult:
 
     def _repr_html_(self) -> str:
         title = f"Training: {self.iterations} iterations in {self.seconds:.1f} s"
-        return html_table(title, self._rows())
+        return ResultTable(title, [*self._rows()]).to_html()
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ import numpy as np
 
 from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
-from ehf_num.files.html import html_table
 from ehf_sym.errors import ArgumentError
+from ehf_sym.formulas.report import ResultTable
 
 DRAWS = 64
 STEP = 1e-5
@@ -70,7 +70,8 @@ class PartReport:
     def _repr_html_(self) -> str:
         found = "no fault found" if self.passed else "there is a fault"
         title = f"{self.kind[0].upper()}{self.kind[1:]}: {found}"
-        return html_table(title, ((check.name, check.fault or "ok") for check in self.checks))
+        rows = [(check.name, check.fault or "ok") for check in self.checks]
+        return ResultTable(title, rows).to_html()
 
 
 def look_at(kind: str, looks: Sequence[tuple[str, Look, bool]]) -> PartReport:

@@ -13,10 +13,10 @@ import numpy as np
 
 from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.workspace import Array
-from ehf_num.files.html import html_table
 from ehf_num.targets.target_energy import KnownEnergy, state_text
 from ehf_num.training.energy_bound import weigh_states
 from ehf_num.training.objective import BoundModel
+from ehf_sym.formulas.report import ResultTable
 
 _WANTED = 0.8  # acceptance
 _JITTER = 0.2  # of the step: no resonance with a period of S
@@ -131,7 +131,7 @@ class IndependenceChain:
 
     def _repr_html_(self) -> str:
         first, rest = str(self).split(": ")
-        return html_table(first, (), remarks=rest.split(", "))
+        return ResultTable(first, (), remarks=rest.split(", ")).to_html()
 
 
 def independence_chain(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ehf_num.engine.workspace import Array
-from ehf_num.files.html import html_table
+from ehf_sym.formulas.report import ResultTable
 
 _LARGEST_K = 0.7
 
@@ -126,4 +126,4 @@ class LikelihoodEstimate:
 
     def _repr_html_(self) -> str:
         first, *others = str(self).splitlines()
-        return html_table(first, (), remarks=(line.strip() for line in others))
+        return ResultTable(first, (), remarks=[line.strip() for line in others]).to_html()

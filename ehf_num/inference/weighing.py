@@ -21,7 +21,6 @@ import sympy as sp
 from ehf_num.engine import arguments
 from ehf_num.engine.parallel import one_blas_thread
 from ehf_num.engine.workspace import Array
-from ehf_num.files.html import html_table
 from ehf_num.inference import inference
 from ehf_num.inference.chains import (
     IndependenceChain,
@@ -38,6 +37,7 @@ from ehf_num.training.energy_bound import weigh_states
 from ehf_num.training.objective import BoundModel
 from ehf_sym import PhaseSpace, to_numpy
 from ehf_sym.errors import ArgumentError
+from ehf_sym.formulas.report import ResultTable
 
 MOST_KEPT = 2**28  # bytes of draws
 _LEAST = float(np.finfo(np.float64).min)
@@ -340,7 +340,7 @@ class WeightedDraws:
 
     def _repr_html_(self) -> str:
         first, *others = str(self).splitlines()
-        return html_table(first, (), remarks=(line.strip() for line in others))
+        return ResultTable(first, (), remarks=[line.strip() for line in others]).to_html()
 
 
 def weigh(draws: Draws, n: int) -> WeightedDraws:

@@ -22,13 +22,13 @@ from ehf_num.densities.encoder import GaussianEncoder
 from ehf_num.engine import arguments
 from ehf_num.engine.networks import dead_units
 from ehf_num.engine.workspace import Array
-from ehf_num.files.html import html_table
 from ehf_num.inference.estimate import pareto_threshold
 from ehf_num.inference.importance import FEWEST_FOR_K, log_mean, log_weights, pareto_shape
 from ehf_num.model.density import FlowDensity
 from ehf_num.symmetry.action import NumericalAction, Transformation, finite_action
 from ehf_num.training.constraint import MeanSquaredBracket, mean_squared_brackets
 from ehf_sym.errors import ActionError, ArgumentError
+from ehf_sym.formulas.report import ResultTable
 
 _HEAD = ("check", "value", "threshold", "unit", "verdict")
 _ROUNDING_LIMITS = {"float64": 1e-8, "float32": 5e-3}
@@ -115,19 +115,14 @@ class Diagnosis:
     def __repr__(self) -> str:
         return f"Diagnosis({len(self.checks)} checks, {self.verdict})"
 
+    def _table(self, title: str) -> ResultTable:
+        return ResultTable(title, [*self._rows()], _HEAD, self.remarks)
+
     def __str__(self) -> str:
-        rows = [_HEAD, *self._rows()]
-        widths = [max(len(row[k]) for row in rows) for k in range(5)]
-        table = (
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
-        return "\n".join([*table, *self.remarks])
+        return self._table("").to_text()
 
     def _repr_html_(self) -> str:
-        return html_table(
-            f"Diagnosis: {self.verdict}", self._rows(), head=_HEAD, remarks=self.remarks
-        )
+        return self._table(f"Diagnosis: {self.verdict}").to_html()
 
 
 @dataclass(frozen=True, eq=False)

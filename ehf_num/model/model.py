@@ -22,7 +22,6 @@ from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import SavedModel, write_model
 from ehf_num.files.checkpoint import Checkpoint
-from ehf_num.files.html import html_table
 from ehf_num.files.identity import RunIdentity, options_of
 from ehf_num.files.result import TrainingResult, versions
 from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
@@ -51,6 +50,7 @@ from ehf_num.training.training import TrainingWarning, train
 from ehf_num.training.training_settings import Observer, TrainingSettings
 from ehf_sym import BaseDensity, LieAlgebra
 from ehf_sym.errors import ArgumentError
+from ehf_sym.formulas.report import ResultTable
 
 _BASE_STATES = 2048  # enough for quantiles of 1 %
 _KEPT = "the last good parameters are kept, with patience= the best"
@@ -229,7 +229,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
     def _repr_html_(self) -> str:
         result, parts = getattr(self, "result_", None), self._parts.given()
         rows = model_rows(self.settings, self.base, self.report, parts, self.weights, result)
-        return html_table("Equivariant Hamiltonian flow", rows)
+        return ResultTable("Equivariant Hamiltonian flow", [*rows]).to_html()
 
     def fit(
         self,

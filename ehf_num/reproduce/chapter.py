@@ -12,8 +12,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ehf_num import atomic_write, versions
-from ehf_num.reproduce.common import aligned
-from ehf_sym import EHFError
+from ehf_sym import EHFError, ResultTable
 
 _ENDING = ".chapter.json"
 _DOTS_PER_INCH = 110
@@ -38,10 +37,15 @@ class Table:
     caption: str
     rows: tuple[tuple[str, ...], ...]
 
+    @property
+    def shown(self) -> ResultTable:
+        """The table as it is written out."""
+        head, *body = self.rows
+        return ResultTable(self.caption, body, head)
+
     def as_text(self) -> str:
         """Lay the cells out in columns."""
-        head = [self.caption, ""] if self.caption else []
-        return "\n".join([*head, aligned(self.rows)])
+        return self.shown.to_text()
 
 
 @dataclass(frozen=True)

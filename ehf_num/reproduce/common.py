@@ -1,4 +1,4 @@
-"""What the experiments share: tables as text, energies as they are drawn."""
+"""What the experiments share: figures in words, energies as they are drawn."""
 
 from __future__ import annotations
 
@@ -12,22 +12,6 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Extent = tuple[float, float, float, float]  # left, right, bottom, top
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows of cells out in columns.
-
-    Examples
-    --------
-    >>> print(aligned([("a", "value"), ("long", "1")]))
-    a     value
-    long  1
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 def mean_and_spread(values: Sequence[float]) -> str:

@@ -110,21 +110,15 @@ def _chapter(chapter: Chapter, folder: Path) -> str:
 
 
 def _table(table: Table) -> str:
-    head, *body = table.rows
     # Not in the table, which may be wider than the page and scrolls.
     caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
-    cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in body)
-    return (
-        f'{caption}<div class="wide" tabindex="0" role="region" aria-label="table"><table>'
-        f"<thead><tr>{cells}</tr></thead>\n<tbody>{rows}</tbody></table></div>"
-    )
+    cells = table.shown.html_cells(_cell)
+    return f'{caption}<div class="wide" tabindex="0" role="region" aria-label="table">{cells}</div>'
 
 
-def _cell(text: str) -> str:
+def _cell(text: str) -> tuple[str, str]:
     kind = _VERDICTS.get(text) or ("long" if len(text) > _LONG else "")
-    mark = f' class="{kind}"' if kind else ""
-    return f"<td{mark}>{escape(text)}</td>"
+    return f' class="{kind}"' if kind else "", escape(text)
 
 
 def _picture(picture: Picture, folder: Path) -> str:

@@ -1,10 +1,10 @@
-"""Results in words: one list of lines, rendered as text, LaTeX and HTML, and the data as JSON."""
+"""Results in words and in tables: one description, rendered as text, LaTeX and HTML."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import shorten
@@ -102,6 +102,95 @@ class Document:
     def to_json(self) -> str:
         """Render the data as JSON."""
         return json.dumps(self.data, ensure_ascii=False, indent=2)
+
+
+def _in_bold(cell: str) -> str:
+    return "<strong>LOOK</strong>" if cell == "LOOK" else escape(cell)
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Rows of texts under a title, with remarks below.
+
+    Attributes
+    ----------
+    title : str
+        What they are; may be empty.
+    rows : sequence of sequence of str
+        The cells.
+    head : sequence of str
+        What the columns are called; without one, the first cell of each row names it.
+    remarks : sequence of str
+        In words.
+
+    Examples
+    --------
+    >>> table = ResultTable("Half & half", [("1/2", "0.50")], ("exact", "rounded"))
+    >>> print(table)
+    Half & half
+    <BLANKLINE>
+    exact  rounded
+    1/2    0.50
+    >>> print(table.to_markdown())
+    | exact | rounded |
+    | --- | --- |
+    | 1/2 | 0.50 |
+    """
+
+    title: str
+    rows: Sequence[Sequence[str]]
+    head: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    @property
+    def _lines(self) -> list[Sequence[str]]:
+        return [self.head, *self.rows] if self.head else [*self.rows]
+
+    def to_text(self) -> str:
+        """Render as columns of plain text, without a final newline."""
+        widths = [max(map(len, column)) for column in zip(*self._lines, strict=True)]
+        columns = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in self._lines
+        ]
+        return "\n".join([*([self.title, ""] if self.title else []), *columns, *self.remarks])
+
+    def to_markdown(self) -> str:
+        """Render the cells as a table in Markdown."""
+        first, *others = self._lines
+        lines = [first, ["---"] * len(first), *others]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+    def to_latex(self) -> str:
+        """Render the cells as a ``tabular`` for the body of a document."""
+        lines = [" & ".join(map(_latex_prose, line)) + r" \\" for line in self._lines]
+        if self.head:
+            lines.insert(1, r"\hline")
+        columns = "l" * max(map(len, self._lines), default=0)
+        return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *lines, r"\end{tabular}"])
+
+    def to_html(self) -> str:
+        """Render as an HTML ``<div>`` without script or colors, a cell that says LOOK in bold."""
+        remarks = (f"<div>{escape(remark)}</div>" for remark in self.remarks)
+        title = f"<div><strong>{escape(self.title)}</strong></div>"
+        style = ' style="text-align:left"'
+        cells = [self.html_cells(lambda cell: (style, _in_bold(cell)))] if self._lines else []
+        return "\n".join(['<div class="ehf-report">', title, *cells, *remarks, "</div>"])
+
+    def html_cells(self, written: Callable[[str], tuple[str, str]]) -> str:
+        """Render the cells as a ``<table>``; of each, its attributes and its content in HTML."""
+        rows = [(self.head, 'th scope="col"', 'th scope="col"')] if self.head else []
+        rows += [(row, "td" if self.head else "th", "td") for row in self.rows]
+        lines = []
+        for row, first, other in rows:
+            tags = (first, *[other] * (len(row) - 1))
+            cells = zip(tags, map(written, row), strict=True)
+            shown = [f"<{tag}{given}>{content}</{tag[:2]}>" for tag, (given, content) in cells]
+            lines.append(f"<tr>{''.join(shown)}</tr>")
+        return "\n".join(["<table>", *lines, "</table>"])
 
 
 class Reported(ABC):

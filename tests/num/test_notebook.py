@@ -9,8 +9,8 @@ from sympy import symbols
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.files.html import html_table
 from ehf_num.files.result import HISTORY_FIELDS
+from ehf_sym.formulas.report import ResultTable
 
 HOSTILE = '<script>alert("&")</script>'
 
@@ -57,8 +57,8 @@ def cells(thing) -> dict[str, str]:
 
 
 def test_hostile_text_stays_text():
-    html = html_table(HOSTILE, [(HOSTILE, HOSTILE)], head=(HOSTILE, HOSTILE), remarks=[HOSTILE])
-    assert Page(html).texts == [HOSTILE] * 6
+    table = ResultTable(HOSTILE, [(HOSTILE, HOSTILE)], (HOSTILE, HOSTILE), [HOSTILE])
+    assert Page(table.to_html()).texts == [HOSTILE] * 6
     space = es.PhaseSpace(1)
     base = es.BaseDensity(space, log_density=-(space.q[0] ** 2) - space.p[0] ** 2, name=HOSTILE)
     flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(3,), rng=0)

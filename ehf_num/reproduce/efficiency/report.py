@@ -17,6 +17,7 @@ from ehf_num import atomic_write, versions
 from ehf_num.reproduce.chapter import Chapter, Picture, Table
 from ehf_num.reproduce.common import mean_and_spread
 from ehf_num.reproduce.efficiency.zuko_flows import zuko_versions
+from ehf_sym import ResultTable
 
 # Label, colour, line style and marker of each contender; a pair shares its
 # colour, and the one with rotated data has hollow markers.
@@ -183,19 +184,14 @@ def as_markdown(findings: Findings | None) -> str:
     parts = [
         "![KL to the truth against the number of points](_static/data_efficiency.png)",
         "KL(truth ‖ model) in nats, mean ± standard deviation over seeds:",
-        _markdown_table(table(findings, divergence)),
+        ResultTable("", table(findings, divergence)).to_markdown(),
         "Training, seconds of processor time, mean over seeds:",
-        _markdown_table(table(findings, training_seconds)),
+        ResultTable("", table(findings, training_seconds)).to_markdown(),
         "\n".join(f"- {remark}" for remark in _remarks(findings)),
     ]
     if findings.failures:
         parts.append("\n".join(["Failed runs:", "", *(f"- {line}" for line in findings.failures)]))
     return "\n\n".join(parts)
-
-
-def _markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _remarks(findings: Findings) -> list[str]:
