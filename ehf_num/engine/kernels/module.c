@@ -353,7 +353,7 @@ static PyObject *adam_step(PyObject *self, PyObject *args) {
 }
 
 static PyObject *team_rests(PyObject *self, PyObject *args) {
-    return PyBool_FromLong(nanoseconds(CLOCK_MONOTONIC) < atomic_load(&company.until));
+    return PyBool_FromLong(atomic_load(&company.state) != TOGETHER);
 }
 
 static PyMethodDef methods[] = {

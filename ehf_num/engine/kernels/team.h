@@ -6,17 +6,30 @@
    is asleep or another process has its core. There is one team: a call that finds it at work does
    all of its shares itself. Who does a share does not change its bits.
 
-   A thread that loses its core in the middle of a share keeps the call waiting. How much of that
-   there was, a call knows from the time and the processor time of all who took part; where it was
-   much again and again, calls go without the team for a while, which sleeps then, and try again. */
+   A thread that loses its core in the middle of a share keeps the call waiting, and one that wakes
+   on the caller's core takes that from it. So a call compares its time with the processor time of
+   all who took part, which it would have taken alone; where it comes to be later by MOST_LATE, calls
+   go without the team, which sleeps then. After a pause its threads look by themselves whether they
+   keep a core, awake for as long as two processes on one core take to change places: no call waits
+   for that. */
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define PATIENCE 500000 /* nanoseconds */
+
+#define MOST_LATE 1000000L
+#define PROBATION 20000000L        /* how long a thread looks whether it keeps a core */
+#define MOST_LOST (PROBATION / 8)  /* of that */
+#define JUMP 50000L                /* of the clock, between two looks: somebody else had the core */
+#define MEEK 10                    /* added to the niceness of a thread that looks */
+#define FIRST_PAUSE 20000000L
+#define LAST_PAUSE 1000000000L
+#define TRUSTED 1000000000L        /* after so long with the team, the next pause is the first */
 
 typedef void (*kernel)(const call *);
 
@@ -29,14 +42,15 @@ typedef struct {
 } event;
 
 typedef struct {
-    event posted; /* the last call that it was asked to help with */
+    event posted;      /* the last call that it was asked to help with */
+    atomic_int looks;  /* whether it is to find out, before that, if it keeps its core */
 } helper;
 
 /* The call that the team is at. */
 static struct {
     atomic_ullong ticket; /* its number, then 8 bits each: how many shares, how many are claimed */
     atomic_long finished; /* shares */
-    atomic_long lost;     /* nanoseconds in which somebody who was at a share did not run */
+    atomic_long spent;    /* nanoseconds of processor time on them */
     event done;
     kernel function;
     const call *shares;
@@ -46,15 +60,17 @@ static helper team[MAX_THREADS - 1];
 static long team_size;
 static atomic_flag team_at_work = ATOMIC_FLAG_INIT;
 
-/* When to try the team again; by how much that is put off; how bad it was lately. */
-static struct {
-    atomic_long until;
-    long pause, score;
-} company;
+enum { TOGETHER, APART, LOOKING };
 
-#define FIRST_PAUSE 20000000L /* nanoseconds */
-#define LAST_PAUSE 500000000L
-#define DISTURBED 8 /* what a call that was disturbed adds to the score; one that was not takes 1 */
+/* Whether the team helps with calls; while it does, who holds `team_at_work` writes what is not
+   atomic, and while its threads look around the last of them. */
+static struct {
+    atomic_int state;
+    atomic_int looking; /* helpers that have not ended looking */
+    atomic_long lost;   /* nanoseconds in which they did not run */
+    atomic_long until;  /* when to look around again */
+    long pause, since, late;
+} company;
 
 static long nanoseconds(clockid_t clock) {
     struct timespec now;
@@ -121,16 +137,61 @@ static void take_part(unsigned long number, long worker) {
     long share = claim(number), did = 0;
     if (share < 0) return;
     const long count = atomic_load(&job.ticket) >> 8 & 255;
-    const long ran = nanoseconds(CLOCK_THREAD_CPUTIME_ID), began = nanoseconds(CLOCK_MONOTONIC);
+    const long before = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
     for (; share >= 0; share = claim(number), did++) do_share(job.function, job.shares + share, worker);
-    const long lost = nanoseconds(CLOCK_MONOTONIC) - began;
-    atomic_fetch_add(&job.lost, lost - (nanoseconds(CLOCK_THREAD_CPUTIME_ID) - ran));
+    atomic_fetch_add(&job.spent, nanoseconds(CLOCK_THREAD_CPUTIME_ID) - before);
     if (atomic_fetch_add(&job.finished, did) + did == count) event_write(&job.done, number);
+}
+
+/* Let calls go without the team for a while. */
+static void part(long now) {
+    company.pause = company.pause ? 2 * company.pause : FIRST_PAUSE;
+    if (company.pause > LAST_PAUSE) company.pause = LAST_PAUSE;
+    atomic_store(&company.until, now + company.pause);
+    atomic_store(&company.state, APART);
+}
+
+/* Be awake for a while. The last of the team to end lets it help, or puts that off. */
+static void look_around(void) {
+    const long began = nanoseconds(CLOCK_MONOTONIC);
+    for (long now = began, before; now < began + PROBATION; ) {
+        for (int i = 0; i < 32; i++) rest();
+        before = now, now = nanoseconds(CLOCK_MONOTONIC);
+        if (now - before > JUMP) atomic_fetch_add(&company.lost, now - before);
+        if (atomic_load(&company.lost) > MOST_LOST) break;
+    }
+    if (atomic_fetch_sub(&company.looking, 1) > 1) return;
+    const long now = nanoseconds(CLOCK_MONOTONIC);
+    if (atomic_load(&company.lost) > MOST_LOST) {
+        part(now);
+        return;
+    }
+    company.late = 0, company.since = now;
+    atomic_store(&company.state, TOGETHER);
+}
+
+/* A thread of its own does it, for none can be made meek and bold again: it takes a core that is free,
+   and little of one that is not, be it the caller's. */
+static void *scout(void *unused) {
+#if defined(__linux__)
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + MEEK);
+#endif
+    look_around();
+    return unused;
+}
+
+static void send_scout(void) {
+    pthread_t thread;
+    if (pthread_create(&thread, 0, scout, 0))
+        look_around();
+    else
+        pthread_join(thread, 0);
 }
 
 static void *help(void *argument) {
     helper *self = argument;
     for (unsigned long number = atomic_load(&self->posted.number);;) {
+        if (atomic_exchange(&self->looks, 0)) send_scout();
         take_part(number, self - team + 1);
         number = event_await(&self->posted, number);
     }
@@ -158,43 +219,56 @@ static long team_of(long wanted) {
 /* Threads do not survive a fork, and the parent's may have been at work. */
 static void team_forget(void) {
     team_size = 0;
-    company.score = company.pause = 0;
-    atomic_store(&company.until, 0);
+    company.pause = company.late = 0;
+    atomic_store(&company.state, TOGETHER);
     atomic_flag_clear(&team_at_work);
 }
 
-/* Learn from a call that began and ended then. */
-static void look_around(long began, long ended) {
-    const long lost = atomic_load(&job.lost);
-    if (lost > 50000 && lost > (ended - began) / 8)
-        company.score += DISTURBED;
-    else if (company.score && !--company.score)
-        company.pause = 0;
-    if (company.score < 2 * DISTURBED) return;
-    company.pause = company.pause ? 2 * company.pause : FIRST_PAUSE;
-    if (company.pause > LAST_PAUSE) company.pause = LAST_PAUSE;
-    atomic_store(&company.until, ended + company.pause);
-    company.score = DISTURBED; /* the first disturbance afterwards is enough */
+/* Begin a call for the team, of no shares where it is to look around. */
+static unsigned long post(kernel function, const call *shares, long count, long helpers) {
+    const unsigned long number = (atomic_load(&job.ticket) >> 16) + 1;
+    job.function = function, job.shares = shares;
+    atomic_store(&job.finished, 0), atomic_store(&job.spent, 0);
+    atomic_store(&job.ticket, (unsigned long long)number << 16 | (unsigned long long)count << 8);
+    for (long k = 0; k < helpers; k++) event_write(&team[k].posted, number);
+    return number;
+}
+
+/* Ask the team to find out whether it has cores of its own. */
+static void ask_around(long helpers) {
+    atomic_store(&company.lost, 0), atomic_store(&company.looking, helpers);
+    atomic_store(&company.state, LOOKING);
+    for (long k = 0; k < helpers; k++) atomic_store(&team[k].looks, 1);
+    post(0, 0, 0, helpers);
+}
+
+/* Learn from a call how it was with the team. */
+static void settle(long began) {
+    const long now = nanoseconds(CLOCK_MONOTONIC);
+    company.late += now - began - atomic_load(&job.spent);
+    if (company.late < 0) company.late = 0;
+    if (company.late < MOST_LATE) return;
+    if (now - company.since > TRUSTED) company.pause = 0;
+    part(now);
 }
 
 static void run_shares(kernel function, const call *shares, long count, long workers) {
-    const long began = count > 1 && workers > 1 ? nanoseconds(CLOCK_MONOTONIC) : 0;
-    const int ours = began && began >= atomic_load(&company.until) &&
-                     !atomic_flag_test_and_set(&team_at_work);
-    const long helpers = ours ? team_of(workers - 1) : 0;
-    if (!helpers) {
-        for (long k = 0; k < count; k++) do_share(function, shares + k, 0);
+    const int ours = count > 1 && workers > 1 && !atomic_flag_test_and_set(&team_at_work);
+    const int state = ours ? atomic_load(&company.state) : LOOKING;
+    const int due =
+        state == APART && nanoseconds(CLOCK_MONOTONIC) >= atomic_load(&company.until);
+    const long helpers = due || state == TOGETHER ? team_of(workers - 1) : 0;
+    if (due && helpers) ask_around(helpers);
+    if (due || !helpers) {
         if (ours) atomic_flag_clear(&team_at_work);
+        for (long k = 0; k < count; k++) do_share(function, shares + k, 0);
         return;
     }
-    const unsigned long number = (atomic_load(&job.ticket) >> 16) + 1;
-    job.function = function, job.shares = shares;
-    atomic_store(&job.finished, 0), atomic_store(&job.lost, 0);
-    atomic_store(&job.ticket, (unsigned long long)number << 16 | (unsigned long long)count << 8);
-    for (long k = 0; k < helpers; k++) event_write(&team[k].posted, number);
+    const long began = nanoseconds(CLOCK_MONOTONIC);
+    const unsigned long number = post(function, shares, count, helpers);
     take_part(number, 0);
     unsigned long done = atomic_load(&job.done.number);
     while (done != number) done = event_await(&job.done, done);
-    look_around(began, nanoseconds(CLOCK_MONOTONIC));
+    settle(began);
     atomic_flag_clear(&team_at_work);
 }
