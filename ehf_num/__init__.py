@@ -53,6 +53,7 @@ from ehf_num.reproduce.sweep import Outcome, Spec, sweep
 from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.audit import Audit, Counterexample, Defects, audit
 from ehf_num.symmetry.conserved import Candidate, ConservedQuantities, conserved_quantities
+from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.annealing import Normalizer, annealed_importance
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
@@ -115,6 +116,7 @@ __all__ = [
     "Normalizer",
     "NumericalAction",
     "OrbitSampler",
+    "OrbitSum",
     "Outcome",
     "PartCheck",
     "PartReport",

@@ -7,6 +7,7 @@ from ehf_sym.catalogue.lattice import ComplexScalarLattice
 from ehf_sym.catalogue.names import named_symmetry
 from ehf_sym.catalogue.particles import Particles
 from ehf_sym.catalogue.point_transformation import PointTransformation
+from ehf_sym.catalogue.relative_frame import RelativeFrame
 from ehf_sym.catalogue.systems import IsotropicOscillator, Kepler
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.densities.families import GaussianFamily, SoftUniform, StandardNormal
@@ -68,6 +69,7 @@ __all__ = [
     "Particles",
     "PhaseSpace",
     "PointTransformation",
+    "RelativeFrame",
     "ResultTable",
     "SoftUniform",
     "StandardNormal",

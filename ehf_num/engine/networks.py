@@ -57,28 +57,28 @@ defvjp(
 
 
 @primitive  # type: ignore[untyped-decorator]
-def _backwards(slopes: Array, matrix: Array) -> Array:
+def backwards(slopes: Array, matrix: Array) -> Array:
     """Evaluate P Wᵀ."""
     result: Array = np.dot(slopes, matrix.T)
     return result
 
 
 defvjp(
-    _backwards,
+    backwards,
     lambda _, slopes, matrix: lambda bar: anp.dot(bar, matrix),
     lambda _, slopes, matrix: lambda bar: anp.dot(bar.T, slopes),
 )
 
 
 @primitive  # type: ignore[untyped-decorator]
-def _in_columns(slopes: Array, last: Array) -> Array:
+def in_columns(slopes: Array, last: Array) -> Array:
     """Multiply columns (n, h) by the last layer's weights (h, 1)."""
     result: Array = slopes * last.T
     return result
 
 
 defvjp(
-    _in_columns,
+    in_columns,
     lambda _, slopes, last: lambda bar: bar * last.T,
     lambda _, slopes, last: lambda bar: anp.expand_dims(anp.sum(bar * slopes, axis=0), 1),
 )
@@ -151,10 +151,10 @@ def energy_gradient_reference(x: Any, *weights: Any) -> Any:
     for layer in layers[1:]:
         z = affine(softplus(z), *layer)
         slopes.append(sigmoid(z))
-    product = _in_columns(slopes[-1], weights[-1])
+    product = in_columns(slopes[-1], weights[-1])
     for (matrix, _), slope in zip(layers[:0:-1], slopes[-2::-1], strict=True):
-        product = _backwards(product, matrix) * slope
-    return _backwards(product, layers[0][0])
+        product = backwards(product, matrix) * slope
+    return backwards(product, layers[0][0])
 
 
 def kept_numbers(weights: Weights) -> int:

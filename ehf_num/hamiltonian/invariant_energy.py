@@ -6,7 +6,7 @@ into the kernels in C as matrices; others, and their Jacobian, come through the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -78,11 +78,21 @@ def invariant_features(invariants: Invariants, variables: Sequence[sp.Symbol]) -
     >>> features.formula.expressions
     (q1**2/2 + q2**2/2,)
     """
-    formulas = [
-        tempered(f, degree)
-        for f, degree in zip(invariants.generators, invariants.degrees, strict=True)
-    ]
-    formula = to_numpy(formulas, variables)
+    return tempered_features(zip(invariants.generators, invariants.degrees, strict=True), variables)
+
+
+def tempered_features(
+    invariants: Iterable[tuple[sp.Expr, int]], variables: Sequence[sp.Symbol]
+) -> Features:
+    """Bridge formulas with their degrees as inputs of a network, scaled by `tempered`.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", real=True)
+    >>> tempered_features([(x**2, 2)], (x,)).formula.expressions
+    (x**2/2,)
+    """
+    formula = to_numpy([tempered(f, degree) for f, degree in invariants], variables)
     found = quadratics(formula.expressions, variables)
     return Features(formula, on_tape(formula), on_tape(formula.gradient), found)
 

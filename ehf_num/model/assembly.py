@@ -125,9 +125,8 @@ def _way_on(report: InvarianceReport) -> str:
         return ""
     return (
         "\nNo density that can be normalized is invariant under translations of q: learn in "
-        "relative coordinates. Of particles, subtract the centre of mass and take N - 1 relative "
-        "vectors, such as those of Particles.jacobi_coordinates(), with "
-        "Particles(N - 1, D).rotations()"
+        "relative coordinates. Of particles, those are frame = Particles(N, D).relative(): "
+        "StandardNormal(frame.space), frame.rotations() and frame.to_relative(x)"
     )
 
 

@@ -33,6 +33,7 @@ from ehf_num.hamiltonian.integrators import (
 from ehf_num.hamiltonian.part_checks import EnergyProbe, HamiltonianProbe, IntegratorProbe
 from ehf_num.hamiltonian.part_probe import admit
 from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
+from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.training.constraint import Penalty
 from ehf_num.training.objective import BoundModel
 from ehf_num.training.penalty_checks import PenaltyProbe
@@ -154,7 +155,7 @@ _INTEGRATORS: tuple[type, ...] = (
     Dilated,
 )
 RESTORED: dict[str, Any] = {
-    kind.__name__: kind for kind in (*_INTEGRATORS, NonSeparable, FormulaEnergy)
+    kind.__name__: kind for kind in (*_INTEGRATORS, NonSeparable, FormulaEnergy, OrbitSum)
 }
 """Parts that a file restores by itself, by their names: dataclasses of plain options, and what has
 `saved` and `restored`."""

@@ -18,6 +18,7 @@ from ehf_sym.catalogue.generators import (
     positive_constant,
 )
 from ehf_sym.catalogue.point_transformation import PointTransformation
+from ehf_sym.catalogue.relative_frame import RelativeFrame
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.validation import validate_parameters, whole_number
@@ -224,6 +225,25 @@ class Particles:
                 ("M", self.total_mass),
             ],
         )
+
+    def relative(self) -> RelativeFrame:
+        """Orthonormal coordinates of configurations about their centre of mass, with symmetries.
+
+        No density that can be normalized is invariant under translations; one of these (N − 1)D
+        coordinates has nothing left to translate.
+
+        Raises
+        ------
+        ArgumentError
+            If there is one particle alone, or a mass is a symbol.
+
+        Examples
+        --------
+        >>> frame = Particles(4, 2).relative()
+        >>> frame.space.dim, frame.rotations().labels, frame.permutations().order
+        (6, ('L_12',), 24)
+        """
+        return RelativeFrame(self.count, self.dimension, tuple(self.masses))
 
     def jacobi_coordinates(self) -> PointTransformation:
         """Jacobi's coordinates r_1, ..., r_{N−1} and the centre of mass R, as a canonical change.
