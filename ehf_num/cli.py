@@ -1,4 +1,4 @@
-"""The command line: ehf check | density | fit | sample | score | diagnose | audit | reproduce.
+"""The command ehf: check | density | fit | sample | weigh | score | diagnose | audit | reproduce.
 
 Exit status of ``ehf check``: 0 proved, 1 refuted, 2 undecided; of ``ehf diagnose``: 0 if every
 check passed, else 1; of ``ehf audit``: 0 consistent, 1 broken, 2 undecided; of ``ehf fit``: 0 if
@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from operator import attrgetter
@@ -101,9 +101,16 @@ def _add_seed(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
 
 
-def _add_points(parser: argparse.ArgumentParser, remark: str = "") -> None:
+def _add_points(
+    parser: argparse.ArgumentParser, remark: str = "", *, optional: bool = False
+) -> None:
     """Add a file of points and how it is read."""
-    parser.add_argument("points", type=Path, help=f"{', '.join(SUFFIXES)}; one point a row{remark}")
+    parser.add_argument(
+        "points",
+        type=Path,
+        nargs="?" if optional else None,
+        help=f"{', '.join(SUFFIXES)}; one point a row{remark}",
+    )
     table = parser.add_argument_group("table")
     table.add_argument(
         "--columns",
@@ -212,9 +219,17 @@ _AUDIT_STATUS = {"consistent": 0, "broken": 1, "undecided": 2}
 _FORMATS = ("text", "latex", "html", "json")
 _BAD_INPUT = 3
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
-_FORMULA_OPTIONS = ("--generator", "--base", "--symmetry")
+_FORMULA_OPTIONS = ("--generator", "--base", "--symmetry", "--energy", "--observable")
 _MINUS = re.compile(r"-(?!-|h$)")
 _ENDED_EARLY = 4
+_WEIGHED = 10_000  # draws
+# Options of `ehf fit` with their defaults, and whether an energy has them, or points alone.
+_OF_ONE_KIND = (
+    ("objective", "elbo", False),
+    ("draws", 1, False),
+    ("annealing", 0, True),
+    ("data_weight", 0.5, True),
+)
 _FIT_NOTES = (
     "By the defaults it takes about a minute in the plane; the bar says how long is left. Exit "
     "status: 0 training came to its end; 3 bad input, nothing written; 4 training was "
@@ -310,6 +325,8 @@ class _Help(argparse.HelpFormatter):
 
 
 _DENSITY = "learn a density from measured data, in their units, by settings that suit most"
+_FIT = "learn a density from points, or from its energy, every option yours"
+_WEIGH = "weigh draws of a saved model so that they stand for e^-S: ln Z, means, effective share"
 _DENSITY_TIME = (
     "Some thousand points in two or three dimensions take ten seconds to a minute of processor "
     "time; a bar shows each round of training, twice as long as the one before."
@@ -323,8 +340,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, add, text, more in (
         ("check", _add_check, "prove or refute {g, π} = 0", None),
         ("density", _add_density, _DENSITY, _DENSITY_TIME),
-        ("fit", _add_fit, "learn a density from points, every option yours", _FIT_NOTES),
+        ("fit", _add_fit, _FIT, _FIT_NOTES),
         ("sample", _add_sample, "draw points from a saved model", None),
+        ("weigh", _add_weigh, _WEIGH, None),
         ("score", _add_score, "estimate ln p(x) of points, with errors", None),
         ("diagnose", _add_diagnose, "measure what a saved model keeps", None),
         ("audit", _add_audit, "look for points at which a function breaks a symmetry", None),
@@ -378,8 +396,11 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
-    _add_points(parser)
+    _add_points(parser, "; may be left out with --energy", optional=True)
     symmetry = _add_formulas(parser)
+    symmetry.add_argument(
+        "--dim", type=int, metavar="N", help="d, the number of positions; points and --group know"
+    )
     _choice(
         symmetry,
         "--enforce",
@@ -406,6 +427,15 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     )
     _add_model_options(parser.add_argument_group("model"))
     _add_training_options(parser.add_argument_group("training"))
+    energy = parser.add_argument_group("energy")
+    energy.add_argument(
+        "--energy", metavar="FORMULA", help="S(q): learn e^-S, from it alone or with points"
+    )
+    _numbers(
+        energy,
+        ("--annealing", 0, "iterations from the base to e^-S"),
+        ("--data-weight", 0.5, "share of the points beside the energy"),
+    )
     _add_run_options(parser)
     parser.set_defaults(command=_fit)
 
@@ -445,7 +475,10 @@ def _add_training_options(training: argparse._ArgumentGroup) -> None:
         training, "--augment", tuple(_AUGMENT), "move minibatches by random group elements", "auto"
     )
     training.add_argument(
-        "--validation", type=float, metavar="X", help="share of the points to hold out"
+        "--validation",
+        type=float,
+        metavar="X",
+        help="share of the points to hold out; with --energy, a number of base states",
     )
     training.add_argument(
         "--patience", type=int, metavar="N", help="records without improvement before stopping"
@@ -633,10 +666,10 @@ def _check(options: argparse.Namespace) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     check_target(options.out)
-    x = _read(options)
-    dim = x.values.shape[1]
-    symmetry = _symmetry(options, dim)
-    space = es.PhaseSpace(dim) if symmetry is None else symmetry.space
+    x = None if options.points is None else _read(options)
+    symmetry = _symmetry(options, _positions(options, x))
+    space = es.PhaseSpace(_positions(options, x)) if symmetry is None else symmetry.space
+    learner = _learner(options, x, space)
     model = en.EquivariantHamiltonianFlow(
         _base(options.base, space),
         symmetry,
@@ -658,28 +691,72 @@ def _fit(options: argparse.Namespace) -> int:
     if model.construction is not None:
         print(model.construction)
     with interrupts(signal.SIGINT, signal.SIGTERM) as stop:
-        return _learn(model, x, options, stop)
+        return _learn(model, learner, options, stop)
 
 
-def _learn(model: Any, x: Any, options: argparse.Namespace, stop: Interrupts) -> int:
-    """Train, write the model whatever ended that, and score it."""
-    try:
-        model.fit(
-            x,
-            iterations=options.iterations,
-            batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            epsilon=options.epsilon,
-            schedule=en.LearningRateSchedule(options.schedule, options.warmup),
-            objective=options.objective,
-            draws=options.draws,
-            augment=_AUGMENT[options.augment],
-            validation=options.validation,
-            patience=options.patience,
-            progress=_progress(options),
-            checkpoint=options.checkpoint,
-            checkpoint_every=options.checkpoint_every,
+def _positions(options: argparse.Namespace, x: Table | None) -> Any:
+    """Return d, of the points or of --dim; None where --group may know it."""
+    if x is not None:
+        dim = x.values.shape[1]
+        if options.dim not in (None, dim):
+            raise ArgumentError(f"--dim was {options.dim}; the points have {dim} coordinates")
+        return dim
+    if options.energy is None:
+        raise ArgumentError("points are missing; it should be a file, or --energy and --dim")
+    if options.dim is None and options.group is None:
+        raise ArgumentError("--dim is missing; it should be the number of positions")
+    return options.dim
+
+
+def _learner(
+    options: argparse.Namespace, x: Table | None, space: es.PhaseSpace
+) -> tuple[Callable[[Any], object], Callable[[Any], str]]:
+    """Return what trains a model, and what scores it afterwards; options that clash are refused."""
+    common = {
+        "iterations": options.iterations,
+        "batch_size": options.batch_size,
+        "learning_rate": options.learning_rate,
+        "epsilon": options.epsilon,
+        "schedule": en.LearningRateSchedule(options.schedule, options.warmup),
+        "augment": _AUGMENT[options.augment],
+        "validation": options.validation,
+        "patience": options.patience,
+        "progress": _progress(options),
+        "checkpoint": options.checkpoint,
+        "checkpoint_every": options.checkpoint_every,
+    }
+    with_energy = options.energy is not None
+    for name, default, goes_with_energy in _OF_ONE_KIND:
+        value = getattr(options, name)
+        if value != default and goes_with_energy != with_energy:
+            goes = "with --energy" if goes_with_energy else "with points alone"
+            raise ArgumentError(f"--{name.replace('_', '-')} was {value}; it goes {goes}")
+    own = {name: getattr(options, name) for name, _, of in _OF_ONE_KIND if of == with_energy}
+    chosen = common | own
+    if not with_energy:
+        return (
+            lambda model: model.fit(x, **chosen),
+            lambda model: f"train log-likelihood (importance weighted) {model.score(x):.3f} nats",
         )
+    if options.validation is not None and options.validation == int(options.validation):
+        chosen["validation"] = int(options.validation)
+    S = es.parse(options.energy, space)
+    return (
+        lambda model: model.fit_energy(S, x, **chosen),
+        lambda model: str(model.weigh(S, _WEIGHED, rng=options.seed)),
+    )
+
+
+def _learn(
+    model: Any,
+    learner: tuple[Callable[[Any], object], Callable[[Any], str]],
+    options: argparse.Namespace,
+    stop: Interrupts,
+) -> int:
+    """Train, write the model whatever ended that, and score it."""
+    train, judge = learner
+    try:
+        train(model)
     except Exception as error:
         if not hasattr(model, "result_"):  # nothing was learned
             raise
@@ -693,11 +770,11 @@ def _learn(model: Any, x: Any, options: argparse.Namespace, stop: Interrupts) ->
         return _ENDED_EARLY
     stop.release()
     try:
-        score = model.score(x)
+        score = judge(model)
     except KeyboardInterrupt:
         print(f"ehf: interrupted after training; the model is in {options.out}", file=sys.stderr)
         return _ENDED_EARLY
-    print(f"train log-likelihood (importance weighted) {score:.3f} nats; {options.out}")
+    print(f"{score}; {options.out}")
     return 0
 
 
@@ -707,6 +784,52 @@ def _sample(options: argparse.Namespace) -> int:
     names = getattr(model, "feature_names_in_", None)
     en.write_points(options.out, points, columns=names)
     print(f"{options.n} points in {options.out}")
+    return 0
+
+
+def _add_weigh(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    energy = parser.add_argument_group("energy")
+    energy.add_argument("--energy", metavar="FORMULA", required=True, help="S(q)")
+    energy.add_argument(
+        "--observable",
+        metavar="FORMULA",
+        action="append",
+        default=[],
+        help="a function of q to average under e^-S; may be repeated",
+    )
+    out = parser.add_argument_group("output")
+    out.add_argument("-n", type=int, default=_WEIGHED, metavar="N", help="number of draws")
+    out.add_argument("--out", type=Path, help="a file for points that are drawn by their weights")
+    out.add_argument(
+        "--resample", type=int, metavar="N", help="how many (default: 1000); with --out"
+    )
+    _add_seed(out)
+    parser.set_defaults(command=_weigh)
+
+
+def _weigh(options: argparse.Namespace) -> int:
+    if options.out is not None:
+        check_target(options.out)
+    elif options.resample is not None:
+        raise ArgumentError(f"--resample was {options.resample} without --out, a file to write to")
+    model = en.load(options.model)
+    if not isinstance(model, en.EquivariantHamiltonianFlow):
+        raise ArgumentError(
+            f"{options.model} is a model in units of its data, and an energy knows none; fit one "
+            "with `ehf fit`"
+        )
+    space = es.PhaseSpace(model.dim)
+    observables = {text: es.parse(text, space) for text in options.observable}
+    weights = model.weigh(es.parse(options.energy, space), options.n, rng=options.seed)
+    print(weights)
+    for text, formula in observables.items():
+        value, error = weights.mean(formula)
+        print(f"  mean of {text} = {value:.6g} ± {error:.2g}")
+    if options.out is not None:
+        points = weights.resample(options.resample or 1000, rng=options.seed)
+        en.write_points(options.out, points)
+        print(f"{len(points)} points in {options.out}")
     return 0
 
 

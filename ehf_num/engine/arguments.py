@@ -20,6 +20,13 @@ def positive_integer(value: Any, name: str) -> int:
     return whole_number(value, name, verb="was")
 
 
+def count(value: Any, name: str) -> int:
+    """Return value as an int of at least 0, or raise ArgumentError naming the argument."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) != 0:
+        return positive_integer(value, name)
+    return 0
+
+
 def positive_number(value: Any, name: str) -> float:
     """Return value as a positive finite float, or raise ArgumentError naming the argument."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < as_float(value) < math.inf:

@@ -13,7 +13,8 @@ import numpy as np
 
 from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.workspace import Array
-from ehf_num.targets.target_energy import KnownEnergy, state_text
+from ehf_num.targets.hmc import hmc_step
+from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy, state_text
 from ehf_num.training.energy_bound import weigh_states
 from ehf_num.training.objective import BoundModel
 from ehf_sym.formulas.report import ResultTable
@@ -48,7 +49,7 @@ class Polished:
 
 
 def hmc(
-    target: KnownEnergy,
+    target: TargetEnergy,
     q: Array,
     rng: np.random.Generator,
     *,
@@ -61,30 +62,14 @@ def hmc(
     Without a step size, half of the transitions look for one that is accepted four times of five.
     """
     adapting = transitions // 2 if step_size is None else 0
-    step = float(step_size or 0.1 * (np.std(q) or 1.0))
-    accepted = 0.0
-    with np.errstate(all="ignore"):
-        energy, slope = target.value(q), target.gradient(q)
-        for turn in range(transitions):
-            dt = step * (1 + _JITTER * rng.uniform(-1, 1))
-            p = rng.standard_normal(q.shape)
-            before = energy + 0.5 * np.sum(p**2, axis=1)
-            to, there = q, slope
-            p = p - 0.5 * dt * there
-            for leap in range(leaps):
-                to = to + dt * p
-                there = target.gradient(to)
-                p = p - (dt if leap < leaps - 1 else 0.5 * dt) * there
-            proposed = target.value(to)
-            gain = before - proposed - 0.5 * np.sum(p**2, axis=1)
-            taken = np.log(rng.random(len(q))) < gain  # False where that is not a number
-            q = np.where(taken[:, np.newaxis], to, q)
-            slope = np.where(taken[:, np.newaxis], there, slope)
-            energy = np.where(taken, proposed, energy)
-            if turn < adapting:
-                step *= float(np.exp(np.mean(taken) - _WANTED))
-            else:
-                accepted += float(np.mean(taken)) / (transitions - adapting)
+    step, accepted = float(step_size or 0.1 * (np.std(q) or 1.0)), 0.0
+    for turn in range(transitions):
+        jittered = step * (1 + _JITTER * rng.uniform(-1, 1))
+        q, taken = hmc_step(target, q, jittered, leaps, rng)
+        if turn < adapting:
+            step *= float(np.exp(np.mean(taken) - _WANTED))
+        else:
+            accepted += float(np.mean(taken)) / (transitions - adapting)
     return Polished(q, accepted, step)
 
 

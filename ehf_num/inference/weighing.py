@@ -203,7 +203,7 @@ class WeightedDraws:
         if isinstance(f, sp.Basic):
             space = PhaseSpace(self.draws.model.base.dim)
             f = to_numpy(space.validate(f, "f"), space.q)
-        if not callable(f):
+        if not callable(f) or isinstance(f, type):
             raise ArgumentError(f"f was {f!r}; it should be a function of q (m, d), or a formula")
 
         def evaluate(q: Array) -> Array:

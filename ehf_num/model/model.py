@@ -322,16 +322,15 @@ class EquivariantHamiltonianFlow(FlowDensity):
             If training turned non-finite or was interrupted (Ctrl-C ends it after the iteration, a
             second one at once): the last good weights are kept, with patience the best.
         """
-        settings = TrainingSettings(
+        settings = self._settings(
+            (learning_rate, epsilon),
+            (checkpoint, checkpoint_every),
             iterations=iterations,
             batch_size=batch_size,
-            adam=AdamSettings(learning_rate, epsilon=epsilon),
             schedule=schedule,
             bound=Bound(objective, draws),
-            multipliers=MultiplierSettings(self.settings.kappa),
             patience=patience,
             progress=progress,
-            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
             record_every=record_every,
             on_record=on_record,
         )
@@ -426,20 +425,19 @@ class EquivariantHamiltonianFlow(FlowDensity):
             raise ArgumentError(f"data_weight was {data_weight!r}; it should be in (0, 1)")
         bound = EnergyBound(
             self._learnable(S),
-            annealing=0 if annealing == 0 else arguments.positive_integer(annealing, "annealing"),
+            annealing=arguments.count(annealing, "annealing"),
             data_weight=0.0 if x is None else float(data_weight),
-            validation=arguments.positive_integer(validation, "validation") if validation else 0,
+            validation=0 if validation is None else arguments.count(validation, "validation"),
         )
-        settings = TrainingSettings(
+        settings = self._settings(
+            (learning_rate, epsilon),
+            (checkpoint, checkpoint_every),
             iterations=iterations,
             batch_size=batch_size,
-            adam=AdamSettings(learning_rate, epsilon=epsilon),
             schedule=schedule,
             bound=bound,
-            multipliers=MultiplierSettings(self.settings.kappa),
             patience=patience,
             progress=progress,
-            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
             record_every=record_every,
             on_record=on_record,
         )
@@ -447,6 +445,18 @@ class EquivariantHamiltonianFlow(FlowDensity):
         if not self.result_.ended_early:
             self._warn_of_missing_modes(bound.target)
         return self
+
+    def _settings(
+        self, rates: tuple[float, float], file: tuple[Any, int], **options: Any
+    ) -> TrainingSettings:
+        """Put the options of a run together; what they have in common is checked here."""
+        (learning_rate, epsilon), (checkpoint, every) = rates, file
+        return TrainingSettings(
+            adam=AdamSettings(learning_rate, epsilon=epsilon),
+            multipliers=MultiplierSettings(self.settings.kappa),
+            checkpoint=None if checkpoint is None else Checkpoint(checkpoint, every),
+            **options,
+        )
 
     def _train(self, x: Any, settings: TrainingSettings, validation: Any, augment: Any) -> Self:
         """Run the loop, and keep what was learned whatever ends it; x may be None for an energy."""
@@ -464,8 +474,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
             before = self._rng.bit_generator.state
             learned = False
             try:
-                data = no_points(self.dim, self.settings.dtype)
-                if x is not None:
+                if x is None and settings.bound.starts_at_base:
+                    data = no_points(self.dim, self.settings.dtype)
+                else:
                     data = training_data(
                         x,
                         dim=self.dim,

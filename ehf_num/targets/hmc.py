@@ -10,20 +10,15 @@ import numpy as np
 from ehf_num.hamiltonian.integrators import Leapfrog
 from ehf_num.hamiltonian.splitting import apply_parts
 from ehf_num.targets.datasets import Floats
+from ehf_num.targets.target_energy import TargetEnergy
 
 
-class EnergyFunction(Protocol):
-    """U(q) in units of k_B T, with its gradient."""
+class EnergyFunction(TargetEnergy, Protocol):
+    """U(q) in units of k_B T, with its gradient and the number of its coordinates."""
 
     @property
     def dim(self) -> int:
         """Number of coordinates d."""
-
-    def value(self, q: Floats) -> Floats:
-        """Map (n, d) to (n,)."""
-
-    def gradient(self, q: Floats) -> Floats:
-        """Map (n, d) to (n, d)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +64,7 @@ def normal_energy(q: Floats, width: float) -> Floats:
 
 
 def hmc_step(
-    energy: EnergyFunction,
+    energy: TargetEnergy,
     q: Floats,
     step_size: float | Floats,
     steps: int,
@@ -82,7 +77,7 @@ def hmc_step(
 
     Parameters
     ----------
-    energy : EnergyFunction
+    energy : TargetEnergy
         U, finite at `q`.
     q : ndarray, shape (n, d)
     step_size : float or ndarray, shape (n,)

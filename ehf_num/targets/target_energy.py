@@ -32,10 +32,10 @@ _SHOWN = 8  # coordinates of a state in a message
 class TargetEnergy(Protocol):
     """S(q), the energy of a density e^−S, in units of k_B T, as code."""
 
-    def value(self, x: Array) -> Array:
+    def value(self, x: Array, /) -> Array:
         """Evaluate S: (n, d) to (n,); infinite where there is no density."""
 
-    def gradient(self, x: Array) -> Array:
+    def gradient(self, x: Array, /) -> Array:
         """Evaluate ∂S/∂q: (n, d) to (n, d)."""
 
 

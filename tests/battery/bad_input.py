@@ -23,6 +23,7 @@ from tests.battery.public_arguments import GOOD, Argument
 _TABLES = (
     public_arguments.model_arguments,
     public_arguments.fit_arguments,
+    public_arguments.energy_arguments,
     public_arguments.density_arguments,
     public_arguments.numeric_arguments,
     public_formulas.space_arguments,

@@ -20,6 +20,8 @@ _FIT = ("fit", "good.csv", "--out", "new.npz", "--iterations", "1", "--hidden", 
 _CHECK = ("check", "--dim", "2", "--generator", ROTATION)
 _SCORE = ("score", "model.npz", "good.csv")
 _DIAGNOSE = ("diagnose", "model.npz", "good.csv")
+_WEIGH = ("weigh", "model.npz")
+_ENERGY = ("fit", "--dim", "2", "--out", "new.npz", "--iterations", "1", "--hidden", "3")
 _SAMPLE = ("sample", "model.npz", "--out", "new.csv")
 
 BAD_FILES = {
@@ -38,6 +40,25 @@ BAD_FILES = {
     "points.xlsx": b"PK",
 }
 LINES: list[tuple[str, ...]] = [
+    _ENERGY,
+    (*_ENERGY, "--energy", "q1*"),
+    (*_ENERGY, "--energy", "q1*p1"),
+    (*_ENERGY, "--energy", "m*q1"),
+    (*_ENERGY, "--energy", "3"),
+    (*_ENERGY, "--energy", "q1**2", "--generator", ROTATION),
+    (*_ENERGY, "--energy", "q1**2", "--draws", "3"),
+    (*_ENERGY, "--energy", "q1**2", "--annealing", "-2"),
+    (*_ENERGY, "--energy", "q1**2", "--patience", "3"),
+    (*_ENERGY, "--energy", "q1**2", "--validation", "0.5"),
+    ("fit", "--energy", "q1**2", "--out", "new.npz"),
+    (*_FIT, "--annealing", "3"),
+    (*_FIT, "--dim", "3"),
+    _WEIGH,
+    (*_WEIGH, "--energy", "q3"),
+    (*_WEIGH, "--energy", "q1**2", "-n", "0"),
+    (*_WEIGH, "--energy", "q1**2", "--observable", "p1"),
+    (*_WEIGH, "--energy", "q1**2", "--resample", "3"),
+    (*_WEIGH, "--energy", "q1**2", "--out", "new.xlsx"),
     (),
     ("unknown",),
     ("check",),

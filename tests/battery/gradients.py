@@ -16,8 +16,10 @@ from ehf_num.engine.engine import energy_gradient, relu_network
 from ehf_num.engine.networks import init_energy, init_relu
 from ehf_num.engine.tape import make_vjp, on_tape
 from ehf_num.hamiltonian.splitting import Chain, schedule
+from ehf_num.targets.target_energy import known_energy
 from ehf_num.training.bounds import Bound
 from ehf_num.training.constraint import mean_squared_brackets
+from ehf_num.training.energy_bound import EnergyBound
 from ehf_num.training.minibatches import Minibatch
 from tests.battery.frame import SEED, Case, Row, require
 from tests.num.models import make
@@ -115,7 +117,9 @@ def _squares(gradients: Any, fields: Any) -> Any:
     return mean_squared_brackets(fields, gradients.astype(constant_dtype(fields)))
 
 
-def _objective(case: str, bound: Bound, theta_only: bool = False, **options: Any) -> Problem:
+def _objective(
+    case: str, bound: Bound | EnergyBound, theta_only: bool = False, **options: Any
+) -> Problem:
     """The Lagrangian's gradient as training takes it, all weights, or all but the encoder's.
 
     The doubly reparametrized gradient of an encoder is another estimate of the same expectation,
@@ -128,7 +132,9 @@ def _objective(case: str, bound: Bound, theta_only: bool = False, **options: Any
     noise = rng.standard_normal(x.shape)
     constraint = flow.objective.constraint
     count = 0 if constraint is None else len(constraint.names)
-    base = flow.objective.base_at(arrays).sample(6, rng) if count else None
+    base = None
+    if count or bound.starts_at_base:
+        base = flow.objective.base_at(arrays).sample(6, rng)
     rates = 0.5 + rng.random(count)
     own = len(flow.bound.encoder_weights)
     split = len(arrays) - own if theta_only else len(arrays)
@@ -149,6 +155,14 @@ def _objective(case: str, bound: Bound, theta_only: bool = False, **options: Any
         return float(-terms[0] + rates @ terms[1:])
 
     return Problem(value, lambda at: step(at)[1][:split], arrays[:split])
+
+
+def _from_energy(case: str, options: dict[str, Any], **chosen: Any) -> Problem:
+    """The same with an energy to learn from; the base's parameters, if any, are drawn by score."""
+    space = make(case).base.space
+    square = sum(x**2 for x in space.q)
+    target = known_energy(square**2 / 8 + sp.cos(square), space, None, np.zeros((1, 2 * space.dim)))
+    return _objective(case, EnergyBound(target, **options), **chosen)
 
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {
@@ -177,6 +191,10 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "importance-weighted, exact flow": partial(
         _objective, "so2", Bound("importance", 3), True, enforce="exact"
     ),
+    "energy": partial(_from_energy, "so3", {}, hamiltonians=2),
+    "energy, couplings": partial(_from_energy, "so2", {}, encoder="coupling"),
+    "energy, exact": partial(_from_energy, "so3", {}, enforce="exact", encoder="coupling"),
+    "energy and data": partial(_from_energy, "so2", {"data_weight": 0.4}),
     "rebuilt training": partial(_objective, "so2", Bound(), reversible=True, steps=4),
 }
 

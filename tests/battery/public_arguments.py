@@ -89,6 +89,35 @@ def fit_arguments() -> Iterator[Argument]:
     yield argument("progress", "word", "None", "True")
 
 
+def _fit_energy(**options: Any) -> Any:
+    flow = make("so2", hidden=(4,))
+    S = options.pop("S", sum(x**2 for x in flow.base.space.q))
+    return flow.fit_energy(S, **{"iterations": 1, "progress": False} | options)
+
+
+def energy_arguments() -> Iterator[Argument]:
+    def argument(name: str, kind: str, *taken: str) -> Argument:
+        of = "fit_energy"
+        return Argument(of, name, kind, lambda value: _fit_energy(**{name: value}), taken)
+
+    yield argument("S", "object")
+    yield argument("x", "points", "None")
+    for name in ("iterations", "batch_size"):
+        yield argument(name, "integer")
+    yield argument("annealing", "integer", "0")
+    yield argument("learning_rate", "number")
+    S = sum(x**2 for x in flow().base.space.q)
+    yield Argument("weigh", "S", "object", lambda S: flow().weigh(S, 5))
+    yield Argument("weigh", "n", "integer", lambda n: flow().weigh(S, n))
+    yield Argument("weigh", "rng", "rng", lambda rng: flow().weigh(S, 5, rng=rng))
+    weights = flow().weigh(S, 50)
+    yield Argument("mean", "f", "object", weights.mean)
+    for name in ("resample", "metropolis", "polish"):
+        method = getattr(weights, name)
+        yield Argument(name, "m", "integer", method)
+        yield Argument(name, "rng", "rng", lambda rng, f=method: f(5, rng=rng))
+
+
 def density_arguments() -> Iterator[Argument]:
     yield Argument("sample", "n", "integer", lambda n: flow().sample(n))
     yield Argument("sample", "rng", "rng", lambda rng: flow().sample(2, rng))

@@ -13,6 +13,7 @@ _MODULES = (
     "checkpoints",
     "densities",
     "determinism",
+    "energies",
     "equivariance",
     "faults",
     "fuzzing",

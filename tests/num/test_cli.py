@@ -490,3 +490,50 @@ def test_density_leaves_bad_rows_out_and_keeps_the_names_of_columns(tmp_path, ca
     assert run("sample", model, "-n", "50", "--out", drawn) == 0
     assert drawn.read_text().splitlines()[0] == "vz,vx,vy"
     np.testing.assert_allclose(en.read_points(drawn), fitted.sample(50, rng=0), rtol=1e-6)
+
+
+def test_an_energy_is_learned_and_weighed(tmp_path, capsys):
+    """Without points; S = q² has ln Z = ln π / 2 and the mean square 1/2 in each direction."""
+    model, points = tmp_path / "model.npz", tmp_path / "points.csv"
+    energy = ["--energy", "(q1^2 + q2^2)*1.0"]
+    assert run("fit", "--group", "so(2)", *energy, "--out", model, *QUICK, "--validation", 8) == 0
+    assert "ln Z = " in capsys.readouterr().out
+    flow = en.load(model)
+    status = run(
+        "weigh", model, *energy, "-n", 2000, "--observable", "-q1", "--observable", "q1^2",
+        "--out", points, "--resample", 7, "--seed", 3,
+    )  # fmt: skip
+    shown = capsys.readouterr().out
+    assert status == 0
+    S = sum(q**2 for q in flow.base.space.q)
+    weights = flow.weigh(S, 2000, rng=3)
+    assert str(weights) in shown
+    value, error = weights.mean(flow.base.space.q[0] ** 2)
+    assert f"mean of q1^2 = {value:.6g} ± {error:.2g}" in shown
+    assert abs(value - 0.5) < 4 * error
+    assert "mean of -q1 = " in shown
+    np.testing.assert_array_equal(en.read_points(points), weights.resample(7, rng=3))
+
+
+def test_an_energy_takes_points_too(tmp_path, capsys):
+    points, model = tmp_path / "x.csv", tmp_path / "model.npz"
+    en.write_points(points, np.random.default_rng(0).standard_normal((20, 2)))
+    energy = ["--energy", "q1^2 + q2^2", "--data-weight", "0.3", "--annealing", "2"]
+    assert run("fit", points, *energy, "--out", model, *QUICK) == 0
+    flow = en.load(model)
+    assert flow.result_.objective == "energy"
+    again = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(es.PhaseSpace(2)), enforce="none", hidden=(4,), rng=0
+    )
+    S = sum(q**2 for q in again.base.space.q)
+    options = {"data_weight": 0.3, "annealing": 2, "iterations": 3, "progress": False}
+    again.fit_energy(S, en.read_points(points), **options)
+    np.testing.assert_array_equal(flow.flat_weights, again.flat_weights)
+
+
+def test_a_model_in_units_of_its_data_is_not_weighed(tmp_path, capsys):
+    path = tmp_path / "density.npz"
+    x = np.random.default_rng(0).standard_normal((60, 2))
+    en.SymmetricDensity(max_iter=2, progress=False, rng=0).fit(x).save(path)
+    assert run("weigh", path, "--energy", "q1^2") == 3
+    assert "in units of its data" in capsys.readouterr().err
