@@ -468,9 +468,7 @@ FAULTS = [
            "0.39999999995113533850", "0.4", "num/test_native"),
     # noise and the encoder's units
     _fault("ε does not reach Adam", "ehf_num/model/model.py",
-           "AdamSettings(learning_rate, epsilon=epsilon),\n            schedule=schedule,\n"
-           "            bound=Bound(",
-           "AdamSettings(learning_rate),\n            schedule=schedule,\n            bound=Bound(",
+           "AdamSettings(learning_rate, epsilon=epsilon)", "AdamSettings(learning_rate)",
            "num/test_training"),
     _fault("Figure 2B at Adam's usual ε", "ehf_num/reproduce/paper/circle_runs.py",
            "            epsilon=budget.epsilon,\n", "", "num/test_circle_runs"),
