@@ -53,6 +53,7 @@ from ehf_num.reproduce.sweep import Outcome, Spec, sweep
 from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.audit import Audit, Counterexample, Defects, audit
 from ehf_num.symmetry.conserved import Candidate, ConservedQuantities, conserved_quantities
+from ehf_num.symmetry.discovery import DiscoveredSymmetries, Reflection, discover_symmetries
 from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.annealing import Normalizer, annealed_importance
@@ -83,6 +84,7 @@ __all__ = [
     "Defects",
     "Diagnosis",
     "Dilated",
+    "DiscoveredSymmetries",
     "DoubleWell",
     "Encoder",
     "EncoderCheck",
@@ -125,6 +127,7 @@ __all__ = [
     "ProvedEnergy",
     "ProvedHamiltonian",
     "RecordError",
+    "Reflection",
     "Spec",
     "SymmetricDensity",
     "Target",
@@ -148,6 +151,7 @@ __all__ = [
     "conserved_quantities",
     "cores",
     "diagnose",
+    "discover_symmetries",
     "executor_at",
     "finite_action",
     "load",

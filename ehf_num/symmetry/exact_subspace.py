@@ -18,7 +18,7 @@ import sympy as sp
 
 from ehf_num.engine.workspace import Array
 
-_FOLDS = 10
+_FOLDS = 25
 _LARGEST_DENOMINATOR = 60
 _CHANCE = 0.05  # that a number of no simple form lies as near to one
 _ROUNDING = 1e-9  # relative; what is smaller is taken for zero
@@ -98,7 +98,7 @@ def null_space(
     >>> rng = np.random.default_rng(0)
     >>> noise = 1e-4 * rng.standard_normal((40, 5, 3))
     >>> blocks = rng.standard_normal((5, 3)) @ (np.eye(3) - np.full((3, 3), 1 / 3)) + noise
-    >>> k = dimension_by_folds(blocks, 0.01)
+    >>> k, _ = dimension_by_folds(blocks, 0.01)
     >>> null_space(blocks, k, 0.01, 0.02).exact
     ((1, 1, 1),)
     """
@@ -176,32 +176,44 @@ def exact_number(value: float, width: float, margin: float) -> sp.Rational | Non
     return None
 
 
-def dimension_by_folds(blocks: Array, level: float, whiten: Array | None = None) -> int:
-    """Count directions that M is not seen to move.
+def dimension_by_folds(
+    blocks: Array, level: float, whiten: Array | None = None
+) -> tuple[int, float]:
+    """Count directions that M is not seen to move, and bound what it may move them by.
 
     They are taken in the order of what M makes of them, the least first, as long as a fold of
     blocks that did not choose a direction does not tell it from zero.
+
+    Returns
+    -------
+    dimension : int
+    bound : float
+        One-sided, for the largest |M u| of these directions, in units of the root mean square of
+        all directions.
     """
-    folds = _folded(blocks if whiten is None else blocks @ whiten)
-    limit = float(scipy.stats.norm.isf(level / 2)) * _PAIRS
+    folds = folded(blocks if whiten is None else blocks @ whiten)
     others = (folds.sum(axis=0) - folds) / (len(folds) - 1)
-    scale = np.linalg.norm(folds.mean(axis=0), 2)
+    scale = np.linalg.norm(folds.mean(axis=0)) / np.sqrt(folds.shape[-1])
     chosen = np.stack([least(other) for other in others])
-    for k in range(blocks.shape[-1]):
+    bound = 0.0
+    for k in range(folds.shape[-1]):
         images = np.einsum("fjm,fm->fj", folds, chosen[:, k])
-        value, error = _square(images, np.einsum("fjm,fm->fj", others, chosen[:, k]))
-        if value > limit * error and value > (_ROUNDING * scale) ** 2:
-            return k
-    return int(blocks.shape[-1])
+        low, high = squared_mean(images, np.einsum("fjm,fm->fj", others, chosen[:, k]), level)
+        if low > (_ROUNDING * scale) ** 2:
+            return k, bound
+        bound = max(bound, float(np.sqrt(max(high, 0.0)) / scale))
+    return int(folds.shape[-1]), bound
 
 
-def _square(images: Array, others: Array) -> tuple[float, float]:
-    """Average products of what a fold and the other folds say of one vector: (folds, J) each."""
-    products = np.einsum("fj,fj->f", images, others)
-    return float(products.mean()), float(products.std(ddof=1) / np.sqrt(len(products)))
+def squared_mean(folds: Array, others: Array, level: float) -> tuple[float, float]:
+    """Return a confidence interval for |E v|², of folds (F, J) and what the others say of v."""
+    products = np.einsum("fj,fj->f", folds, others)
+    error = _PAIRS * products.std(ddof=1) / np.sqrt(len(folds))
+    width = scipy.stats.t.isf(level / 2, len(folds) - 1) * error
+    return float(products.mean() - width), float(products.mean() + width)
 
 
-def _folded(blocks: Array) -> Array:
+def folded(blocks: Array) -> Array:
     """Average blocks into folds of about as many."""
     parts = np.array_split(np.arange(len(blocks)), min(_FOLDS, len(blocks)))
     return np.stack([blocks[part].mean(axis=0) for part in parts])
