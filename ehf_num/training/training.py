@@ -52,7 +52,7 @@ class Ending:
     fault: str | None = None
 
 
-class _Run:
+class Run:
     """One run's moving parts."""
 
     def __init__(
@@ -306,10 +306,10 @@ class _Released:
 
 
 def _loop(
-    run: _Run,
+    run: Run,
     identity: RunIdentity | None,
     stop: Interrupts,
-    observers: Sequence[Callable[[_Run], object]],
+    observers: Sequence[Callable[[Run], object]],
 ) -> str:
     """Iterate until something ends it; say what."""
     settings, checkpoint = run.settings, run.settings.checkpoint
@@ -331,8 +331,8 @@ def _loop(
     return "iterations"
 
 
-def _show(bar: Any) -> Callable[[_Run], None]:
-    def show(run: _Run) -> None:
+def _show(bar: Any) -> Callable[[Run], None]:
+    def show(run: Run) -> None:
         _, elbo, squares, multipliers, held_out = run.rows[-1]
         elbo_alone = run.settings.bound.objective == "elbo"
         figures = {"ELBO" if elbo_alone else "bound": f"{elbo:.3f}"}
@@ -346,7 +346,7 @@ def _show(bar: Any) -> Callable[[_Run], None]:
     return show
 
 
-def _observe(observer: Observer, model: Any) -> Callable[[_Run], object]:
+def _observe(observer: Observer, model: Any) -> Callable[[Run], object]:
     return lambda run: observer(TrainingRecord(run.iteration, run.history(), model))
 
 
@@ -364,7 +364,7 @@ def train(
 ) -> Ending:
     """Move the parameters, in place, towards the saddle point of the Lagrangian.
 
-    Whatever ends the run, `_Run.settle` chooses the weights that are kept, and there is a result
+    Whatever ends the run, `Run.settle` chooses the weights that are kept, and there is a result
     with the history so far.
 
     Parameters
@@ -392,7 +392,7 @@ def train(
         If there is a checkpoint that is not of this run or is damaged; nothing was moved.
     """
     start = time.perf_counter()
-    run, error = _Run(objective, parameters, data, settings, rng), None
+    run, error = Run(objective, parameters, data, settings, rng), None
     if settings.checkpoint is not None and identity is not None:
         run.resume(settings.checkpoint, identity)
     disable = None if settings.progress is None else not settings.progress
@@ -402,7 +402,7 @@ def train(
         one_blas_thread(),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        observers: list[Callable[[_Run], object]] = [_show(bar)]
+        observers: list[Callable[[Run], object]] = [_show(bar)]
         if settings.on_record is not None:
             observers.append(_observe(settings.on_record, model))
         try:

@@ -183,22 +183,22 @@ def _storm(seed: int) -> None:
 
 def _broken_off(path: Path) -> None:
     """Leave the checkpoint of a run that was interrupted."""
-    from ehf_num.training.training import _Run
+    from ehf_num.training.training import Run
 
-    step = _Run.step
+    step = Run.step
 
     def breaking(run: Any) -> bool:
         if run.iteration == ITERATIONS // 2:
             raise KeyboardInterrupt
         return bool(step(run))
 
-    _Run.step = breaking  # type: ignore[method-assign]
+    Run.step = breaking  # type: ignore[method-assign]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", en.TrainingWarning)
             _fit(path)
     finally:
-        _Run.step = step  # type: ignore[method-assign]
+        Run.step = step  # type: ignore[method-assign]
 
 
 def _read_only_folder() -> None:

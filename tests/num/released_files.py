@@ -94,7 +94,7 @@ def interrupted(step: Any) -> Any:
 
 def main() -> None:
     """Write models with what they answer, and checkpoints with where their runs end."""
-    from ehf_num.training.training import _Run
+    from ehf_num.training.training import Run
 
     FOLDER.mkdir(exist_ok=True)
     for name in MODELS:
@@ -104,13 +104,13 @@ def main() -> None:
         answers = {"elbo": elbo(flow), "sample": flow.sample(5, rng=1)}
         if name in RUNS:
             answers["weights"] = np.concatenate([array.ravel() for array in flow.weights])
-            step, checkpoint = _Run.step, FOLDER / f"{name}_run.npz"
+            step, checkpoint = Run.step, FOLDER / f"{name}_run.npz"
             checkpoint.unlink(missing_ok=True)
-            _Run.step = interrupted(step)  # type: ignore[method-assign]
+            Run.step = interrupted(step)  # type: ignore[method-assign]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", en.TrainingWarning)
                 fit(name, model(name), checkpoint=checkpoint, checkpoint_every=EVERY)
-            _Run.step = step  # type: ignore[method-assign]
+            Run.step = step  # type: ignore[method-assign]
         np.savez(FOLDER / f"{name}_answers.npz", **answers)
 
 

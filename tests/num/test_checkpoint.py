@@ -7,7 +7,7 @@ from saved_faults import rewrite
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.training.training import _Run
+from ehf_num.training.training import Run
 
 X = en.rings().sample(90, rng=0)
 ITERATIONS = 40
@@ -22,7 +22,7 @@ def fitted(path=None, broken_at=None, monkeypatch=None, flow=None, **options):
         options |= {"checkpoint": path, "checkpoint_every": 7}
     if broken_at is None:
         return flow.fit(options.pop("x", X), **options)
-    step = _Run.step
+    step = Run.step
 
     def breaking(run):
         if run.iteration == broken_at:
@@ -32,7 +32,7 @@ def fitted(path=None, broken_at=None, monkeypatch=None, flow=None, **options):
 
     x = options.pop("x", X)
     with monkeypatch.context() as patch:
-        patch.setattr(_Run, "step", breaking)
+        patch.setattr(Run, "step", breaking)
         with pytest.warns(en.TrainingWarning, match="interrupted"):
             flow.fit(x, **options)
     return flow
@@ -69,8 +69,8 @@ def test_a_broken_run_ends_as_an_unbroken_one(case, broken_at, tmp_path, monkeyp
 def test_a_checkpoint_spares_what_was_done(tmp_path, monkeypatch):
     path, steps = tmp_path / "run.npz", []
     fitted(path, 23, monkeypatch)
-    step = _Run.step
-    monkeypatch.setattr(_Run, "step", lambda run: steps.append(run.iteration) or step(run))
+    step = Run.step
+    monkeypatch.setattr(Run, "step", lambda run: steps.append(run.iteration) or step(run))
     fitted(path)
     assert steps == list(range(21, ITERATIONS))
 

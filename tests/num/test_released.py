@@ -6,7 +6,7 @@ import released_files as released
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.training.training import _Run
+from ehf_num.training.training import Run
 
 
 def answers(name):
@@ -51,7 +51,7 @@ def test_a_run_of_old_goes_on_from_the_bits_that_were_written(name, tmp_path, mo
     def at_once(_run):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_Run, "step", at_once)
+    monkeypatch.setattr(Run, "step", at_once)
     with pytest.warns(en.TrainingWarning, match="8 of them before"):
         flow = resumed(name, tmp_path)
     with np.load(released.FOLDER / f"{name}_run.npz") as archive:

@@ -8,7 +8,7 @@ import ehf_num as en
 import ehf_sym as es
 from ehf_num.training.bounds import Bound
 from ehf_num.training.minibatches import Epochs, training_data
-from ehf_num.training.training import _Run
+from ehf_num.training.training import Run
 
 X = en.rings().sample(60, rng=0)
 
@@ -56,7 +56,7 @@ def numbered(n):
 
 def test_an_epoch_visits_every_point_once(monkeypatch):
     seen = []
-    original = _Run.step
+    original = Run.step
 
     def watch(run):
         draw = run.data.next_batch
@@ -65,7 +65,7 @@ def test_an_epoch_visits_every_point_once(monkeypatch):
         object.__setattr__(run.data, "next_batch", draw)
         return done
 
-    monkeypatch.setattr(_Run, "step", watch)
+    monkeypatch.setattr(Run, "step", watch)
     make("so2").fit(numbered(12) / 10, iterations=6, batch_size=4, progress=False)
     for epoch in (seen[:3], seen[3:]):
         assert sorted((np.concatenate(epoch)[:, 0] * 10).round()) == list(range(12))
@@ -172,7 +172,7 @@ def test_an_interrupt_goes_back_to_the_best_where_there_is_patience():
 
 def test_training_that_turns_non_finite_keeps_the_last_good_weights(monkeypatch):
     flow = make("so2")
-    original = _Run.step
+    original = Run.step
     path = []
 
     def poisoned(run):
@@ -181,7 +181,7 @@ def test_training_that_turns_non_finite_keeps_the_last_good_weights(monkeypatch)
             run.parameters.flat[3] = np.nan
         return original(run)
 
-    monkeypatch.setattr(_Run, "step", poisoned)
+    monkeypatch.setattr(Run, "step", poisoned)
     with pytest.warns(en.TrainingWarning, match="non_finite"):
         flow.fit(X, iterations=50, progress=False)
     assert flow.result_.stop_reason == "non_finite"
