@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ehf_sym.actions.positivity import ends_of_positivity
 from ehf_sym.errors import ActionError, ArgumentError
-from ehf_sym.formulas.arrays import real_array
-from ehf_sym.formulas.numpy_forms import NumpyFormula, floating_points
+from ehf_sym.formulas.arrays import floating_points, real_array
+from ehf_sym.formulas.numpy_forms import NumpyFormula
 from ehf_sym.formulas.printing import quoted
 
 
