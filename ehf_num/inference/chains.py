@@ -110,7 +110,8 @@ class IndependenceChain:
 
     def __str__(self) -> str:
         return (
-            f"independence chain of {len(self.points)} steps: acceptance {self.acceptance:.1%}, "
+            f"independence chain of {len(self.points)} steps: "
+            f"acceptance {100 * self.acceptance:.3g} %, "
             f"autocorrelation time of S {self.autocorrelation_time():.3g} steps"
         )
 
@@ -173,14 +174,14 @@ class MissingModes:
         if self.example is None:
             return (
                 f"no mode is missing where {self.chains} chains from the base ended; ESS of the "
-                f"draws {self.ess:.1%}"
+                f"draws {100 * self.ess:.3g} %"
             )
         return (
-            f"{self.share:.0%} of {self.chains} chains that started from the base ended where "
+            f"{100 * self.share:.3g} % of {self.chains} chains from the base ended where "
             f"e^−S has mass that the model does not draw, such as q = {state_text(self.example)}, "
             f"where the weight is e^{self.excess:.1f} times the largest of the draws'; their ESS, "
-            f"{self.ess:.1%}, does not see it. Modes are missing: anneal more slowly (annealing=), "
-            "give points of the missing modes (x=), or a wider base"
+            f"{100 * self.ess:.3g} %, does not see it. Modes are missing: anneal more slowly "
+            "(annealing=), give points of the missing modes (x=), or a wider base"
         )
 
 

@@ -333,7 +333,7 @@ class WeightedDraws:
         limit = float(pareto_threshold(np.array(self.n)))
         judged = "errors can be believed" if self.reliable else "errors cannot be believed"
         return (
-            f"{self.n} draws weighed by e^−S: ESS {self.ess:.2%}\n"
+            f"{self.n} draws weighed by e^−S: ESS {100 * self.ess:.3g} %\n"
             f"  ln Z = {self.log_z:.6g} ± {self.log_z_error:.2g} nats\n"
             f"  k̂ of the weights {self.pareto_k:.2f}, threshold {limit:.2f}: {judged}"
         )
