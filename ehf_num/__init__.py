@@ -66,7 +66,7 @@ from ehf_num.training.bounds import TrainingObjective
 from ehf_num.training.constraint import Penalty
 from ehf_num.training.learning_rate import LearningRateSchedule
 from ehf_num.training.penalty_checks import check_penalty
-from ehf_num.training.training import TrainingWarning
+from ehf_num.training.training import StopTraining, TrainingWarning
 from ehf_sym.errors import ActionError, DataWarning, EngineWarning
 
 __all__ = [
@@ -129,6 +129,7 @@ __all__ = [
     "RecordError",
     "Reflection",
     "Spec",
+    "StopTraining",
     "SymmetricDensity",
     "Target",
     "TargetEnergy",

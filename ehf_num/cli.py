@@ -456,6 +456,13 @@ def _add_model_options(model: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="widths of the hidden layers of every network",
     )
+    _choice(
+        model,
+        "--start",
+        ("random", "identity"),
+        "weights of K and U: all at random, or the flow is the identity",
+        "random",
+    )
     _choice(model, "--dtype", ("float64", "float32"), "of all that is computed", "float64")
 
 
@@ -481,7 +488,7 @@ def _add_training_options(training: argparse._ArgumentGroup) -> None:
         help="share of the points to hold out; with --energy, a number of base states",
     )
     training.add_argument(
-        "--patience", type=int, metavar="N", help="records without improvement before stopping"
+        "--patience", type=int, metavar="N", help="iterations without improvement before stopping"
     )
     training.add_argument(
         "--checkpoint", type=Path, help="a file to go on from after a break, .npz"
@@ -683,6 +690,7 @@ def _fit(options: argparse.Namespace) -> int:
         steps=options.steps,
         step_size=options.step_size,
         hidden=options.hidden,
+        start=options.start,
         dtype=options.dtype,
         rng=options.seed,
     )

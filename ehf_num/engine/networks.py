@@ -20,6 +20,8 @@ from ehf_num.engine.workspace import Array
 
 Weights = Sequence[Any]
 
+_BENDS = 3.0  # see tests/benchmarks/learning.py
+
 
 def init_relu(sizes: Sequence[int], rng: np.random.Generator, dtype: Any) -> list[Array]:
     """Draw weights for layer sizes [d, h1, ..., m]: W ~ N(0, 1/fan_in), biases zero."""
@@ -30,9 +32,20 @@ def init_relu(sizes: Sequence[int], rng: np.random.Generator, dtype: Any) -> lis
     return weights
 
 
-def init_energy(sizes: Sequence[int], rng: np.random.Generator, dtype: Any) -> list[Array]:
-    """Draw weights for [d, h1, ..., 1], without the last bias: H is defined up to a constant."""
-    return init_relu(sizes, rng, dtype)[:-1]
+def init_energy(
+    sizes: Sequence[int], rng: np.random.Generator, dtype: Any, start: str = "random"
+) -> list[Array]:
+    """Draw weights for [d, h1, ..., 1], without the last bias: H is defined up to a constant.
+
+    With start="identity" the last layer is zero, and the units of the first bend away from the
+    origin: their weights are three times as wide, and so are their biases.
+    """
+    weights = init_relu(sizes, rng, dtype)[:-1]
+    if start == "identity":
+        weights[0] *= _BENDS
+        weights[1] += (_BENDS * rng.standard_normal(len(weights[1]))).astype(dtype)
+        weights[-1][:] = 0
+    return weights
 
 
 def hidden_layers(weights: Weights) -> list[tuple[Any, Any]]:

@@ -123,8 +123,8 @@ class TrainingResult:
 
     @property
     def ended_early(self) -> bool:
-        """Whether something ended the run that neither its length nor its patience asked for."""
-        return self.stop_reason not in ("iterations", "early_stopping")
+        """Whether something ended the run that nobody asked for, as `stop_reason` tells."""
+        return self.stop_reason not in ("iterations", "early_stopping", "observer")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "constraints", tuple(self.constraints))  # a file has lists

@@ -27,6 +27,8 @@ class NetworkEnergy:
         d.
     hidden : tuple of int
         Widths of the hidden layers.
+    start : {"random", "identity"}
+        How weights are drawn: the energy's gradient is anything, or zero.
 
     Examples
     --------
@@ -38,10 +40,11 @@ class NetworkEnergy:
 
     dim: int
     hidden: tuple[int, ...]
+    start: str = "random"
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the initial weights."""
-        return init_energy((self.dim, *self.hidden, 1), rng, dtype)
+        return init_energy((self.dim, *self.hidden, 1), rng, dtype, self.start)
 
     def value(self, weights: Weights, x: Any) -> Any:
         """Evaluate it: (n, d) to (n,)."""
@@ -62,14 +65,17 @@ class FeatureEnergy:
         The functions.
     hidden : tuple of int
         Widths of the hidden layers.
+    start : {"random", "identity"}
+        As of `NetworkEnergy`.
     """
 
     features: Features
     hidden: tuple[int, ...]
+    start: str = "random"
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the initial weights."""
-        return init_energy((self.features.count, *self.hidden, 1), rng, dtype)
+        return init_energy((self.features.count, *self.hidden, 1), rng, dtype, self.start)
 
     def value(self, weights: Weights, x: Any) -> Any:
         """Evaluate it: (n, d) to (n,)."""

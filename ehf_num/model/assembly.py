@@ -233,9 +233,11 @@ def _hamiltonian(
     kinetic: Energy
     potential: Energy
     if features is None:
-        kinetic = potential = NetworkEnergy(dim, settings.hidden)
+        kinetic = potential = NetworkEnergy(dim, settings.hidden, settings.start)
     else:
-        kinetic, potential = (FeatureEnergy(each, settings.hidden) for each in features)
+        kinetic, potential = (
+            FeatureEnergy(each, settings.hidden, settings.start) for each in features
+        )
     return SeparableHamiltonian(parts.kinetic or kinetic, parts.potential or potential)
 
 

@@ -16,6 +16,7 @@ from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import write_model
 from ehf_num.files.frames import KINDS, as_frame, column_names, frame_kind
 from ehf_num.inference.estimate import LikelihoodEstimate
+from ehf_num.model.averaged_training import Course, learn_average
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.units import Units
@@ -32,9 +33,7 @@ from ehf_sym.errors import ArgumentError, DataWarning
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.symmetry.frames import unit_changes
 
-_HELD_OUT = 500, 1_000  # points at the most, and rows that they are repeated to
-_LOOKS = 50  # at the points held out, in a round of training
-_SCORING_DRAWS = 64
+_MOST_HELD_OUT = 500
 _SHOWN = 5
 
 
@@ -48,9 +47,8 @@ class SymmetricDensity:
     and everything that it takes and gives is in the units of the data. What t and S may be is
     derived from the symmetry, exactly: t is at rest under it, S commutes with it.
 
-    Training goes by rounds. Each is a cosine schedule twice as long as the one before, and goes
-    on from the best weights; after the first round that the points held out do not gain from,
-    training ends. So the data say how long it takes.
+    Training goes on at one rate as long as points held out gain from it, then the rate falls. What
+    is kept is the average of the latest weights. So the data say how long it takes.
 
     Parameters
     ----------
@@ -69,13 +67,17 @@ class SymmetricDensity:
     hamiltonians, steps, step_size, hidden, dtype
         Of the flow, see `EquivariantHamiltonianFlow`.
     learning_rate : float
-        Adam's α at the start of each round.
+        Adam's α.
     batch_size : int
         Of minibatches.
     max_iter : int
-        Iterations of all rounds together, at the most.
+        Iterations at the most.
     patience : int
-        Iterations of the first round, without gain after which training ends at the earliest.
+        Iterations before the rate falls, at the least: learning stands still before it goes on.
+    tol : float
+        The rate falls, over half as many iterations again, after the second half of the iterations
+        so far gained the points held out no more than this, nats a point, or than its standard
+        error.
     validation_fraction : float
         Share of the points that is held out to say when training ends, at most 500 points.
     progress : bool, optional
@@ -133,8 +135,9 @@ class SymmetricDensity:
         dtype: str = "float32",
         learning_rate: float = 1e-2,
         batch_size: int = 128,
-        max_iter: int = 16_000,
-        patience: int = 500,
+        max_iter: int = 12_000,
+        patience: int = 1_500,
+        tol: float = 0.015,
         validation_fraction: float = 0.2,
         progress: bool | None = None,
         rng: Any = None,
@@ -153,6 +156,7 @@ class SymmetricDensity:
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.patience = patience
+        self.tol = tol
         self.validation_fraction = validation_fraction
         self.progress = progress
         self.rng = rng
@@ -237,8 +241,14 @@ class SymmetricDensity:
         """
         x, names = _table(X), column_names(X)
         rng = _generator(self.rng, self.random_state)
-        max_iter = checks.positive_integer(self.max_iter, "max_iter")
-        patience = checks.positive_integer(self.patience, "patience")
+        course = Course(
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            max_iter=self.max_iter,
+            patience=self.patience,
+            tol=self.tol,
+            progress=self.progress,
+        )
         checks.one_of(self.standardize, "standardize", ("auto", False))
         checks.one_of(self.enforce, "enforce", ("auto", "exact", "penalty"))
         symmetry = read_symmetry(self.symmetry, x.shape[1])
@@ -250,7 +260,7 @@ class SymmetricDensity:
             inner = symmetry if changes is None else changes.symmetry
         z = units.standardized(x)[rng.permutation(len(x))]
         flow = self._flow(inner, x.shape[1], rng)
-        iterations, reason = self._train(flow, z[held_out:], z[:held_out], max_iter, patience)
+        iterations, reason = learn_average(flow, z[held_out:], z[:held_out], course)
         self.flow_, self.units_, self.symmetry_ = flow, units, symmetry
         self.n_iter_, self.stop_reason_ = iterations, reason
         self.n_features_in_ = x.shape[1]
@@ -269,7 +279,7 @@ class SymmetricDensity:
             raise ArgumentError(
                 f"X had {n} sample(s) (n_samples={n}); at least 2 are needed, one of them held out"
             )
-        return min(max(1, round(share * n)), n - 1, _HELD_OUT[0])
+        return min(max(1, round(share * n)), n - 1, _MOST_HELD_OUT)
 
     def _flow(
         self, symmetry: LieAlgebra | None, dim: int, rng: np.random.Generator
@@ -289,48 +299,10 @@ class SymmetricDensity:
             steps=self.steps,
             step_size=self.step_size,
             hidden=self.hidden,
+            start="random" if enforce == "exact" else "identity",
             dtype=self.dtype,
             rng=rng,
         )
-
-    def _train(
-        self,
-        flow: EquivariantHamiltonianFlow,
-        x: Array,
-        held_out: Array,
-        max_iter: int,
-        patience: int,
-    ) -> tuple[int, str]:
-        """Train by rounds, and leave the weights that the points held out liked best."""
-        copies = np.repeat(held_out, max(1, _HELD_OUT[1] // len(held_out)), axis=0)
-        done, length, weights = 0, patience, flow.flat_weights.copy()
-        best: Array | None = None
-        while done < max_iter:
-            length = min(length, max_iter - done)
-            flow.fit(
-                x,
-                iterations=length,
-                batch_size=self.batch_size,
-                learning_rate=self.learning_rate,
-                schedule="cosine",
-                objective="importance",
-                validation=copies,
-                patience=length,  # never: the best weights of the round are kept
-                record_every=max(1, length // _LOOKS),
-                progress=self.progress,
-            )
-            done += flow.result_.iterations
-            scores = flow.log_prob(held_out, n_samples=_SCORING_DRAWS).astype(np.float64)
-            gains = None if best is None else scores - best
-            if gains is None or gains.mean() > 0:
-                best, weights = scores, flow.flat_weights.copy()
-            flow.flat_weights[:] = weights
-            if flow.result_.ended_early:
-                return done, flow.result_.stop_reason
-            if gains is not None and gains.mean() <= gains.std() / np.sqrt(len(gains)):
-                return done, "no gain"
-            length *= 2
-        return done, "max_iter"
 
     def score_samples(self, X: Any) -> Array:
         """Estimate ln p at each point: (n, d) to (n,), nats per unit volume of X.

@@ -99,6 +99,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
         dt, dimensionless.
     hidden : sequence of int
         Widths of the hidden layers of every network.
+    start : {"random", "identity"}
+        How weights of K and U are drawn: all at random; or so that the flow starts as the identity,
+        its networks bent all over the base's mass, which learns several times as fast where K and U
+        are networks of the coordinates of data about two wide.
     dtype : {"float64", "float32"}
         Of parameters and of all that is computed.
     reversible : {"auto", True, False}
@@ -171,6 +175,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         steps: int = 2,
         step_size: float = 0.5,
         hidden: Sequence[int] = (128, 128),
+        start: str = "random",
         dtype: str = "float64",
         reversible: bool | str = "auto",
         integrator: Integrator | None = None,
@@ -194,6 +199,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
             steps=steps,
             step_size=step_size,
             hidden=hidden,  # type: ignore[arg-type]  # FlowSettings makes a tuple of it
+            start=start,
             dtype=dtype,
             reversible=reversible,
         )
@@ -278,8 +284,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
         validation : float or array_like, optional
             A share of x to hold out, or points (m, d).
         patience : int, optional
-            Records (about 300 a run) without a better validation figure before training stops.
-            With it, the weights that are kept are those of the best record, whatever ends the run.
+            Iterations without a better validation figure before training stops; records (about 300
+            a run) look. With it, the weights that are kept are those of the best record, whatever
+            ends the run.
         progress : bool, optional
             Progress bar with ELBO, bracket and λ; None: only on a terminal.
         checkpoint : path-like, optional
@@ -293,7 +300,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
             Iterations between two records of the history; None: about 300 records a run.
         on_record : callable, optional
             Called with a `TrainingRecord` at each record: an observer of progress. The run does
-            not depend on it, unless it draws from this model's own generator.
+            not depend on it, unless it raises `StopTraining`, which ends it, or draws from this
+            model's own generator.
 
         Returns
         -------

@@ -43,6 +43,7 @@ class FlowSettings:
     steps: int = 2
     step_size: float = 0.5
     hidden: tuple[int, ...] = (128, 128)
+    start: str = "random"
     dtype: str = "float64"
     reversible: bool | str = "auto"
     constraint_on: str = "base"
@@ -53,6 +54,7 @@ class FlowSettings:
         arguments.one_of(self.enforce, "enforce", ("penalty", "exact", "none"))
         arguments.one_of(self.invariants, "invariants", ("generating", "independent"))
         arguments.one_of(self.encoder, "encoder", ("gaussian", "coupling", OWN))
+        arguments.one_of(self.start, "start", ("random", "identity"))
         arguments.one_of(self.dtype, "dtype", ("float64", "float32"))
         arguments.one_of(self.reversible, "reversible", ("auto", True, False))
         arguments.one_of(self.constraint_on, "constraint_on", ("base", "data", "both"))
@@ -97,6 +99,7 @@ class FlowSettings:
             If there is one that is not at its default.
         """
         overruled = {
+            "hamiltonian": ("start",),
             "integrator": ("steps", "step_size", "reversible"),
             "penalty": ("split_bracket", "normalized_bracket"),
         }

@@ -33,6 +33,10 @@ class TrainingWarning(UserWarning):
     """Training ended before its last iteration and not by early stopping."""
 
 
+class StopTraining(Exception):  # noqa: N818  # as StopIteration: no fault
+    """Raised by an observer, `fit(on_record=)`, to end the run as its last iteration would."""
+
+
 @dataclass(frozen=True, eq=False)
 class Ending:
     """How a run ended.
@@ -135,9 +139,9 @@ class Run:
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether validation has not improved for too many records."""
+        """Whether validation has not improved for too many iterations."""
         patience = self.settings.patience
-        return patience is not None and len(self.rows) - 1 - self.best[1] >= patience
+        return patience is not None and self.iteration - self.rows[self.best[1]][0] >= patience
 
     def settle(self, stop_reason: str) -> str:
         """Choose the weights that are kept; say what ended the run.
@@ -410,6 +414,8 @@ def train(
                 stop_reason = _loop(run, identity, stop, observers)
         except KeyboardInterrupt:
             stop_reason = "interrupted"
+        except StopTraining:
+            stop_reason = "observer"
         except BaseException as raised:
             stop_reason, error = f"error: {type(raised).__name__}: {raised}"[:_LONGEST], raised
         stop_reason = run.settle(stop_reason)

@@ -41,8 +41,8 @@ class TrainingSettings:
     multipliers : MultiplierSettings
         κ, and how λ follows it; of use where brackets are penalized.
     patience : int or None
-        Records without a better validation figure before training stops; then, and whatever else
-        ends it, the weights go back to the best. None: they stay the last.
+        Iterations without a better validation figure before training stops, which records tell;
+        then, and whatever else ends it, the weights go back to the best. None: they stay the last.
     progress : bool or None
         Progress bar; None: only on a terminal.
     checkpoint : Checkpoint or None

@@ -61,7 +61,7 @@ def model_arguments() -> Iterator[Argument]:
     for name in ("kappa", "step_size"):
         yield argument(name, "number")
     yield argument("hidden", "numbers")
-    for name in ("enforce", "invariants", "constraint_on", "encoder", "dtype"):
+    for name in ("enforce", "invariants", "constraint_on", "encoder", "start", "dtype"):
         yield argument(name, "word")
     yield argument("reversible", "word", "True")
     yield argument("split_bracket", "word", "True")

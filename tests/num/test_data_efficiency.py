@@ -183,7 +183,7 @@ def test_peers_stop_early_and_go_back_to_the_best_weights():
     budget = replace(TINY, iterations=300, patience=20, schedule="constant")
     learned = contender.learn(problem, split, budget, seed=0)
     assert learned.stop_reason == "early_stopping"
-    assert learned.iterations == learned.best + budget.patience * budget.check_every
+    assert learned.iterations == learned.best + budget.patience
     shorter = replace(budget, iterations=learned.best)
     again = contender.learn(problem, split, shorter, seed=0)
     np.testing.assert_allclose(

@@ -118,6 +118,7 @@ OF_MODEL = {
     "steps": ({}, 3),
     "step_size": ({}, 0.1),
     "hidden": ({}, (7,)),
+    "start": ({}, "identity"),
     "dtype": ({}, "float32"),
     "reversible": ({}, True),
     "integrator": ({}, en.Leapfrog(2, 0.4)),

@@ -138,13 +138,13 @@ def test_early_stopping_goes_back_to_the_best():
     few = X[:8]
     flow = make("so2", enforce="none", hidden=(32, 32))
     flow.fit(
-        few, iterations=3000, learning_rate=1e-2, validation=X[8:], patience=20, progress=False
+        few, iterations=3000, learning_rate=1e-2, validation=X[8:], patience=200, progress=False
     )
     history = flow.result_.history
     assert flow.result_.stop_reason == "early_stopping"
     assert flow.result_.iterations < 3000
     best = history.validation_elbo.argmax()
-    assert len(history) - 1 - best == 20
+    assert history.iteration[-1] - history.iteration[best] == 200
     again = flow.elbo(X[8:], n_samples=200).mean()
     assert again == pytest.approx(history.validation_elbo[best], abs=0.5)
     assert history.validation_elbo[-1] < history.validation_elbo[best]
@@ -274,6 +274,35 @@ def test_a_tie_is_no_better_record():
     flow.fit(X, iterations=50, validation=0.25, patience=5, schedule=still, progress=False)
     assert flow.result_.stop_reason == "early_stopping"
     assert flow.result_.iterations == 6
+
+
+def test_patience_counts_iterations_whatever_the_records():
+    flow, options = make("so2"), {"schedule": still, "progress": False, "record_every": 4}
+    flow.fit(X, iterations=50, validation=0.25, patience=10, **options)
+    assert flow.result_.history.iteration.tolist() == [4, 8, 12, 16]  # 16 ≥ 4 + 10
+
+
+def test_an_observer_ends_a_run_without_a_fault():
+    def observe(record):
+        if record.iteration == 6:
+            raise en.StopTraining
+
+    flow, twin = make("so2"), make("so2")
+    flow.fit(X, iterations=50, record_every=2, on_record=observe, progress=False)
+    assert (flow.result_.stop_reason, flow.result_.iterations) == ("observer", 6)
+    assert not flow.result_.ended_early
+    twin.fit(X, iterations=6, record_every=2, progress=False)
+    np.testing.assert_array_equal(flow.flat_weights, twin.flat_weights)
+
+
+@pytest.mark.parametrize("options", [{}, {"enforce": "exact"}, {"dtype": "float32"}])
+def test_a_flow_starts_as_the_identity_if_it_is_asked_to(options):
+    flow = make("so2", start="identity", hamiltonians=2, **options)
+    q, p = np.random.default_rng(0).normal(size=(2, 20, 2)).astype(flow.settings.dtype)
+    for ours, given in zip(flow.forward(q, p), (q, p), strict=True):
+        np.testing.assert_array_equal(ours, given)
+    flow.fit(X, iterations=2, learning_rate=1e-2, progress=False)  # and moves off
+    assert np.abs(flow.forward(q, p)[0] - q).max() > 1e-4
 
 
 def test_a_row_of_history_is_the_mean_since_the_row_before(monkeypatch):

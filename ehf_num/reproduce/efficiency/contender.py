@@ -28,8 +28,8 @@ class Budget:
     schedule : {"constant", "cosine"}
         What becomes of every contender's learning rate over so many iterations.
     patience : int
-        Checks of the validation split without a better score before training stops. The weights
-        that are judged are always those of the best check.
+        Iterations without a better score on the validation split before training stops. The
+        weights that are judged are always those of the best check.
     test_points : int
         Fresh points that every model is scored on.
     draws : int

@@ -24,8 +24,8 @@ _CONFIRMED_POINTS = 200
 
 BUDGETS = {
     "quick": Budget(iterations=300, patience=300, test_points=500, draws=32),
-    "default": Budget(iterations=5_000, patience=60, test_points=4_000, draws=256),
-    "full": Budget(iterations=15_000, patience=60, test_points=10_000, draws=512),
+    "default": Budget(iterations=5_000, patience=960, test_points=4_000, draws=256),
+    "full": Budget(iterations=15_000, patience=3_000, test_points=10_000, draws=512),
 }
 """How long runs are; only "default" and "full" are meant to be judged by."""
 

@@ -148,8 +148,8 @@ def _notes(settings: Settings) -> tuple[str, ...]:
         f"seeds 0 to {settings.seeds - 1}; at most {budget.iterations:,} iterations of batch "
         f"{budget.batch_size}, learning rates {budget.schedule}; a fifth of the N points, but at "
         f"most 500, is held out and looked at every {budget.check_every} iterations; training ends "
-        f"after {budget.patience} looks without a better score, and the weights are those of the "
-        "best",
+        f"after {budget.patience:,} iterations without a better score, and the weights are those "
+        "of the best",
         f"{budget.test_points:,} test points; ours importance weighted with {budget.draws} draws",
         *(f"{name}: {_settings_of(name)}" for name in settings.contenders),
         f"one thread a run, a run on each of {cores()} cores; "

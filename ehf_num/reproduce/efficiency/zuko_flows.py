@@ -88,7 +88,7 @@ class ZukoContender:
                 break
             if iteration % budget.check_every == 0 or iteration == budget.iterations:
                 run.check(iteration)
-                if iteration - run.best[1] >= budget.patience * budget.check_every:
+                if iteration - run.best[1] >= budget.patience:
                     stop_reason = "early_stopping"
                     break
         network.load_state_dict(run.best[2])
