@@ -36,6 +36,7 @@ from ehf_sym.symmetry.frames import equivariant_fields
 from ehf_sym.symmetry.invariance import GeneratorVerdict, InvarianceError, InvarianceReport
 from ehf_sym.symmetry.invariants import Invariants
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
+from ehf_sym.symmetry.symmetry import Symmetry
 from ehf_sym.symmetry.symmetry_search import symmetries_of
 from ehf_sym.zero.zero_test import is_zero
 
@@ -73,6 +74,7 @@ __all__ = [
     "ResultTable",
     "SoftUniform",
     "StandardNormal",
+    "Symmetry",
     "UndecidedError",
     "ZeroVerdict",
     "coordinates",

@@ -121,7 +121,7 @@ def prove(
 def _way_on(report: InvarianceReport) -> str:
     """Say what can be done where no base would be invariant."""
     space = report.base.space
-    if not any(is_translation(verdict.generator, space) for verdict in report.verdicts):
+    if not any(is_translation(verdict.generator, space) for verdict in report.of_functions):
         return ""
     return (
         "\nNo density that can be normalized is invariant under translations of q: learn in "

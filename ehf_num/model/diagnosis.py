@@ -158,7 +158,7 @@ def group_checks(
     yield from _reliability(weights)
     if flow.symmetry is None or flow.report is None:
         return
-    for k, verdict in enumerate(flow.report.verdicts, start=1):
+    for k, verdict in enumerate(flow.report.of_functions, start=1):
         states = np.concatenate([sample.base_states, sample.data_states])
         move = _element(flow, k, verdict.generator, states, epsilon, remarks)
         if move is None:

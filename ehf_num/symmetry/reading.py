@@ -1,4 +1,4 @@
-"""Symmetries as users give them: algebras, names, formulas."""
+"""Symmetries as users give them: algebras, finite groups, names, formulas."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ehf_sym import LieAlgebra, PhaseSpace, named_symmetry, parse
+from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, Symmetry, named_symmetry, parse
 from ehf_sym.errors import ArgumentError
 
 _SEPARATOR = re.compile(r"[,;\n](?![^()]*\))")
 
 
-def read_symmetry(symmetry: Any, dim: int, what: str = "X has") -> LieAlgebra | None:
+def read_symmetry(
+    symmetry: Any, dim: int, what: str = "X has"
+) -> LieAlgebra | FiniteSymmetry | Symmetry | None:
     """Read what is given as a symmetry of d coordinates; what has them is named by errors.
 
     Raises
@@ -29,7 +31,7 @@ def read_symmetry(symmetry: Any, dim: int, what: str = "X has") -> LieAlgebra | 
     ...
     ehf_sym.errors.ArgumentError: symmetry was 'so(3)', of 3 coordinates; X has 2 columns
     """
-    found = symmetry
+    found: Any = symmetry
     if isinstance(symmetry, str):
         try:
             found = named_symmetry(symmetry)
@@ -37,10 +39,11 @@ def read_symmetry(symmetry: Any, dim: int, what: str = "X has") -> LieAlgebra | 
             found = _of_formulas(_SEPARATOR.split(symmetry), dim, no_name)
     elif isinstance(symmetry, Sequence):
         found = _of_formulas(symmetry, dim, None)
-    if found is not None and not isinstance(found, LieAlgebra):
+    if not isinstance(found, LieAlgebra | FiniteSymmetry | Symmetry | None):
         raise ArgumentError(
-            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra, formulas "
-            "of its generators such as 'q1*p2 - q2*p1', a name such as 'so(3)', or None"
+            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra, a "
+            "FiniteSymmetry, a Symmetry, formulas of generators such as 'q1*p2 - q2*p1', a name "
+            "such as 'so(3)' or 'S_3', or None"
         )
     if found is not None and found.space.dim != dim:
         raise ArgumentError(

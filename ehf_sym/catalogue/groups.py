@@ -5,29 +5,48 @@ marginal density over q inherits what the joint density keeps. That is how `so`,
 `su` act, the last two on ℂⁿ = ℝ²ⁿ, and `linear` takes matrices of your own. The generators of `sp`,
 `oscillator_u` and `oscillator_su` are quadratic and mix q and p.
 
+Finite groups are matrices on the positions (`symmetric`, `cyclic`, `dihedral`, `hyperoctahedral`,
+`lattice_translations`, `lattice_point_group`), and `o` is rotations with a mirror.
+
 Every function takes ``space=``, a `PhaseSpace` with the right number of positions, for generators
 that are to stand beside formulas with parameters.
 """
 
 from ehf_sym.catalogue.classical import axial, gl, linear, sl, so, sp
+from ehf_sym.catalogue.finite import (
+    cyclic,
+    dihedral,
+    hyperoctahedral,
+    lattice_point_group,
+    lattice_translations,
+    o,
+    symmetric,
+)
 from ehf_sym.catalogue.kinematic import conformal, dilation, e, galilei, heisenberg, translations
 from ehf_sym.catalogue.unitary import oscillator_su, oscillator_u, su, u
 
 __all__ = [
     "axial",
     "conformal",
+    "cyclic",
+    "dihedral",
     "dilation",
     "e",
     "galilei",
     "gl",
     "heisenberg",
+    "hyperoctahedral",
+    "lattice_point_group",
+    "lattice_translations",
     "linear",
+    "o",
     "oscillator_su",
     "oscillator_u",
     "sl",
     "so",
     "sp",
     "su",
+    "symmetric",
     "translations",
     "u",
 ]

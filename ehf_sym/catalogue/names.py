@@ -12,7 +12,9 @@ from ehf_sym.catalogue.lattice import ComplexScalarLattice
 from ehf_sym.catalogue.particles import Particles
 from ehf_sym.catalogue.systems import IsotropicOscillator, Kepler
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
+from ehf_sym.symmetry.symmetry import Symmetry
 
 _NUMBERS = r"([0-9]+(?:\s*,\s*[0-9]+)*)"
 _CALL = re.compile(rf"([a-z_]+(?:[ -][a-z_]+)*)\s*(?:\(\s*{_NUMBERS}\s*\)|{_NUMBERS})")
@@ -51,13 +53,34 @@ CATALOGUE: Mapping[str, Callable[..., LieAlgebra]] = MappingProxyType(
 )
 """Name -> constructor, which takes one or more integers."""
 
+FINITE: Mapping[str, Callable[..., FiniteSymmetry | Symmetry]] = MappingProxyType(
+    {
+        "s": groups.symmetric,
+        "c": groups.cyclic,
+        "d": groups.dihedral,
+        "b": groups.hyperoctahedral,
+        "symmetric": groups.symmetric,
+        "cyclic": groups.cyclic,
+        "dihedral": groups.dihedral,
+        "hyperoctahedral": groups.hyperoctahedral,
+        "lattice_translations": lambda *shape: groups.lattice_translations(shape),
+        "lattice_point_group": lambda *shape: groups.lattice_point_group(shape),
+        "o": groups.o,
+    }
+)
+"""The same for finite groups, and for what has a finite part."""
 
-def named_symmetry(text: str) -> LieAlgebra:
+
+_NAMES = ", ".join([*sorted(CATALOGUE), *sorted(FINITE)])
+
+
+def named_symmetry(text: str) -> LieAlgebra | FiniteSymmetry | Symmetry:
     """Look up a symmetry by its name and numbers, such as ``"so(3)"`` or ``"so(1, 3)"``.
 
-    Nothing is executed: the name is looked up in `CATALOGUE`, the rest are digits. Capitals, spaces
-    and parentheses do not matter: ``"SO(3)"`` and ``"so3"`` are the same. ``"SO(2) about z"`` is
-    ``"axial(3)"``.
+    Nothing is executed: the name is looked up in `CATALOGUE` and `FINITE`, the rest are digits.
+    Capitals, spaces and parentheses do not matter: ``"SO(3)"`` and ``"so3"`` are the same.
+    ``"SO(2) about z"`` is ``"axial(3)"``. ``"S_3"``, ``"C_6"``, ``"D_4"`` and ``"B_3"`` are finite
+    groups of permutations, turns, turns with mirrors, and signed permutations.
 
     Parameters
     ----------
@@ -66,8 +89,8 @@ def named_symmetry(text: str) -> LieAlgebra:
 
     Returns
     -------
-    LieAlgebra
-        On a phase space of its own.
+    LieAlgebra, FiniteSymmetry or Symmetry
+        On a phase space of its own; ``"O(3)"`` is a Symmetry.
 
     Raises
     ------
@@ -82,6 +105,8 @@ def named_symmetry(text: str) -> LieAlgebra:
     (p1 + p2,)
     >>> named_symmetry("SO(2) about z").labels
     ('L_3',)
+    >>> named_symmetry("S_3").order, named_symmetry("O(3)").finite.order
+    (6, 2)
     >>> named_symmetry("so(two)")
     Traceback (most recent call last):
     ...
@@ -93,21 +118,19 @@ def named_symmetry(text: str) -> LieAlgebra:
     match = _CALL.fullmatch(plain)
     if match is None:
         raise ArgumentError(
-            f"text is {text!r:.60}; it should be like so(3) or so(1, 3); the catalogue has "
-            f"{', '.join(sorted(CATALOGUE))}"
+            f"text is {text!r:.60}; it should be like so(3) or so(1, 3); the catalogue has {_NAMES}"
         )
     name, *found = match.groups()
-    name, digits = re.sub("[ -]", "_", name), found[0] or found[1]
-    if name not in CATALOGUE:
-        raise ArgumentError(
-            f"text names {name!r:.60}; the catalogue has {', '.join(sorted(CATALOGUE))}"
-        )
+    name, digits = re.sub("[ -]", "_", name).rstrip("_"), found[0] or found[1]
+    constructor = CATALOGUE.get(name) or FINITE.get(name)
+    if constructor is None:
+        raise ArgumentError(f"text names {name!r:.60}; the catalogue has {_NAMES}")
     numbers = [int(number) for number in digits.split(",")]
     if prod(numbers) > _LARGEST:
         raise ArgumentError(
             f"text is {text!r:.60}; its numbers should multiply to {_LARGEST} at most"
         )
     try:
-        return CATALOGUE[name](*numbers)
+        return constructor(*numbers)
     except TypeError as error:
         raise ArgumentError(f"text is {text!r:.60}; {name} takes fewer or more numbers") from error

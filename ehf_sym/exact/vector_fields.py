@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from sympy import QQ, Abs, Expr, S, Symbol
+from sympy.polys.constructor import construct_domain
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
@@ -124,11 +125,14 @@ class VectorFields:
     for_all_functions : bool
         Whether a function of x is annihilated by these fields exactly if it is by those that were
         given. Else that is so for polynomials only.
+    maps : tuple of tuple
+        Linear maps that leave the functions alone as well: for each variable its image.
     """
 
     ring: Any
     fields: tuple[Field, ...]
     for_all_functions: bool = True
+    maps: tuple[tuple[Poly, ...], ...] = ()
 
     def apply(self, field: Field, f: Poly) -> Poly:
         """X f = Σ_i a_i ∂f/∂x_i."""
@@ -147,7 +151,50 @@ class VectorFields:
             shifts = list(_shifts(field))
             first = shifts[0][1]
             differences += [tuple(map(sub, shift, first)) for _, shift, _ in shifts[1:]]
+        units = [x.LM for x in self.ring.gens]
+        for images in self.maps:  # each class is to be mapped to itself
+            for unit, image in zip(units, images, strict=True):
+                differences += [tuple(map(sub, m, unit)) for m in image if m != unit]
         return Grading(self.ring.ngens, tuple(integer_echelon(differences)))
+
+    def with_maps(self, matrices: Sequence[Sequence[Sequence[Expr]]]) -> VectorFields:
+        """Ask for functions that linear maps x ↦ A x leave alone too.
+
+        Examples
+        --------
+        >>> from sympy.abc import x, y
+        >>> free = VectorFields(PolyRing([x, y], QQ, grlex), ())
+        >>> swap = [[S.Zero, S.One], [S.One, S.Zero]]
+        >>> [f for found in free.with_maps([swap]).annihilated(1).values() for f in found]
+        [x + y]
+        """
+        entries = {a for matrix in matrices for row in matrix for a in row}
+        if all(a.is_Rational for a in entries):
+            ring = self.ring
+        else:
+            numbers = construct_domain(sorted(entries, key=str), field=True, extension=True)[0]
+            ring = self.ring.clone(domain=self.ring.domain.unify(numbers))
+        read = {a: ring.domain.from_sympy(a) for a in entries}
+        maps = tuple(
+            tuple(
+                sum((x * read[a] for x, a in zip(ring.gens, row, strict=True) if a), ring.zero)
+                for row in matrix
+            )
+            for matrix in matrices
+        )
+        fields = tuple(tuple(a.set_ring(ring) for a in field) for field in self.fields)
+        return VectorFields(ring, fields, self.for_all_functions, maps)
+
+    def moved(self, f: Poly, images: Sequence[Poly]) -> Poly:
+        """Put the images of the variables into a polynomial."""
+        total = self.ring.zero
+        for monomial, c in f.items():
+            term = self.ring.ground_new(c)
+            for image, e in zip(images, monomial, strict=True):
+                if e:
+                    term *= image**e
+            total += term
+        return total
 
     def annihilated(
         self, degree: int, admits: Callable[[Exponents], bool] = lambda _: True
@@ -183,7 +230,7 @@ class VectorFields:
             classes.setdefault(self.grading.class_of(monomial), []).append(monomial)
         terms = [list(_shifts(field)) for field in self.fields]
         solved = {
-            name: [self._polynomial(x, monomials) for x in _solve(terms, monomials, self.ring)]
+            name: [self._polynomial(x, monomials) for x in self._solve(terms, monomials)]
             for name, monomials in classes.items()
         }
         return {name: polys for name, polys in solved.items() if polys}
@@ -206,6 +253,34 @@ class VectorFields:
                 waiting += [self.commutator(field, other) for other in basis]
                 basis.append(field)
         return basis
+
+    def _solve(
+        self,
+        fields: Sequence[Sequence[tuple[int, Exponents, Any]]],
+        monomials: Sequence[Exponents],
+    ) -> list[Solution]:
+        """Find the combinations of monomials that every field annihilates, and every map keeps."""
+        zero = self.ring.domain.zero
+        rows: dict[Any, dict[int, Any]] = {}
+
+        def enter(place: Any, j: int, c: Any) -> None:
+            row = rows.setdefault(place, {})
+            value = row.get(j, zero) + c
+            if value:
+                row[j] = value
+            else:
+                row.pop(j, None)
+
+        for j, monomial in enumerate(monomials):
+            for k, terms in enumerate(fields):
+                for i, shift, c in terms:
+                    if monomial[i]:
+                        enter((k, tuple(map(add, monomial, shift))), j, c * monomial[i])
+            own = self.ring.from_dict({monomial: self.ring.domain.one})
+            for k, images in enumerate(self.maps, start=len(fields)):
+                for place, c in (self.moved(own, images) - own).items():
+                    enter((k, place), j, c)
+        return nullspace(rows.values(), len(monomials), self.ring.domain)
 
     def _polynomial(self, solution: Solution, monomials: Sequence[Exponents]) -> Poly:
         return self.ring.from_dict({monomials[j]: c for j, c in solution.items()})
@@ -337,27 +412,6 @@ def _shifts(field: Field) -> Iterator[tuple[int, Exponents, Any]]:
     for i, a in enumerate(field):
         for monomial, c in a.items():
             yield i, (*monomial[:i], monomial[i] - 1, *monomial[i + 1 :]), c
-
-
-def _solve(
-    fields: Sequence[Sequence[tuple[int, Exponents, Any]]],
-    monomials: Sequence[Exponents],
-    ring: Any,
-) -> list[Solution]:
-    """Find the combinations of monomials that every field annihilates."""
-    rows: dict[tuple[int, Exponents], dict[int, Any]] = {}
-    for j, monomial in enumerate(monomials):
-        for k, terms in enumerate(fields):
-            for i, shift, c in terms:
-                if not monomial[i]:
-                    continue
-                row = rows.setdefault((k, tuple(map(add, monomial, shift))), {})
-                value = row.get(j, ring.domain.zero) + c * monomial[i]
-                if value:
-                    row[j] = value
-                else:
-                    row.pop(j, None)
-    return nullspace(rows.values(), len(monomials), ring.domain)
 
 
 def monomials(n: int, degree: int) -> Iterator[Exponents]:

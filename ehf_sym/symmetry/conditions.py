@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sympy import Expr, Poly, Symbol, cancel, factor, hessian
+from sympy import Expr, ImmutableMatrix, Poly, Symbol, cancel, factor, hessian
 from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym.densities.base_density import BaseDensity
@@ -18,9 +18,9 @@ from ehf_sym.formulas.phase_space import Assignment, PhaseSpace
 from ehf_sym.formulas.printing import formula_text, quoted, record_text
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.lie.algebra import Algebra
-from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance
+from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance, moved_coordinates
 from ehf_sym.symmetry.jumps.crossings import jump_equations
-from ehf_sym.symmetry.jumps.walls import differentiable
+from ehf_sym.symmetry.jumps.walls import UNDEFINED, differentiable, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -68,8 +68,8 @@ class Conditions(Reported):
 
     Attributes
     ----------
-    symmetry : Algebra
-        The generators g, on the density's space.
+    symmetry : LieAlgebra or Symmetry
+        What is to leave π alone, on the density's space.
     base : BaseDensity
         π with parameters.
     equations : tuple of sympy.Expr
@@ -86,13 +86,22 @@ class Conditions(Reported):
         If not complete: the brackets {g, ln π} that could not be separated.
     """
 
-    symmetry: Algebra
+    symmetry: Any
     base: BaseDensity
     equations: tuple[Expr, ...]
     families: tuple[InvariantFamily, ...]
     improper: tuple[Mapping[Symbol, Expr], ...]
     complete: bool
     residual: tuple[Expr, ...] = ()
+
+    @property
+    def _functions(self) -> tuple[Expr, ...]:
+        algebra = getattr(self.symmetry, "algebra", self.symmetry)
+        return () if algebra is None else tuple(algebra.generators)
+
+    @property
+    def _maps(self) -> tuple[ImmutableMatrix, ...]:
+        return tuple(matrix for matrix, _ in getattr(self.symmetry, "maps", ()))
 
     @property
     def status(self) -> Literal["always", "conditional", "never", "undecided"]:
@@ -117,7 +126,10 @@ class Conditions(Reported):
             "never": "for no values of its parameters",
             "undecided": "undecided for which values of its parameters",
         }
-        yield Line(0, f"{{g, π}} = 0 for π = {self.base.name}: {words[self.status]}")
+        claims = ["{g, π} = 0"] if self._functions else []
+        claims += ["π∘σ = π"] if self._maps else []
+        head = f"{' and '.join(claims)} for π = {self.base.name}: {words[self.status]}"
+        yield Line(0, head)
         if self.equations and not self.complete:
             yield Line(1, "It is certain where all of these equations hold:")
         for equation in self.equations:
@@ -140,7 +152,8 @@ class Conditions(Reported):
     def _data(self) -> dict[str, Any]:
         return {
             "space": space_data(self.base.space),
-            "generators": [formula_data(g) for g in self.symmetry.generators],
+            "generators": [formula_data(g) for g in self._functions],
+            "matrices": [[[*map(formula_text, row)] for row in a.tolist()] for a in self._maps],
             "log_density": formula_data(self.base.log_density),
             "status": self.status,
             "equations": [formula_data(f) for f in self.equations],
@@ -162,27 +175,52 @@ class Conditions(Reported):
         }
 
 
-def find_conditions(symmetry: Algebra, base: BaseDensity) -> Conditions:
-    """Find the parameters for which {g, π} = 0; see `LieAlgebra.conditions`."""
-    lifted = _lifted(symmetry, base)
-    space = base.space
-    off_jumps = differentiable(base.log_density, space.parameters)
-    brackets = [space.bracket(g, off_jumps) for g in lifted.generators]
-    jumps, all_jumps = jump_equations(base.log_density, lifted.generators, space)
+Check = Callable[[Algebra | None, BaseDensity], InvarianceReport]
+
+
+def find_conditions(
+    symmetry: Algebra | None,
+    base: BaseDensity,
+    maps: Sequence[tuple[ImmutableMatrix, ImmutableMatrix]] = (),
+    check: Check = check_invariance,  # type: ignore[assignment]  # without maps there are functions
+) -> Conditions:
+    """Find the parameters for which {g, π} = 0; see `LieAlgebra.conditions`.
+
+    Parameters
+    ----------
+    symmetry : Algebra or None
+        The functions g.
+    base : BaseDensity
+        π with parameters.
+    maps : sequence of pairs of matrices
+        A and A⁻ᵀ, for which π∘σ = π is asked as well.
+    check : callable
+        Proves anew for what is left of the functions and a density of the family.
+    """
+    lifted = None if symmetry is None else _lifted(symmetry, base)
+    generators = () if lifted is None else lifted.generators
+    space, f = base.space, base.log_density
+    off_jumps = differentiable(f, space.parameters)
+    brackets = [space.bracket(g, off_jumps) for g in generators]
+    jumps, all_jumps = jump_equations(f, generators, space)
     own = sorted(
         set().union(*(f.free_symbols for f in jumps)) - {*space.coordinates, *space.parameters},
         key=str,
     )
-    found = identities([*brackets, *jumps], [*space.coordinates, *own], space.parameters)
-    families = [(case, _family(lifted, base, case)) for case in found.cases]
+    differences = [f.xreplace(moved_coordinates(space, *pair)) - f for pair in maps]
+    everywhere = not (maps and walls_of(f).formula.has(UNDEFINED))
+    asked = [*brackets, *jumps, *differences]
+    found = identities(asked, [*space.coordinates, *own], space.parameters)
+    families = [(case, _family(lifted, base, case, check)) for case in found.cases]
+    open_ones = (x for x in (*brackets, *differences) if not is_zero(x).proved)
     return Conditions(
         symmetry=lifted,
         base=base,
         equations=found.equations,
         families=tuple(family for _, family in families if family is not None),
         improper=tuple(case.values for case, family in families if family is None),
-        complete=found.complete and all_jumps,
-        residual=() if found.complete else tuple(b for b in brackets if not is_zero(b).proved),
+        complete=found.complete and all_jumps and everywhere,
+        residual=() if found.complete else tuple(open_ones),
     )
 
 
@@ -198,7 +236,9 @@ def _lifted(symmetry: Algebra, base: BaseDensity) -> Algebra:
     return replace(symmetry, space=other)
 
 
-def _family(symmetry: Algebra, base: BaseDensity, case: Case) -> InvariantFamily | None:
+def _family(
+    symmetry: Algebra | None, base: BaseDensity, case: Case, check: Check
+) -> InvariantFamily | None:
     """Put the values in and prove invariance anew; None for what cannot be normalized."""
     values = {x: case.values[x] for x in base.space.parameters if x in case.values}
     rest = tuple(x for x in base.space.parameters if x not in values)
@@ -208,6 +248,17 @@ def _family(symmetry: Algebra, base: BaseDensity, case: Case) -> InvariantFamily
     if pivots is None:
         return None
     density = BaseDensity(assignment.space, log_density=formula, name=base.name)
+    report = None
+    there = None if symmetry is None else _moving(symmetry, case, assignment)
+    if not case.equations and (there is not None or check is not check_invariance):
+        report = check(there, density)
+    positive = dict.fromkeys((*case.positive, *(x for x in pivots if not x.is_positive)))
+    some = inhabited(replace(case, positive=tuple(positive)), rest)
+    return InvariantFamily(values, case.equations, tuple(positive), density, report, some)
+
+
+def _moving(symmetry: Algebra, case: Case, assignment: Assignment) -> Algebra | None:
+    """Put the values into the generators; leave out those that vanish."""
     moved = [
         (g, label)
         for g, label in (
@@ -216,14 +267,10 @@ def _family(symmetry: Algebra, base: BaseDensity, case: Case) -> InvariantFamily
         )
         if not is_zero(g).proved
     ]
-    report = None
-    if moved and not case.equations:
-        generators, labels = zip(*moved, strict=True)
-        there = replace(symmetry, space=assignment.space, generators=generators, labels=labels)
-        report = check_invariance(there, density)
-    positive = dict.fromkeys((*case.positive, *(x for x in pivots if not x.is_positive)))
-    some = inhabited(replace(case, positive=tuple(positive)), rest)
-    return InvariantFamily(values, case.equations, tuple(positive), density, report, some)
+    if not moved:
+        return None
+    generators, labels = zip(*moved, strict=True)
+    return replace(symmetry, space=assignment.space, generators=generators, labels=labels)
 
 
 def _formed(formula: Expr, case: Case) -> Expr:

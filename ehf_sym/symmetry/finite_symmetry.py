@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sympy import ImmutableMatrix, MatrixBase, eye, latex
+from sympy import Expr, ImmutableMatrix, MatrixBase, eye, latex
 from sympy.combinatorics import PermutationGroup
 
-from ehf_sym.clock import answered_within
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted, positive_seconds
+from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.matrix_groups import inverse_transpose, orbit_of, permutation_group
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.formulas.validation import exact_scalar, listed, whole_number
 from ehf_sym.lie.labels import checked_labels
+from ehf_sym.symmetry.invariance import InvarianceReport, check_maps
+from ehf_sym.symmetry.invariants import Invariants, find_invariants
 
 _BUILD_SECONDS = 60.0
 
@@ -67,7 +70,7 @@ class FiniteSymmetry:
     """
 
     space: PhaseSpace
-    generators: Sequence[MatrixBase]
+    generators: Sequence[ImmutableMatrix]
     labels: Sequence[str] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -177,6 +180,86 @@ class FiniteSymmetry:
             )
         return orbit_of(ImmutableMatrix(eye(self.space.dim)), self.generators, most)
 
+    def check(
+        self, base: BaseDensity | Expr, *, time_limit: float = DEFAULT_SECONDS
+    ) -> InvarianceReport:
+        """Decide whether π∘σ = π for every generator σ, and so for the whole group.
+
+        Parameters
+        ----------
+        base : BaseDensity or sympy.Expr
+            The density π(q, p) on a space with as many coordinates, or the formula of ln π, such
+            as that of an energy U(q).
+        time_limit : float
+            Seconds for all generators together, after which what is left is undecided.
+
+        Returns
+        -------
+        InvarianceReport
+            A verdict for each generator, and what it promises.
+
+        Raises
+        ------
+        ArgumentError
+            If ``base`` is on a space of another dimension, or ``time_limit`` is not positive.
+        FormulaError
+            If a formula is not one of this space.
+
+        Examples
+        --------
+        >>> space = PhaseSpace(2)
+        >>> (q1, q2), _ = space.q, space.p
+        >>> swap = FiniteSymmetry(space, [[[0, 1], [1, 0]]])
+        >>> swap.check(q1 * q2).proved
+        True
+        >>> print(swap.check(q1 - q2))
+        π∘σ = π for π = exp(formula): refuted
+          A1: q1 ↦ q2, q2 ↦ q1; p alike
+            ln π(A1 s) - ln π(s) = -2*q1 + 2*q2
+            at q1 = 1, q2 = 2 its value is 2, not 0: refuted
+        """
+        density = as_density(base, self.space)
+        seconds = positive_seconds(time_limit)
+        verdicts = check_maps(self.generators, self.momentum_generators, density, seconds)
+        return InvarianceReport(self, density, verdicts)
+
+    def invariants(
+        self, degree: int, of: str = "s", *, time_limit: float = DEFAULT_SECONDS
+    ) -> Invariants:
+        """Find all polynomials f to a degree with f∘σ = f for every element σ.
+
+        Exact linear algebra with the generators: the group is not averaged over.
+
+        Parameters
+        ----------
+        degree : int
+            The highest total degree. By Noether's theorem those to the degree `order` generate
+            all.
+        of : {"q", "p", "s"}
+            What f is a function of: positions, momenta or both.
+        time_limit : float
+            Seconds after which it is undecided.
+
+        Returns
+        -------
+        Invariants
+            A minimal set that generates them, what is independent and what is related.
+
+        Raises
+        ------
+        ArgumentError
+            If ``degree`` is not a positive integer or ``of`` is none of these.
+
+        Examples
+        --------
+        >>> swap = FiniteSymmetry(PhaseSpace(2), [[[0, 1], [1, 0]]])
+        >>> swap.invariants(2, of="q").generators
+        (q1 + q2, q1**2 + q2**2)
+        """
+        maps = tuple(zip(self.generators, self.momentum_generators, strict=True))
+        with answered_within(time_limit, "which polynomials are invariant"):
+            return interrupted(lambda: find_invariants(self, degree, of, (), maps))
+
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
         shown = ",\\; ".join(latex(a) for a in self.generators[:3])
@@ -184,6 +267,15 @@ class FiniteSymmetry:
         return rf"$\left\langle {shown}{more} \right\rangle$"
 
     __repr__ = record_text
+
+
+def as_density(base: Any, space: PhaseSpace) -> BaseDensity:
+    """Read a density, or the formula of its logarithm, on a space with these coordinates."""
+    if not isinstance(base, BaseDensity):
+        return BaseDensity(space, log_density=space.validate(base, "base"), name="exp(formula)")
+    if base.space.dim != space.dim:
+        raise ArgumentError(f"base lives on {base.space}; it should live on {space}")
+    return base
 
 
 def _exact_matrix(value: Any, name: str) -> ImmutableMatrix:

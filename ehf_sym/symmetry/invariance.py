@@ -1,13 +1,25 @@
-"""Lemma 1's premise {g, π} = 0 decided, and what follows for the marginal and for leapfrog."""
+"""{g, π} = 0 and π∘σ = π decided, and what follows for the marginal and for leapfrog."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement as pairs
 from typing import Any
 
-from sympy import Add, And, Derivative, Expr, Matrix, Ne, Piecewise, S, Symbol, factor_terms
+from sympy import (
+    Add,
+    And,
+    Derivative,
+    Expr,
+    ImmutableMatrix,
+    Matrix,
+    Ne,
+    Piecewise,
+    S,
+    Symbol,
+    factor_terms,
+)
 
 from ehf_sym import clock
 from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, check_time, interrupted
@@ -20,9 +32,10 @@ from ehf_sym.formulas.verdict import Certificate, Status, Witness, ZeroVerdict, 
 from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.jumps.crossings import bracket_off_walls, flow_keeps, transport
 from ehf_sym.symmetry.jumps.orbits import Crossing
-from ehf_sym.symmetry.jumps.walls import differentiable, kinks_of, walls_of
+from ehf_sym.symmetry.jumps.walls import UNDEFINED, differentiable, kinks_of, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
+_MOST_IMAGES = 6
 _NO_PROMISE = "nothing is promised: {g, π} = 0 is not proved."
 _NOT_LINEAR = (
     "nothing is promised: g is not linear in p, so its flow moves q by amounts that depend on p."
@@ -38,6 +51,9 @@ _VOLUME_OPEN = (
     "if {g, H} = 0 for the learned H, invariant as a measure under q̇ = ∂g/∂p; whether that flow "
     "keeps volume is undecided."
 )
+_UNDER_MAP = "if H∘σ = H for the learned H, invariant under q ↦ Aq, which keeps volume."
+_NO_MAP = "nothing is promised: π∘σ = π is not proved."
+_LEAPFROG_MAP = "H∘σ = H implies K∘σ = K and U∘σ = U, so each step commutes exactly with σ."
 _LEAPFROG_EXACT = (
     "{g, H} = 0 implies {g, K} = {g, U} = 0, so each step commutes exactly with the flow of g."
 )
@@ -88,6 +104,69 @@ class GeneratorVerdict:
 
     __repr__ = record_text
 
+    def _evidence(self, name: str, space: PhaseSpace) -> Iterator[Line]:
+        """Counterexample to check by hand, or what could not be decided."""
+        bracket = f"{{{name}, ln π}}"
+        yield Line(2, f"{bracket} = ", self.bracket)
+        zero = self.verdict
+        if self.crossing is not None:
+            yield from _jump(name, self.crossing, space)
+            return
+        if not zero.refuted and self.bracket == 0:
+            yield Line(2, f"undecided {zero.method}: ", zero.residual)
+            return
+        if not zero.refuted:
+            words = f"undecided ({zero.method}) whether this is identically 0: "
+            yield Line(2, words, zero.residual)
+            return
+        point = _point(zero.witness or {}, space) or "every point"
+        yield Line(2, f"at {point} its value is {_number(zero.value)}, not 0: refuted")
+
+
+@dataclass(frozen=True)
+class ElementVerdict:
+    """What is known about one map σ: q ↦ Aq, p ↦ A⁻ᵀp and a base density π.
+
+    Attributes
+    ----------
+    matrix, on_momenta : sympy.ImmutableMatrix
+        A and A⁻ᵀ.
+    difference : sympy.Expr
+        ln π(σ s) − ln π(s); 0 where it is proved to vanish.
+    verdict : ZeroVerdict
+        Is π∘σ = π off a null set, jumps and the domain of ln π included? If refuted, `witness` is
+        a point and `value` the difference there, None where ln π is not defined at one of s, σ s.
+    marginal : str
+        What is promised for the learned marginal p(q).
+    leapfrog_exact : bool
+        Whether H∘σ = H implies that each leapfrog step commutes with σ: True, since K∘σ − K is a
+        constant, which vanishes for a map of finite order.
+    leapfrog : str
+        What is promised for leapfrog steps.
+    """
+
+    matrix: ImmutableMatrix
+    on_momenta: ImmutableMatrix
+    difference: Expr
+    verdict: ZeroVerdict
+    marginal: str
+    leapfrog_exact: bool = True
+    leapfrog: str = _LEAPFROG_MAP
+
+    __repr__ = record_text
+
+    def _evidence(self, name: str, space: PhaseSpace) -> Iterator[Line]:
+        """Counterexample to check by hand, or what could not be decided."""
+        yield Line(2, f"ln π({name} s) - ln π(s) = ", self.difference)
+        zero = self.verdict
+        if not zero.refuted:
+            words = f"undecided ({zero.method}) whether this is identically 0: "
+            yield Line(2, words, zero.residual)
+            return
+        point = _point(zero.witness or {}, space) or "every point"
+        value = "is not defined" if zero.value is None else f"is {_number(zero.value)}, not 0"
+        yield Line(2, f"at {point} its value {value}: refuted")
+
 
 @dataclass(frozen=True, repr=False)
 class InvarianceReport(Reported):
@@ -95,21 +174,40 @@ class InvarianceReport(Reported):
 
     Attributes
     ----------
-    symmetry : Algebra
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
         What was checked.
     base : BaseDensity
         Against which density.
-    verdicts : tuple of GeneratorVerdict
-        One for each generator, in order.
+    verdicts : tuple of GeneratorVerdict and ElementVerdict
+        One for each generator, in order: functions g first, then maps σ of a finite symmetry.
+    remarks : tuple of str
+        What else has to be said of the symmetry.
     """
 
-    symmetry: Algebra
+    symmetry: Any
     base: BaseDensity
-    verdicts: tuple[GeneratorVerdict, ...]
+    verdicts: tuple[GeneratorVerdict | ElementVerdict, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def of_functions(self) -> tuple[GeneratorVerdict, ...]:
+        """The verdicts on {g, π} = 0."""
+        return tuple(v for v in self.verdicts if isinstance(v, GeneratorVerdict))
+
+    @property
+    def of_maps(self) -> tuple[ElementVerdict, ...]:
+        """The verdicts on π∘σ = π."""
+        return tuple(v for v in self.verdicts if isinstance(v, ElementVerdict))
+
+    @property
+    def claim(self) -> str:
+        """What is decided."""
+        claims = ["{g, π} = 0"] if self.of_functions else []
+        return " and ".join([*claims, *(["π∘σ = π"] if self.of_maps else [])])
 
     @property
     def proved(self) -> bool:
-        """Whether {g, π} = 0 is proved for every generator."""
+        """Whether invariance is proved for every generator."""
         return self.status == "proved"
 
     @property
@@ -140,36 +238,31 @@ class InvarianceError(EHFError, ValueError):
 
 def _lines(report: InvarianceReport) -> Iterator[Line]:
     """Lines of the report: each generator, then each promise once."""
-    yield Line(0, f"{{g, π}} = 0 for π = {report.base.name}: {report.status}")
+    yield Line(0, f"{report.claim} for π = {report.base.name}: {report.status}")
+    yield from (Line(1, remark) for remark in report.remarks)
     promises: dict[tuple[str, str], list[str]] = {}
     for label, verdict in zip(report.symmetry.labels, report.verdicts, strict=True):
-        yield Line(1, f"{label} = ", verdict.generator)
+        if isinstance(verdict, GeneratorVerdict):
+            yield Line(1, f"{label} = ", verdict.generator)
+        else:
+            yield from _map_lines(label, verdict, report.symmetry.space)
         if verdict.verdict.proved:
             promises.setdefault((verdict.marginal, verdict.leapfrog), []).append(label)
         else:
-            yield from _evidence(label, verdict, report.symmetry.space)
+            yield from verdict._evidence(label, report.base.space)
     for (marginal, leapfrog), names in promises.items():
         whose = "" if len(names) == len(report.verdicts) else f" ({', '.join(names)})"
         yield Line(1, f"Marginal over q{whose}: {marginal}")
         yield Line(1, f"Leapfrog{whose}: {leapfrog}")
 
 
-def _evidence(name: str, verdict: GeneratorVerdict, space: PhaseSpace) -> Iterator[Line]:
-    """Counterexample to check by hand, or what could not be decided."""
-    bracket = f"{{{name}, ln π}}"
-    yield Line(2, f"{bracket} = ", verdict.bracket)
-    zero = verdict.verdict
-    if verdict.crossing is not None:
-        yield from _jump(name, verdict.crossing, space)
-        return
-    if not zero.refuted and verdict.bracket == 0:
-        yield Line(2, f"undecided {zero.method}: ", zero.residual)
-        return
-    if not zero.refuted:
-        yield Line(2, f"undecided ({zero.method}) whether this is identically 0: ", zero.residual)
-        return
-    point = _point(zero.witness or {}, space) or "every point"
-    yield Line(2, f"at {point} its value is {_number(zero.value)}, not 0: refuted")
+def _map_lines(label: str, verdict: ElementVerdict, space: PhaseSpace) -> Iterator[Line]:
+    """Write out the coordinates that a map moves, as many as a reader bears."""
+    images = zip(space.q, verdict.matrix * Matrix(space.q), strict=True)
+    moved = [f"{x} ↦ {quoted(image)}" for x, image in images if image != x]
+    shown = ", ".join(moved[:_MOST_IMAGES]) + (", ..." if len(moved) > _MOST_IMAGES else "")
+    along = "p alike" if verdict.on_momenta == verdict.matrix else "p by the inverse transpose"
+    yield Line(1, f"{label}: {shown or 'q ↦ q'}; {along}")
 
 
 def _jump(name: str, crossing: Crossing, space: PhaseSpace) -> Iterator[Line]:
@@ -213,9 +306,26 @@ def _data(report: InvarianceReport) -> dict[str, Any]:
             "log_density": formula_data(report.base.log_density),
         },
         "generators": [
-            {"label": label} | _generator_data(verdict)
+            {"label": label}
+            | (
+                _generator_data(verdict)
+                if isinstance(verdict, GeneratorVerdict)
+                else _element_data(verdict)
+            )
             for label, verdict in zip(report.symmetry.labels, report.verdicts, strict=True)
         ],
+    } | ({"remarks": list(report.remarks)} if report.remarks else {})
+
+
+def _element_data(verdict: ElementVerdict) -> dict[str, Any]:
+    """Write out what is known of one map."""
+    return {
+        "matrix": [[formula_text(entry) for entry in row] for row in verdict.matrix.tolist()],
+        "difference": formula_data(verdict.difference),
+        "verdict": verdict_data(verdict.verdict),
+        "marginal": verdict.marginal,
+        "leapfrog_exact": verdict.leapfrog_exact,
+        "leapfrog": verdict.leapfrog,
     }
 
 
@@ -295,6 +405,70 @@ def check_invariance(
     with clock.time_limit(seconds):
         verdicts = tuple(_in_time(g, base, slopes, seconds) for g in symmetry.generators)
     return InvarianceReport(symmetry, base, verdicts)
+
+
+def check_maps(
+    matrices: Sequence[ImmutableMatrix],
+    on_momenta: Sequence[ImmutableMatrix],
+    base: BaseDensity,
+    seconds: float,
+) -> tuple[ElementVerdict, ...]:
+    """Decide π∘σ = π for maps q ↦ Aq, p ↦ Bp; the work of `FiniteSymmetry.check`."""
+    with clock.time_limit(seconds):
+        return tuple(
+            _map_in_time(A, B, base, seconds) for A, B in zip(matrices, on_momenta, strict=True)
+        )
+
+
+def _map_in_time(
+    matrix: ImmutableMatrix, on_momenta: ImmutableMatrix, base: BaseDensity, seconds: float
+) -> ElementVerdict:
+    """Verdict on one map; undecided beyond the time or the depth."""
+    f = base.log_density
+    images = moved_coordinates(base.space, matrix, on_momenta)
+    difference = f.xreplace(images) - f
+    try:
+        verdict = interrupted(lambda: _same_after(f, images))
+        if verdict.undecided:
+            check_time()
+    except OutOfTimeError:
+        reason = f"the time limit of {seconds:g} s has passed"
+        verdict = ZeroVerdict("undecided", reason, residual=difference)
+    except RecursionError:
+        verdict = ZeroVerdict("undecided", "it is nested too deeply", residual=difference)
+    shown = S.Zero if verdict.proved else min(difference, factor_terms(difference), key=_length)
+    promise = _UNDER_MAP if verdict.proved else _NO_MAP
+    return ElementVerdict(matrix, on_momenta, shown, verdict, promise)
+
+
+def moved_coordinates(
+    space: PhaseSpace, matrix: ImmutableMatrix, on_momenta: ImmutableMatrix
+) -> dict[Symbol, Expr]:
+    """Coordinates to the linear forms that a map q ↦ Aq, p ↦ Bp takes them to."""
+    images = [*(matrix * Matrix(space.q)), *(on_momenta * Matrix(space.p))]
+    return {x: image for x, image in zip(space.coordinates, images, strict=True) if image != x}
+
+
+def _same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
+    """Decide whether a function and its domain are the same after coordinates are moved.
+
+    σ is given exactly, so that values say all: no derivative is taken, and jumps are seen. Where
+    one side is not defined, an unknown stands for its value.
+    """
+    if f.is_polynomial(*images):
+        return is_zero((f.xreplace(images) - f).expand())
+    walls = walls_of(f)
+    formula = walls.formula if walls.formula.has(UNDEFINED) else f
+    difference = formula.xreplace(images) - formula
+    zero = is_zero(difference)
+    if zero.proved and walls.opaque and difference != 0:
+        method = "whether both sides are defined at the same points"
+        return ZeroVerdict("undecided", method, residual=f.xreplace(images) - f)
+    if UNDEFINED not in (zero.witness or {}):
+        return zero
+    place = {x: u for x, u in (zero.witness or {}).items() if x != UNDEFINED}
+    defined = not difference.xreplace(place).has(UNDEFINED)
+    return replace(zero, witness=Witness(place), value=zero.value if defined else None)
 
 
 def _in_time(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sympy import Abs, Add, Expr, Mul, Piecewise, Symbol
+from sympy import Abs, Add, Expr, ImmutableMatrix, Mul, Piecewise, Symbol, diag
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
@@ -26,7 +26,6 @@ from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import formula_text, quoted
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.validation import whole_number
-from ehf_sym.lie.algebra import Algebra
 from ehf_sym.symmetry.jumps.crossings import transport
 from ehf_sym.symmetry.jumps.walls import differentiable
 from ehf_sym.zero.zero_test import is_zero
@@ -38,12 +37,13 @@ Of = Literal["q", "p", "s"]
 class Invariants(Reported):
     """All polynomials f to a degree with {f, g_k} = 0 for every generator g_k of a symmetry.
 
-    Prints as text, LaTeX, HTML and JSON.
+    Of a finite symmetry, all with f∘σ = f; of both together, all that satisfy both. Prints as
+    text, LaTeX, HTML and JSON.
 
     Attributes
     ----------
-    symmetry : Algebra
-        The generators g_k.
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
+        What leaves them alone.
     degree : int
         The highest total degree that was looked at.
     of : {"q", "p", "s"}
@@ -82,7 +82,7 @@ class Invariants(Reported):
     4
     """
 
-    symmetry: Algebra
+    symmetry: Any
     degree: int
     of: Of
     generators: tuple[Expr, ...]
@@ -201,15 +201,38 @@ class Invariants(Reported):
         }
 
 
-def find_invariants(symmetry: Algebra, degree: int, of: str) -> Invariants:
-    """Find all polynomial invariants to a degree; see `LieAlgebra.invariants`."""
-    limit = whole_number(degree, "degree")
-    variables = _variables(symmetry, of)
-    generators = [_off_jumps(g, symmetry.space) for g in symmetry.generators]
-    fields = restricted_fields(symmetry.space, generators, variables)
-    found = generating_set(enough(fields), limit)
+def find_invariants(
+    symmetry: Any,
+    degree: int,
+    of: str,
+    functions: Sequence[Expr],
+    maps: Sequence[tuple[ImmutableMatrix, ImmutableMatrix]] = (),
+) -> Invariants:
+    """Find all polynomial invariants to a degree; see `LieAlgebra.invariants`.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
+        Whose they are.
+    degree, of
+        As in `LieAlgebra.invariants`.
+    functions : sequence of sympy.Expr
+        The generators g_k.
+    maps : sequence of pairs of matrices
+        A and A⁻ᵀ. No average over their group is needed: what its generators leave alone is found
+        by linear algebra.
+    """
+    space, limit = symmetry.space, whole_number(degree, "degree")
+    variables = _variables(space, of)
+    generators = [_off_jumps(g, space) for g in functions]
+    fields = enough(restricted_fields(space, generators, variables))
+    if maps:
+        matrices = [{"q": a, "p": b, "s": diag(a, b)}[of] for a, b in maps]
+        fields = fields.with_maps([matrix.tolist() for matrix in matrices])
+    found = generating_set(fields, limit)
     formulas = tuple(poly.as_expr() for poly in found.generators)
-    _prove(symmetry.space, generators, found.generators)
+    _prove(space, generators, found.generators)
+    _prove_kept(fields, found.generators)
     independent = _independent(found.generators, fields)
     return Invariants(
         symmetry=symmetry,
@@ -225,9 +248,17 @@ def find_invariants(symmetry: Algebra, degree: int, of: str) -> Invariants:
     )
 
 
-def _variables(symmetry: Algebra, of: str) -> tuple[Symbol, ...]:
+def _prove_kept(fields: VectorFields, invariants: Sequence[Poly]) -> None:
+    """Put what the maps make of the variables into each: it has to stay."""
+    for f in invariants:
+        if any(fields.moved(f, images) != f for images in fields.maps):
+            raise FormulaError(
+                f"{quoted(f.as_expr())} was found, but is not proved to be invariant"
+            )
+
+
+def _variables(space: PhaseSpace, of: str) -> tuple[Symbol, ...]:
     """Coordinates that invariants are functions of."""
-    space = symmetry.space
     choices = {"q": space.q, "p": space.p, "s": space.coordinates}
     if not isinstance(of, str) or of not in choices:
         raise ArgumentError(f'of is {of!r}; it should be "q", "p" or "s"')

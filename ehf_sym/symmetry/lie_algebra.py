@@ -205,7 +205,7 @@ class LieAlgebra(Algebra):
           Relations to degree 4: none
         """
         with answered_within(time_limit, "which polynomials are invariant"):
-            return interrupted(lambda: find_invariants(self, degree, of))
+            return interrupted(lambda: find_invariants(self, degree, of, self.generators))
 
     def conditions(self, base: BaseDensity, *, time_limit: float = DEFAULT_SECONDS) -> Conditions:
         """Find the parameters of a density for which {g, π} = 0 for every generator g.
