@@ -23,7 +23,7 @@ from typing import Any, NoReturn, get_args
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sympy import Symbol
+from sympy import S, Symbol
 from sympy.core.facts import InconsistentAssumptions
 
 import ehf_num as en
@@ -40,6 +40,7 @@ from ehf_num.reproduce.command import add_experiments
 from ehf_num.symmetry.audit import Kind
 from ehf_num.training.interrupts import Interrupts, interrupts
 from ehf_sym.errors import ArgumentError, EHFError
+from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
 _PICTURES = (".png", ".pdf", ".svg")
 
@@ -219,7 +220,14 @@ _AUDIT_STATUS = {"consistent": 0, "broken": 1, "undecided": 2}
 _FORMATS = ("text", "latex", "html", "json")
 _BAD_INPUT = 3
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
-_FORMULA_OPTIONS = ("--generator", "--base", "--symmetry", "--energy", "--observable")
+_FORMULA_OPTIONS = (
+    "--generator",
+    "--base",
+    "--symmetry",
+    "--energy",
+    "--observable",
+    "--finite",
+)
 _MINUS = re.compile(r"-(?!-|h$)")
 _ENDED_EARLY = 4
 _WEIGHED = 10_000  # draws
@@ -365,8 +373,16 @@ def _add_formulas(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group.add_argument(
         "--group",
         metavar="NAME",
-        help='a symmetry of the catalogue, such as "so(3)", "SO(2) about z" or '
+        help='a symmetry of the catalogue, such as "so(3)", "SO(2) about z", "O(3)" or '
         '"particle_rotations(2, 3)"',
+    )
+    group.add_argument(
+        "--finite",
+        action="append",
+        default=[],
+        metavar="MAP",
+        help='what a finite symmetry makes of q1, q2, ..., such as "q2, q1" or "-q1, q2"; or one '
+        'of the catalogue, such as "S_3" or "D_4"; may be repeated',
     )
     group.add_argument(
         "--base",
@@ -624,25 +640,68 @@ def _base(text: str, space: es.PhaseSpace) -> es.BaseDensity:
 
 def _symmetry(
     options: argparse.Namespace, dim: int | None, parameters: Sequence[Symbol] = ()
-) -> es.LieAlgebra | None:
+) -> AnySymmetry | None:
     """Join the catalogue's generators and the user's own; None if there are none."""
-    texts = options.generator
-    if options.group is None:
-        if not texts:
-            return None
-        if dim is None:
-            raise es.ArgumentError("--dim is missing; it should be the number of positions")
-        space = es.PhaseSpace(dim, parameters=parameters)
-        return es.LieAlgebra(space, [es.parse(text, space) for text in texts])
-    named = es.named_symmetry(options.group)
-    if dim not in (None, named.space.dim):
-        raise es.ArgumentError(
-            f"{options.group} acts on {named.space.dim} positions; there are {dim}"
+    named = as_symmetry(None if options.group is None else es.named_symmetry(options.group))
+    if named is None and not options.generator and not options.finite:
+        return None
+    finite = _finite(options.finite, dim if named is None else named.space.dim)
+    known: list[Any] = [part for part in (named, finite) if part is not None]
+    size = known[0].space.dim if known else dim
+    if size is None:
+        raise es.ArgumentError("--dim is missing; it should be the number of positions")
+    if dim not in (None, size):
+        given = options.group or f"--finite {options.finite[0]}"
+        raise es.ArgumentError(f"{given} acts on {size} positions; there are {dim}")
+    lie = None if named is None else named.lie
+    held = () if lie is None else tuple(lie.space.parameters)
+    space = es.PhaseSpace(size, parameters=[*held, *parameters])
+    own = [es.parse(text, space) for text in options.generator]
+    generators = [*(() if lie is None else lie.generators), *own]
+    labels = [*(() if lie is None else lie.labels), *(f"g{k + 1}" for k in range(len(own)))]
+    algebra = es.LieAlgebra(space, generators, labels) if generators else None
+    groups = [part for part in (named.finite if named is not None else None, finite) if part]
+    matrices = [pair for part in groups for pair in zip(part.labels, part.generators, strict=True)]
+    if not matrices:
+        return algebra
+    names = [label for label, _ in matrices]
+    group = es.FiniteSymmetry(
+        space, [a for _, a in matrices], names if len(set(names)) == len(names) else ()
+    )
+    return es.Symmetry(algebra, group)
+
+
+def _finite(texts: Sequence[str], dim: int | None) -> es.FiniteSymmetry | None:
+    """Read names of the catalogue, or what maps make of the positions."""
+    matrices: list[Any] = []
+    labels: list[str] = []
+    for text in texts:
+        if "," not in text and (dim != 1 or "q1" not in text):
+            part = as_symmetry(es.named_symmetry(text))
+            finite = None if part is None else part.finite
+            if finite is None or (part is not None and part.lie is not None):
+                raise es.ArgumentError(f"--finite is {text!r}; it should be a finite symmetry")
+            matrices += finite.generators
+            labels += finite.labels
+            continue
+        images = text.split(",")
+        space = es.PhaseSpace(len(images))
+        forms = [es.parse(image, space) for image in images]
+        rows = [[form.diff(x) for x in space.q] for form in forms]
+        linear = all(entry.is_number for row in rows for entry in row) and not any(
+            form.xreplace(dict.fromkeys(space.coordinates, S.Zero)) for form in forms
         )
-    space = es.PhaseSpace(named.space.dim, parameters=[*named.space.parameters, *parameters])
-    own = [es.parse(text, space) for text in texts]
-    labels = [f"g{k}" for k in range(1, len(own) + 1)]
-    return es.LieAlgebra(space, [*named.generators, *own], [*named.labels, *labels])
+        if not linear:
+            raise es.ArgumentError(
+                f"--finite is {text!r}; it should be linear forms of q1, q2, ..., one for each"
+            )
+        matrices.append(rows)
+        labels.append(f"A{len(labels) + 1}")
+    if not matrices:
+        return None
+    size = len(matrices[0]) if isinstance(matrices[0], list) else matrices[0].rows
+    names = labels if len(set(labels)) == len(labels) else ()
+    return es.FiniteSymmetry(es.PhaseSpace(size), matrices, names)
 
 
 def _parameter(text: str) -> Symbol:
@@ -665,7 +724,7 @@ def _parameter(text: str) -> Symbol:
 def _check(options: argparse.Namespace) -> int:
     symmetry = _symmetry(options, options.dim, [_parameter(t) for t in options.parameter])
     if symmetry is None:
-        raise es.ArgumentError("there is nothing to check; give --generator or --group")
+        raise es.ArgumentError("there is nothing to check; give --generator, --group or --finite")
     report = symmetry.check(_base(options.base, symmetry.space))
     print(getattr(report, f"to_{options.format}")())
     return _STATUS[report.status]

@@ -19,9 +19,11 @@ from ehf_num.engine.workspace import Array
 from ehf_sym import (
     BaseDensity,
     Conditions,
+    FiniteSymmetry,
     InvarianceReport,
     LieAlgebra,
     PhaseSpace,
+    Symmetry,
     format_formula,
     parse,
     to_numpy,
@@ -29,6 +31,7 @@ from ehf_sym import (
 from ehf_sym.densities.charts import parameter, range_of, sign_of
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.numpy_forms import NumpyFormula
+from ehf_sym.symmetry.symmetry import AnySymmetry, moved_to
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +204,10 @@ class FormulaEnergy:
         values = {symbol: start[symbol.name] for symbol in known if symbol.name in start}
         return cls(read, PhaseSpace(dim), of, values)
 
-    def invariance(self, symmetry: LieAlgebra, of: str) -> FormulaInvariance:
+    def invariance(self, symmetry: AnySymmetry, of: str) -> FormulaInvariance:
         """Decide whether {g, U} = 0 for every generator g and all values of the symbols.
+
+        Of a finite symmetry, whether U∘σ = U.
 
         A formula that jumps across the orbits is not invariant, though its bracket vanishes
         wherever it is defined: e^−U is asked as a density would be.
@@ -217,14 +222,16 @@ class FormulaEnergy:
                 f"of was {of!r}; {self.formula} is {self.letter}({self.of}): give it as "
                 f"{'potential' if self.of == 'q' else 'kinetic'}="
             )
-        if not isinstance(symmetry, LieAlgebra) or symmetry.space.dim != self.space.dim:
+        known = isinstance(symmetry, LieAlgebra | FiniteSymmetry | Symmetry)
+        if not known or symmetry.space.dim != self.space.dim:
             raise ArgumentError(f"symmetry was {symmetry!r}; it should be on {self.space}")
-        bare = LieAlgebra(PhaseSpace(self.space.dim), symmetry.generators, symmetry.labels)
+        if isinstance(symmetry, FiniteSymmetry):
+            symmetry = Symmetry(finite=symmetry)
         density = BaseDensity(self._widened, log_density=-self.formula, name=f"exp(-{self.letter})")
-        wide = LieAlgebra(self._widened, symmetry.generators, symmetry.labels)
-        report = wide.check(density)
+        report = moved_to(symmetry, self._widened).check(density)
         if report.proved or not self.parameters:
             return FormulaInvariance(self, report, None)
+        bare = moved_to(symmetry, PhaseSpace(self.space.dim))
         return FormulaInvariance(self, report, bare.conditions(density))
 
 
@@ -255,7 +262,8 @@ class FormulaInvariance:
         letter = self.energy.letter
         of = ", ".join(s.name for s in self.energy.parameters)
         values = f", whatever the values of {of}" if of else ""
-        lines = [f"{{g, {letter}}} = 0 for {letter} = {self.energy.formula}{values}: "]
+        claim = self.report.claim.replace("π", letter)
+        lines = [f"{claim} for {letter} = {self.energy.formula}{values}: "]
         lines[0] += self.report.status
         if self.conditions is not None:
             lines += self._where(self.conditions)

@@ -17,18 +17,17 @@ from ehf_num.engine.networks import Weights, energy, init_energy
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features, invariant_features
 from ehf_num.hamiltonian.protocols import Motion, Separable
-from ehf_sym import (
-    Invariants,
-    LieAlgebra,
-    PhaseSpace,
-    ZeroVerdict,
-    format_formula,
-    is_zero,
-    parse,
-)
+from ehf_sym import FiniteSymmetry, Invariants, LieAlgebra, PhaseSpace, Symmetry, ZeroVerdict
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.construction import verdicts_on
 from ehf_sym.symmetry.frames import rotation_matrices
 from ehf_sym.symmetry.rotation_group import generating_degree
+from ehf_sym.symmetry.symmetry import (
+    AnySymmetry,
+    as_symmetry,
+    symmetry_as_text,
+    symmetry_of_text,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +107,7 @@ class NonSeparable:
 
     space: PhaseSpace
     hidden: tuple[int, ...] = (64, 64)
-    symmetry: LieAlgebra | None = None
+    symmetry: AnySymmetry | None = None
     degree: int | None = None
 
     def __post_init__(self) -> None:
@@ -122,8 +121,11 @@ class NonSeparable:
                 f"space has parameters {self.space.parameters}; it should have none: learned "
                 "weights are H's own"
             )
-        if not isinstance(self.symmetry, LieAlgebra | None):
-            raise ArgumentError(f"symmetry was {self.symmetry!r}; it should be a LieAlgebra")
+        if not isinstance(self.symmetry, LieAlgebra | FiniteSymmetry | Symmetry | None):
+            raise ArgumentError(
+                f"symmetry was {self.symmetry!r}; it should be a LieAlgebra, a FiniteSymmetry or a "
+                "Symmetry"
+            )
         if self.symmetry is None:
             return
         if self.symmetry.space != self.space:
@@ -147,7 +149,9 @@ class NonSeparable:
     @cached_property
     def _enough(self) -> int | None:
         """A degree to which invariants of q and p are known to generate all."""
-        return None if self.symmetry is None else generating_degree(_of_both(self.symmetry))
+        if not isinstance(self.symmetry, LieAlgebra):
+            return None
+        return generating_degree(_of_both(self.symmetry))
 
     @property
     def _degree(self) -> int:
@@ -181,31 +185,38 @@ class NonSeparable:
 
     def saved(self) -> dict[str, Any]:
         """Return the options of `restored`, as JSON has them."""
-        of = None if self.symmetry is None else [*map(format_formula, self.symmetry.generators)]
-        return {
-            "dim": self.space.dim,
-            "hidden": list(self.hidden),
-            "generators": of,
-            "degree": self.degree,
-        }
+        told: dict[str, Any] = {"dim": self.space.dim, "hidden": list(self.hidden)}
+        if self.symmetry is None:
+            told["generators"] = None
+        else:
+            told |= symmetry_as_text(as_symmetry(self.symmetry))
+        return told | {"degree": self.degree}
 
     @classmethod
     def restored(
-        cls, dim: int, hidden: Sequence[int], generators: Sequence[str] | None, degree: int | None
+        cls,
+        dim: int,
+        hidden: Sequence[int],
+        generators: Sequence[str] | None,
+        degree: int | None,
+        **of_maps: Any,
     ) -> NonSeparable:
         """Make one again of what `saved` returned."""
         space = PhaseSpace(dim)
         if generators is None:
             return cls(space, tuple(hidden), None, degree)
-        symmetry = LieAlgebra(space, [parse(text, space) for text in generators])
+        symmetry = symmetry_of_text({"generators": generators, **of_maps}, space)
         return cls(space, tuple(hidden), symmetry, degree)
 
-    def invariance(self, symmetry: LieAlgebra) -> BracketsOfInvariants:
-        """Prove {g, H} = 0 for every generator g by the chain rule, from {g, I} = 0 exactly."""
+    def invariance(self, symmetry: AnySymmetry) -> BracketsOfInvariants:
+        """Prove {g, H} = 0 for every generator g by the chain rule, from {g, I} = 0 exactly.
+
+        H∘σ = H for a finite part follows from I∘σ = I.
+        """
         functions = self.invariants or self.space.coordinates
-        verdicts = tuple(
-            is_zero(symmetry.space.bracket(g, f)) for g in symmetry.generators for f in functions
-        )
+        whole = as_symmetry(symmetry)
+        rows = () if whole is None else verdicts_on(whole, functions)
+        verdicts = tuple(verdict for row in rows for verdict in row)
         generating = self._enough is not None and self._degree >= self._enough
         return BracketsOfInvariants(functions, verdicts, generating)
 

@@ -17,7 +17,7 @@ import numpy as np
 from ehf_num.engine.networks import Weights
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.splitting import Chain
-from ehf_sym import LieAlgebra
+from ehf_sym import LieAlgebra, Symmetry
 
 
 @runtime_checkable
@@ -46,8 +46,12 @@ class Proof(Protocol):
 class ProvedEnergy(Energy, Protocol):
     """An energy that says whether it is invariant, whatever its weights."""
 
-    def invariance(self, symmetry: LieAlgebra, of: str) -> Proof:
-        """Prove {g, U(q)} = 0 (of="q") or {g, K(p)} = 0 (of="p") for every generator g."""
+    def invariance(self, symmetry: LieAlgebra | Symmetry, of: str) -> Proof:
+        """Prove {g, U(q)} = 0 (of="q") or {g, K(p)} = 0 (of="p") for every generator g.
+
+        A model with a finite part asks about a `Symmetry`: U∘σ = U as well for its ``finite``.
+        What is not known should not be called proved.
+        """
 
 
 @runtime_checkable
@@ -65,8 +69,8 @@ class Hamiltonian(Protocol):
 class ProvedHamiltonian(Hamiltonian, Protocol):
     """A Hamiltonian that says whether it is invariant, whatever its weights."""
 
-    def invariance(self, symmetry: LieAlgebra) -> Proof:
-        """Prove {g, H} = 0 for every generator g."""
+    def invariance(self, symmetry: LieAlgebra | Symmetry) -> Proof:
+        """Prove {g, H} = 0 for every generator g, and H∘σ = H for a finite part."""
 
 
 @runtime_checkable

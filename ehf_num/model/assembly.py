@@ -13,7 +13,7 @@ from ehf_num.densities.base import NumericBase, Sampler, numeric_base, refuse_ex
 from ehf_num.densities.learned_base import LearnedBase, learned_base
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.hamiltonian.energies import FeatureEnergy, NetworkEnergy, SeparableHamiltonian
-from ehf_num.hamiltonian.integrators import Leapfrog, of_integrator
+from ehf_num.hamiltonian.integrators import Leapfrog, Splitting, of_integrator
 from ehf_num.hamiltonian.invariant_energy import Features, invariant_features
 from ehf_num.hamiltonian.parameters import Layout, ParameterVector
 from ehf_num.hamiltonian.protocols import (
@@ -26,16 +26,25 @@ from ehf_num.hamiltonian.protocols import (
 )
 from ehf_num.model.parts import Parts, admit_integrator
 from ehf_num.model.settings import FlowSettings
-from ehf_num.training.constraint import Constraint, MeanSquaredBracket, generator_gradients
+from ehf_num.training.constraint import (
+    BracketAndChange,
+    Constraint,
+    MeanSquaredBracket,
+    Penalty,
+    change_under,
+    generator_gradients,
+)
 from ehf_num.training.objective import Objective
 from ehf_sym import (
     BaseDensity,
+    FiniteSymmetry,
     InvarianceError,
     InvarianceReport,
     InvariantHamiltonian,
     LieAlgebra,
     NumpyFormula,
     PhaseSpace,
+    Symmetry,
     equivariant_fields,
     format_formula,
     invariant_hamiltonian,
@@ -45,6 +54,7 @@ from ehf_sym.densities.charts import range_of
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.learnable_bases import LearnableBase, learnable_base, on_common_space
 from ehf_sym.symmetry.rotation_group import is_translation
+from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry, moved_to, symmetry_as_text
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Premises:
     ----------
     base : BaseDensity
         As the user gave it.
-    symmetry : LieAlgebra or None
+    symmetry : LieAlgebra, FiniteSymmetry, Symmetry or None
         Without the base's parameters.
     report : InvarianceReport or None
         {g, π} = 0; with parameters, for all values of the free ones.
@@ -66,14 +76,26 @@ class Premises:
     """
 
     base: BaseDensity
-    symmetry: LieAlgebra | None
+    symmetry: AnySymmetry | None
     report: InvarianceReport | None
     construction: InvariantHamiltonian | None
     learnable: LearnableBase | None
 
+    @property
+    def lie(self) -> LieAlgebra | None:
+        """The connected part, with what the finite one adds to it."""
+        whole = as_symmetry(self.symmetry)
+        return None if whole is None else whole.algebra
+
+    @property
+    def finite(self) -> FiniteSymmetry | None:
+        """The finite part."""
+        whole = as_symmetry(self.symmetry)
+        return None if whole is None else whole.finite
+
 
 def prove(
-    base: BaseDensity, symmetry: LieAlgebra | None, settings: FlowSettings, parts: Parts
+    base: BaseDensity, symmetry: AnySymmetry | None, settings: FlowSettings, parts: Parts
 ) -> Premises:
     """Prove {g, π} = 0 for every generator, and {g, H} = 0 where it holds by construction.
 
@@ -92,26 +114,27 @@ def prove(
     enforce = settings.enforce
     if symmetry is None and enforce != "none" and parts.penalty is None:
         raise ArgumentError(
-            f"symmetry was None with enforce={enforce!r}; give an ehf_sym.LieAlgebra, or "
+            f"symmetry was None with enforce={enforce!r}; give an ehf_sym.LieAlgebra, an "
+            "ehf_sym.FiniteSymmetry or an ehf_sym.Symmetry of both, or "
             'enforce="none"'
         )
-    if not isinstance(symmetry, LieAlgebra | None):
+    if not isinstance(symmetry, LieAlgebra | FiniteSymmetry | Symmetry | None):
         raise ArgumentError(
-            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra"
+            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra, an "
+            "ehf_sym.FiniteSymmetry or an ehf_sym.Symmetry of both"
         )
     parts.admit(base.space.dim, settings.dtype, enforce)
     base, symmetry = on_common_space(base, symmetry)
     if base.space.parameters:
         learnable = learnable_base(base, symmetry)
         if symmetry is not None:
-            bare = PhaseSpace(base.space.dim)
-            symmetry = LieAlgebra(bare, symmetry.generators, symmetry.labels)
+            symmetry = moved_to(symmetry, PhaseSpace(base.space.dim))
         construction = _construct(symmetry, settings, parts)
         return Premises(base, symmetry, learnable.report, construction, learnable)
     report = None if symmetry is None else symmetry.check(base)
     if report is not None and not report.proved:
         raise InvarianceError(
-            f"base ({base.name}) is not proved invariant, {{g, π}} = 0 is {report.status}:\n"
+            f"base ({base.name}) is not proved invariant, {report.claim} is {report.status}:\n"
             f"{report}{_way_on(report)}",
             report,
         )
@@ -131,7 +154,7 @@ def _way_on(report: InvarianceReport) -> str:
 
 
 def _construct(
-    symmetry: LieAlgebra | None, settings: FlowSettings, parts: Parts
+    symmetry: AnySymmetry | None, settings: FlowSettings, parts: Parts
 ) -> InvariantHamiltonian | None:
     """Find the invariants that exact models are networks of, proved; None for other models."""
     if settings.enforce != "exact" or symmetry is None:
@@ -148,8 +171,13 @@ def _construct(
     return construction
 
 
-def _require_proofs(symmetry: LieAlgebra, parts: Parts) -> None:
-    """Have energies of the user's own prove that they keep the symmetry, or refuse them."""
+def _require_proofs(symmetry: AnySymmetry, parts: Parts) -> None:
+    """Have energies of the user's own prove that they keep the symmetry, or refuse them.
+
+    They are asked about a LieAlgebra or a Symmetry.
+    """
+    if isinstance(symmetry, FiniteSymmetry):
+        symmetry = Symmetry(finite=symmetry)
     proofs: dict[str, Callable[[Any], Proof]] = {
         "kinetic": lambda part: part.invariance(symmetry, "p"),
         "potential": lambda part: part.invariance(symmetry, "q"),
@@ -188,7 +216,6 @@ def build_objective(
             invariant_features(construction.of_q, space.q),
         )
         frame = _moving_frame(construction.symmetry, features[1])
-    symmetry = premises.symmetry
     base = _numeric(premises, parts.base_sampler, base_parameters)
     if parts.base_sampler is None:  # a user's own is checked whenever it is called
         refuse_extreme(base.at(base.init(settings.dtype)), settings.dtype)
@@ -197,9 +224,10 @@ def build_objective(
     if parts.integrator is not None or parts.hamiltonian is not None:
         given = parts.integrator or integrator
         integrator = admit_integrator(given, hamiltonian, space.dim, settings.dtype)
-        if settings.enforce != "none" and premises.symmetry is not None:
-            _require_equivariance(integrator, premises.symmetry, settings.enforce)
-    gradients = None if symmetry is None else generator_gradients(symmetry)
+        if settings.enforce != "none":
+            _require_equivariance(integrator, premises, settings.enforce)
+    lie = premises.lie
+    gradients = None if lie is None else generator_gradients(lie)
     return Objective(
         base=base,
         gradients=gradients,
@@ -210,13 +238,22 @@ def build_objective(
             settings.hamiltonians,
             base_arrays=len(base.init(settings.dtype)),
         ),
-        constraint=_constraint(settings, parts, gradients, hamiltonian),
+        constraint=_constraint(settings, parts, gradients, hamiltonian, premises.finite),
     )
 
 
-def _require_equivariance(integrator: Integrator, symmetry: LieAlgebra, enforce: str) -> None:
+def _require_equivariance(integrator: Integrator, premises: Premises, enforce: str) -> None:
     """Refuse a map that breaks the symmetry by itself; a penalty bears with O(dt²), as leapfrog."""
-    found = of_integrator(integrator, symmetry)
+    finite, lie = premises.finite, premises.lie
+    mixes = not isinstance(integrator, Splitting)
+    if mixes and finite is not None and finite.generators != finite.momentum_generators:
+        raise ArgumentError(
+            f"integrator was {integrator!r} with a finite symmetry whose matrices are not all "
+            "orthogonal; splittings such as Leapfrog are known to commute with these"
+        )
+    if lie is None:
+        return
+    found = of_integrator(integrator, lie)
     if not found.proved and (enforce == "exact" or not found.in_the_limit):
         raise ArgumentError(
             f"integrator was {integrator!r} with enforce={enforce!r}; it is not proved to "
@@ -242,20 +279,26 @@ def _hamiltonian(
 
 
 def _constraint(
-    settings: FlowSettings, parts: Parts, gradients: NumpyFormula | None, hamiltonian: Hamiltonian
+    settings: FlowSettings,
+    parts: Parts,
+    gradients: NumpyFormula | None,
+    hamiltonian: Hamiltonian,
+    finite: FiniteSymmetry | None,
 ) -> Constraint | None:
     if settings.enforce != "penalty":
         return None
     if parts.penalty is not None:
         return Constraint(parts.penalty, settings.constraint_on)
+    change = None if finite is None else change_under(finite)
     if gradients is None:
-        return None
+        return None if change is None else Constraint(change, settings.constraint_on)
     if settings.split_bracket and not isinstance(hamiltonian, SeparableHamiltonian):
         raise ArgumentError(
             "split_bracket was True with a hamiltonian that is not K + U; it should be False"
         )
     bracket = MeanSquaredBracket(gradients, settings.split_bracket, settings.normalized_bracket)
-    return Constraint(bracket, settings.constraint_on)
+    penalty: Penalty = bracket if change is None else BracketAndChange(bracket, change)
+    return Constraint(penalty, settings.constraint_on)
 
 
 def _numeric(
@@ -281,7 +324,7 @@ def _numeric(
     return learned_base(premises.learnable, premises.base, start or {})
 
 
-def _moving_frame(symmetry: LieAlgebra, of_q: Features) -> MovingFrame | None:
+def _moving_frame(symmetry: AnySymmetry, of_q: Features) -> MovingFrame | None:
     """Bridge the fields along which momenta are taken apart, where the symmetry has such."""
     fields = equivariant_fields(symmetry)
     if fields is None:
@@ -299,8 +342,8 @@ def initial_parameters(
     return ParameterVector([*flow, *encoder, *objective.base.init(settings.dtype)])
 
 
-def formulas_as_text(base: BaseDensity, symmetry: LieAlgebra | None) -> dict[str, Any]:
-    """Write base and generators in the grammar of `ehf_sym.parse`.
+def formulas_as_text(base: BaseDensity, symmetry: AnySymmetry | None) -> dict[str, Any]:
+    """Write base, generators and matrices in the grammar of `ehf_sym.parse`.
 
     Raises
     ------
@@ -308,14 +351,14 @@ def formulas_as_text(base: BaseDensity, symmetry: LieAlgebra | None) -> dict[str
         If a formula cannot be written in it.
     """
     normalizer = base.log_normalizer
-    generators = () if symmetry is None else symmetry.generators
+    whole = as_symmetry(symmetry)
     return {
         "dim": base.space.dim,
         "name": base.name,
         "parameters": {x.name: range_of(x) for x in base.space.parameters},
         "log_density": format_formula(base.log_density),
         "log_normalizer": None if normalizer is None else format_formula(normalizer),
-        "generators": [format_formula(generator) for generator in generators],
+        **symmetry_as_text(whole),
     }
 
 

@@ -27,8 +27,9 @@ from ehf_num.inference.weighing import Draws, WeightedDraws, weigh
 from ehf_num.model.settings import FlowSettings
 from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy, known_energy
 from ehf_num.training.objective import BoundModel, Objective
-from ehf_sym import BaseDensity, InvarianceReport, InvariantHamiltonian, LieAlgebra
+from ehf_sym import BaseDensity, FiniteSymmetry, InvarianceReport, InvariantHamiltonian, LieAlgebra
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
 _PROBES = 64  # base states that an energy given as code is tried at
 
@@ -42,14 +43,16 @@ class FlowDensity:
     ----------
     settings : FlowSettings
         The options.
-    base, symmetry : BaseDensity, LieAlgebra or None
-        π, and what it is invariant under.
+    base : BaseDensity
+        π.
+    symmetry : LieAlgebra, FiniteSymmetry, Symmetry or None
+        What it is invariant under.
     report, construction : InvarianceReport or None, InvariantHamiltonian or None
         What is proved of the base, and of H.
     """
 
     base: BaseDensity
-    symmetry: LieAlgebra | None
+    symmetry: AnySymmetry | None
     report: InvarianceReport | None
     construction: InvariantHamiltonian | None
 
@@ -62,6 +65,18 @@ class FlowDensity:
     def dim(self) -> int:
         """The number of positions, d."""
         return self._objective.base.dim
+
+    @property
+    def lie(self) -> LieAlgebra | None:
+        """The connected part of the symmetry."""
+        whole = as_symmetry(self.symmetry)
+        return None if whole is None else whole.algebra
+
+    @property
+    def finite(self) -> FiniteSymmetry | None:
+        """The finite part of the symmetry."""
+        whole = as_symmetry(self.symmetry)
+        return None if whole is None else whole.finite
 
     @property
     def encoder_is_equivariant(self) -> bool:
@@ -398,7 +413,7 @@ class FlowDensity:
         model = self._objective.at([array.copy() for array in self.weights])
         return weigh(Draws(model, target, int(generator.integers(2**62))), n)
 
-    def _known(self, S: Any, symmetry: LieAlgebra | None) -> KnownEnergy:
+    def _known(self, S: Any, symmetry: AnySymmetry | None) -> KnownEnergy:
         """Admit an energy, which the symmetry has to keep, for an encoder that can weigh it."""
         encoder = self._objective.encoder
         if not isinstance(encoder, EvaluatedEncoder) or not goes_with(encoder, "log_prob", "draw"):

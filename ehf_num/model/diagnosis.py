@@ -26,7 +26,14 @@ from ehf_num.inference.estimate import pareto_threshold
 from ehf_num.inference.importance import FEWEST_FOR_K, log_mean, log_weights, pareto_shape
 from ehf_num.model.density import FlowDensity
 from ehf_num.symmetry.action import NumericalAction, Transformation, finite_action
-from ehf_num.training.constraint import MeanSquaredBracket, mean_squared_brackets
+from ehf_num.training.constraint import (
+    BracketAndChange,
+    ChangeUnderMaps,
+    MeanSquaredBracket,
+    change_under,
+    map_matrices,
+    mean_squared_brackets,
+)
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.formulas.report import ResultTable
 
@@ -156,26 +163,54 @@ def group_checks(
     noise = rng.standard_normal((len(x), n_samples, flow.dim)).astype(x.dtype)
     weights = log_weights(flow.bound, x, noise)
     yield from _reliability(weights)
-    if flow.symmetry is None or flow.report is None:
+    if flow.report is None:
         return
+    if flow.finite is not None:
+        for label, A, B in zip(flow.finite.labels, *map_matrices(flow.finite), strict=True):
+            transformation = _LinearMap(A, B)
+            yield from _map_checks(flow, sample, transformation, label)
+            yield from _point_checks(flow, sample, transformation, (x, noise, weights), label)
     for k, verdict in enumerate(flow.report.of_functions, start=1):
         states = np.concatenate([sample.base_states, sample.data_states])
         move = _element(flow, k, verdict.generator, states, epsilon, remarks)
         if move is None:
             continue
-        yield from _map_checks(flow, sample, move, k)
+        yield from _map_checks(flow, sample, move, f"g{k}")
         volume = verdict.volume_preserving
         if not verdict.linear_in_p:
             remarks.append(f"g{k} does not move q by itself: it promises nothing about p(q)")
         elif volume is None or not volume.proved:
             remarks.append(f"g{k} is not proved to preserve volumes of q: p(Rq) is not p(q)")
         else:
-            moved, moved_noise = _moved(flow, move, sample.x, sample.noise)
-            before = flow.bound.log_weights(sample.x, sample.noise)
-            after = flow.bound.log_weights(moved, moved_noise)
-            gap = float(abs(np.mean(after - before, dtype=np.float64)))
-            yield Check(f"ELBO gap of moved data, g{k}", gap, _ELBO_GAP_LIMIT, "nats")
-            yield _density_check(flow, move, x, noise, weights, k)
+            yield from _point_checks(flow, sample, move, (x, noise, weights), f"g{k}")
+
+
+@dataclass(frozen=True, eq=False)
+class _LinearMap:
+    """States (n, 2d) to (A q, B p)."""
+
+    on_positions: Array
+    on_momenta: Array
+
+    def __call__(self, states: Array) -> Array:
+        q, p = np.split(np.asarray(states, dtype=np.float64), 2, axis=1)
+        return np.concatenate([q @ self.on_positions.T, p @ self.on_momenta.T], axis=1)
+
+
+def _point_checks(
+    flow: FlowDensity,
+    sample: Sample,
+    move: Transformation,
+    draws: tuple[Array, Array, Array],
+    name: str,
+) -> Iterator[Check]:
+    """Hold points that are moved against those that are not."""
+    moved, moved_noise = _moved(flow, move, sample.x, sample.noise)
+    before = flow.bound.log_weights(sample.x, sample.noise)
+    after = flow.bound.log_weights(moved, moved_noise)
+    gap = float(abs(np.mean(after - before, dtype=np.float64)))
+    yield Check(f"ELBO gap of moved data, {name}", gap, _ELBO_GAP_LIMIT, "nats")
+    yield _density_check(flow, move, *draws, name)
 
 
 def _element(
@@ -222,13 +257,15 @@ def _moved(flow: FlowDensity, move: Transformation, x: Array, noise: Array) -> t
     return moved, moved_noise if flow.encoder_is_equivariant else noise
 
 
-def _map_checks(flow: FlowDensity, sample: Sample, move: Transformation, k: int) -> Iterator[Check]:
+def _map_checks(
+    flow: FlowDensity, sample: Sample, move: Transformation, name: str
+) -> Iterator[Check]:
     exact = flow.settings.enforce == "exact"
     limit = _EXACT_LIMITS[flow.settings.dtype] if exact else _EQUIVARIANCE_LIMIT
     residual = equivariance_residual(flow, sample.base_states, move)
-    yield Check(f"equivariance of the map, g{k}", residual, limit, "relative")
+    yield Check(f"equivariance of the map, {name}", residual, limit, "relative")
     residual = equivariance_residual(flow, sample.data_states, move, inverse=True)
-    yield Check(f"equivariance of the map on data, g{k}", residual, limit, "relative")
+    yield Check(f"equivariance of the map on data, {name}", residual, limit, "relative")
 
 
 def equivariance_residual(
@@ -269,7 +306,7 @@ def _density_check(
     x: Array,
     noise: Array,
     weights: Array,
-    k: int,
+    name: str,
 ) -> Check:
     """Hold ln p(Rx) − ln p(x) of points (n, d), with one noise (n, S, d), against its error."""
     draws, dim = noise.shape[1:]
@@ -282,7 +319,7 @@ def _density_check(
     value, error, value_moved, error_moved = estimates.T
     limit = _ERRORS * _root_mean_square(np.hypot(error, error_moved))
     return Check(
-        f"ln p of moved data, g{k}",
+        f"ln p of moved data, {name}",
         _root_mean_square(value_moved - value),
         max(limit, _EXACT_LIMITS[flow.settings.dtype]),  # equal weights have no error but rounding
         f"nats; {_ERRORS} standard errors",
@@ -328,6 +365,8 @@ def diagnose(
         - what a penalty of one's own bounds, likewise, by its names;
         - the residual |T_g F − F T_g| of the whole map F on base states, and of F⁻¹ on data,
           relative to the states' size;
+        - of a finite symmetry: the mean of (H∘σ − H)² likewise, and what follows, for each of its
+          generators;
         - the mean ELBO gap of moved points: an exactly invariant H can still show one, because
           h(p|q) need not be equivariant;
         - ln p(Rx) − ln p(x), with the same noise, against 1.5 times its standard
@@ -410,22 +449,26 @@ def symplecticity(flow: FlowDensity, states: Array) -> Check:
 
 def _bracket_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
     """Compare mean {g,H}² with what it should be, where training sees it and where data goes."""
-    if flow.symmetry is None:
-        return
     limit = 2 * flow.settings.kappa
     if flow.settings.enforce == "exact":
         limit = _EXACT_LIMITS[flow.settings.dtype] ** 2
     pulled = np.concatenate(flow.inverse(*np.split(sample.data_states, 2, axis=1)), axis=1)
     on_data = np.concatenate([sample.data_states, pulled])
     for name, states in (("base states", sample.base_states), ("data states", on_data)):
-        for k, square in enumerate(_mean_squares(flow, states), start=1):
-            yield Check(f"mean {{g{k},H}}², {name}", float(square), limit)
+        if flow.lie is not None:
+            for k, square in enumerate(_mean_squares(flow, states), start=1):
+                yield Check(f"mean {{g{k},H}}², {name}", float(square), limit)
+        if flow.finite is not None:
+            change = change_under(flow.finite)
+            for label, square in zip(change.names, change.terms(flow.flow, states), strict=True):
+                yield Check(f"mean {label}, {name}", float(square), limit)
 
 
 def _penalty_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
     """Hold what a penalty of the user's own bounds against κ, where training does."""
     constraint = flow.objective.constraint
-    if constraint is None or isinstance(constraint.penalty, MeanSquaredBracket):
+    built_in = (MeanSquaredBracket, ChangeUnderMaps, BracketAndChange)
+    if constraint is None or isinstance(constraint.penalty, built_in):
         return
     for name, states in (("base states", sample.base_states), ("data states", sample.data_states)):
         values = np.asarray(constraint.penalty.terms(flow.flow, states))

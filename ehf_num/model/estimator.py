@@ -23,15 +23,23 @@ from ehf_num.model.units import Units
 from ehf_num.symmetry.reading import read_symmetry
 from ehf_sym import (
     BaseDensity,
+    FiniteSymmetry,
     LieAlgebra,
     PhaseSpace,
     StandardNormal,
+    Symmetry,
     format_formula,
     invariant_hamiltonian,
 )
 from ehf_sym.errors import ArgumentError, DataWarning
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.symmetry.frames import unit_changes
+from ehf_sym.symmetry.symmetry import (
+    AnySymmetry,
+    as_symmetry,
+    symmetry_as_text,
+    symmetry_of_text,
+)
 
 _MOST_HELD_OUT = 500
 _SHOWN = 5
@@ -52,10 +60,11 @@ class SymmetricDensity:
 
     Parameters
     ----------
-    symmetry : LieAlgebra, str, sequence of str, or None
+    symmetry : LieAlgebra, FiniteSymmetry, Symmetry, str, sequence of str, or None
         The generators: as formulas, ``"q1*p2 - q2*p1"``, several separated by commas or in a
         sequence; by a name, ``"so(3)"`` or ``"SO(2) about z"`` (see `ehf_sym.named_symmetry`); or
-        an `ehf_sym.LieAlgebra`. None: no symmetry is asked for.
+        an `ehf_sym.LieAlgebra`, `FiniteSymmetry` or `Symmetry`; ``"S_3"`` and ``"O(3)"`` are names
+        too. None: no symmetry is asked for.
     standardize : {"auto", False}
         Whether units are estimated from the data, as far as the symmetry is proved to allow; False
         leaves the data as they are.
@@ -92,7 +101,7 @@ class SymmetricDensity:
         What was learned, in standardized units.
     units_ : Units
         t and S.
-    symmetry_ : LieAlgebra or None
+    symmetry_ : LieAlgebra, FiniteSymmetry, Symmetry or None
         The generators, in the coordinates of the data.
     n_features_in_ : int
         The number of coordinates, d.
@@ -123,7 +132,7 @@ class SymmetricDensity:
 
     def __init__(
         self,
-        symmetry: LieAlgebra | str | Sequence[str] | None = None,
+        symmetry: AnySymmetry | str | Sequence[str] | None = None,
         *,
         standardize: str | bool = "auto",
         enforce: str = "auto",
@@ -282,7 +291,7 @@ class SymmetricDensity:
         return min(max(1, round(share * n)), n - 1, _MOST_HELD_OUT)
 
     def _flow(
-        self, symmetry: LieAlgebra | None, dim: int, rng: np.random.Generator
+        self, symmetry: AnySymmetry | None, dim: int, rng: np.random.Generator
     ) -> EquivariantHamiltonianFlow:
         space = PhaseSpace(dim) if symmetry is None else symmetry.space
         enforce = self.enforce
@@ -367,6 +376,8 @@ class SymmetricDensity:
         symmetry = self.symmetry
         if isinstance(symmetry, LieAlgebra):
             options["symmetry"] = [format_formula(g) for g in symmetry.generators]
+        elif isinstance(symmetry, FiniteSymmetry | Symmetry):
+            options["symmetry"] = symmetry_as_text(as_symmetry(symmetry))
         names = getattr(self, "feature_names_in_", None)
         return {
             "options": options,
@@ -381,7 +392,10 @@ class SymmetricDensity:
     @classmethod
     def _restored(cls, plain: dict[str, Any], flow: EquivariantHamiltonianFlow) -> Self:
         """Make a fitted model of what a file holds."""
-        model = cls(**plain["options"])
+        options = dict(plain["options"])
+        if isinstance(options["symmetry"], dict):  # of matrices
+            options["symmetry"] = symmetry_of_text(options["symmetry"], PhaseSpace(flow.dim))
+        model = cls(**options)
         if isinstance(model.hidden, list):
             model.hidden = tuple(model.hidden)
         dim = flow.dim
@@ -428,7 +442,7 @@ class SymmetricDensity:
         return x
 
 
-def _can_be_exact(symmetry: LieAlgebra) -> bool:
+def _can_be_exact(symmetry: AnySymmetry) -> bool:
     """Whether its invariants are proved, and known to keep no larger group, such as mirrors."""
     try:
         construction = invariant_hamiltonian(symmetry)

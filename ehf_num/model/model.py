@@ -48,9 +48,10 @@ from ehf_num.training.minibatches import is_single_pass, no_points, training_dat
 from ehf_num.training.multipliers import MultiplierSettings
 from ehf_num.training.training import TrainingWarning, train
 from ehf_num.training.training_settings import Observer, TrainingSettings
-from ehf_sym import BaseDensity, LieAlgebra
+from ehf_sym import BaseDensity
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.report import ResultTable
+from ehf_sym.symmetry.symmetry import AnySymmetry
 
 _BASE_STATES = 2048  # enough for quantiles of 1 %
 _KEPT = "the last good parameters are kept, with patience= the best"
@@ -67,9 +68,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
     ----------
     base : ehf_sym.BaseDensity
         π. Parameters of its space are learned, within the family that is proved invariant.
-    symmetry : ehf_sym.LieAlgebra, optional
+    symmetry : ehf_sym.LieAlgebra, FiniteSymmetry or Symmetry, optional
         The generators g_k: {g_k, π} = 0 is proved here or the model is refused, whatever
-        `enforce` says. None needs ``enforce="none"``.
+        `enforce` says; of a finite symmetry π∘σ = π. None needs ``enforce="none"``.
     enforce : {"penalty", "exact", "none"}
         Whether {g_k, H} is penalized in training, or zero by construction: K and U are then
         networks of the invariants of p and of q (`construction` holds the proof), and a coupling
@@ -162,7 +163,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
     def __init__(
         self,
         base: BaseDensity,
-        symmetry: LieAlgebra | None = None,
+        symmetry: AnySymmetry | None = None,
         *,
         enforce: str = "penalty",
         invariants: str = "generating",
@@ -225,7 +226,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
             admit_penalty(self.bound, self.dim)
 
     def __repr__(self) -> str:
-        generators = () if self.symmetry is None else self.symmetry.generators
+        lie, finite = self.lie, self.finite
+        generators: list[Any] = [] if lie is None else [*lie.generators]
+        generators += [] if finite is None else [*finite.labels]
         symmetry = shorten(", ".join(map(str, generators)) or "none", 100, placeholder=" …")
         return (
             f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, "

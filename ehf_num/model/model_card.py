@@ -8,7 +8,7 @@ from typing import Any
 from ehf_num.engine.workspace import Array
 from ehf_num.files.result import TrainingResult
 from ehf_num.model.settings import FlowSettings
-from ehf_sym import BaseDensity, InvarianceReport
+from ehf_sym import BaseDensity, GeneratorVerdict, InvarianceReport
 
 _LONGEST = 120  # characters of a list of generators
 
@@ -33,13 +33,16 @@ def model_rows(
     """
     yield "base π(q, p)", f"{base.name}, d = {base.space.dim}"
     if report is not None:
-        symmetry = report.symmetry
-        pairs = zip(symmetry.labels, symmetry.generators, strict=True)
-        text = ", ".join(f"{label} = {generator}" for label, generator in pairs)
+        pairs = zip(report.symmetry.labels, report.verdicts, strict=True)
+        text = ", ".join(
+            f"{label} = {v.generator}" if isinstance(v, GeneratorVerdict) else label
+            for label, v in pairs
+        )
         yield "symmetry", text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-        yield "{g, π} = 0", report.status
+        yield report.claim, report.status
     if settings.enforce == "exact":
-        yield "{g, H} = 0", "proved, for all weights"
+        claim = "{g, H} = 0" if report is None else report.claim.replace("π", "H")
+        yield claim, "proved, for all weights"
     elif "penalty" in parts:
         names = ", ".join(parts["penalty"].names)
         yield "penalty", f"{names} held to κ = {settings.kappa:g}"

@@ -22,9 +22,10 @@ from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.parts import PARTS, Parts, compare_shapes, compare_values, restore_parts
 from ehf_num.model.settings import FlowSettings
 from ehf_num.training.constraint import Penalty
-from ehf_sym import BaseDensity, InvarianceError, LieAlgebra, PhaseSpace, parse
+from ehf_sym import BaseDensity, InvarianceError, PhaseSpace, parse
 from ehf_sym.densities.charts import parameter
 from ehf_sym.errors import ArgumentError, EHFError
+from ehf_sym.symmetry.symmetry import symmetry_of_text
 
 # What a header that says other things than ours would makes constructors raise.
 _UNUSABLE = (
@@ -201,8 +202,7 @@ def _rebuild(header: Mapping[str, Any], parts: Parts) -> EquivariantHamiltonianF
         log_normalizer=None if normalizer is None else parse(normalizer, space),
         name=formulas["name"],
     )
-    generators = [parse(text, bare) for text in formulas["generators"]]
-    symmetry = LieAlgebra(bare, generators) if generators else None
+    symmetry = symmetry_of_text(formulas, bare)
     options = _as_of_old(header["settings"]) | parts.given()
     model = EquivariantHamiltonianFlow(
         base, symmetry, **options, base_sampler=parts.base_sampler, rng=header["seed"]

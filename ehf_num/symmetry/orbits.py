@@ -1,7 +1,7 @@
 """Uniformly random elements of a compact symmetry group, and points moved by them.
 
-Two kinds of groups are known. Commuting generators whose actions have proved periods T_k: uniform
-times in [0, T_k) give a uniform element. Rotations of which the matrix algebra A is known
+Two kinds of connected groups are known. Commuting generators whose actions have proved periods T_k:
+uniform times in [0, T_k) give a uniform element. Rotations of which the matrix algebra A is known
 (`rotation_group`): a normal random matrix in A has a law that no orthogonal matrix in A
 changes, so the orthogonal factor of its polar decomposition is uniform among them; what falls into
 another component, where −1 is an eigenvalue, changes its sign or is drawn again; for SU(n) the
@@ -10,7 +10,7 @@ phase of the determinant is then taken out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,12 @@ import sympy as sp
 from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.elements import refuse_unless_points_move
-from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, is_zero
+from ehf_sym import FiniteAction, FiniteSymmetry, LieAlgebra, NumpyFlow, Symmetry, is_zero
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.rotation_group import RotationGroup, rotation_group
+from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
+_FEW = 500  # elements that are written out
 Mover = Callable[[Array, np.random.Generator], Array]
 """Moves each point of (n, d), float64, by an element of its own."""
 
@@ -36,14 +38,14 @@ class OrbitSampler:
 
     Attributes
     ----------
-    symmetry : LieAlgebra
-        Its generators.
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
+        Whose group it is.
     keeps_volume : bool
         Whether every element is proved to keep volume in q: a density is then carried along by
         its values, p(x) = p(Rx) where it is invariant.
     """
 
-    symmetry: LieAlgebra
+    symmetry: AnySymmetry
     keeps_volume: bool
     _move: Mover
 
@@ -55,13 +57,14 @@ class OrbitSampler:
         return self._move(points, arguments.generator(rng)).astype(kept, copy=False)
 
 
-def orbit_sampler(symmetry: LieAlgebra) -> OrbitSampler:
+def orbit_sampler(symmetry: AnySymmetry) -> OrbitSampler:
     """Find how to draw uniformly from the group that a symmetry generates on q.
 
     Parameters
     ----------
-    symmetry : ehf_sym.LieAlgebra
-        Generators of a compact group that acts on q alone.
+    symmetry : ehf_sym.LieAlgebra, FiniteSymmetry or Symmetry
+        Generators of a compact group that acts on q alone. An element of both parts is a uniform
+        one of the finite part after one of the other, which is uniform too.
 
     Returns
     -------
@@ -82,10 +85,73 @@ def orbit_sampler(symmetry: LieAlgebra) -> OrbitSampler:
     >>> round(float(np.linalg.norm(moved)), 12)
     5.0
     """
-    if not isinstance(symmetry, LieAlgebra):
+    if not isinstance(symmetry, LieAlgebra | FiniteSymmetry | Symmetry):
         raise ArgumentError(
-            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra"
+            f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra, a "
+            "FiniteSymmetry or a Symmetry"
         )
+    if isinstance(symmetry, LieAlgebra):
+        return _of_functions(symmetry)
+    whole = as_symmetry(symmetry)
+    finite, lie = (None, None) if whole is None else (whole.finite, whole.algebra)
+    connected = None if lie is None else _of_functions(lie)
+    elements = None if finite is None else uniform_elements(finite)
+
+    def move(x: Array, rng: np.random.Generator) -> Array:
+        if connected is not None:
+            x = connected._move(x, rng)
+        if elements is not None:
+            x = np.einsum("nij,nj->ni", elements(len(x), rng), x)
+        return x
+
+    return OrbitSampler(symmetry, connected is None or connected.keeps_volume, move)
+
+
+def uniform_elements(
+    finite: FiniteSymmetry,
+) -> Callable[[int, np.random.Generator], Array]:
+    """Draw uniform elements of a finite group: a function of n and rng to matrices (n, d, d).
+
+    Larger groups are not enumerated: an element is a product of one coset representative at each
+    level of a stabilizer chain, and its matrix follows from where it takes vectors.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> draw = uniform_elements(es.groups.symmetric(20))
+    >>> draw(2, np.random.default_rng(0)).sum(axis=2).min()
+    1.0
+    """
+    if finite.order <= _FEW:
+        all_of_them = _floats(finite.elements())
+        return lambda n, rng: all_of_them[rng.integers(len(all_of_them), size=n)]
+    action = finite.action
+    levels = [
+        np.array([permutation.array_form for permutation in level.values()])
+        for level in action.group.basic_transversals
+    ]
+    vectors = _floats([action.vectors])[0]
+    back = np.linalg.pinv(vectors)
+
+    def draw(n: int, rng: np.random.Generator) -> Array:
+        chosen = [level[rng.integers(len(level), size=n)] for level in levels]
+        elements = np.empty((n, finite.space.dim, finite.space.dim))
+        for k in range(n):
+            place = np.arange(len(levels[0][0]))
+            for each in reversed(chosen):
+                place = each[k][place]
+            elements[k] = vectors[:, action.images(place.tolist())] @ back
+        return elements
+
+    return draw
+
+
+def _floats(matrices: Sequence[sp.ImmutableMatrix]) -> Array:
+    return np.array([np.array(a.evalf().tolist(), dtype=float) for a in matrices])
+
+
+def _of_functions(symmetry: LieAlgebra) -> OrbitSampler:
+    """Find it for the group that functions generate."""
     refuse_unless_points_move(symmetry)
     space = symmetry.space
     if _commute(symmetry):
@@ -99,7 +165,7 @@ def orbit_sampler(symmetry: LieAlgebra) -> OrbitSampler:
 
 
 def orbit_sampler_for(
-    augment: bool | str, symmetry: LieAlgebra | None, *, exact: bool, equivariant_encoder: bool
+    augment: bool | str, symmetry: AnySymmetry | None, *, exact: bool, equivariant_encoder: bool
 ) -> OrbitSampler | None:
     """Decide whether training moves its minibatches, and by what.
 
@@ -110,7 +176,7 @@ def orbit_sampler_for(
         That is so for a model that is invariant by construction, whose p(Rx) = p(x) for elements
         that keep volume, so that the mean of ln p does not change; what gains is an encoder that
         is not equivariant, and sees more points.
-    symmetry : LieAlgebra or None
+    symmetry : LieAlgebra, FiniteSymmetry, Symmetry or None
         Of the model.
     exact, equivariant_encoder : bool
         Whether p(q, p) and h(p|q) are invariant by construction.

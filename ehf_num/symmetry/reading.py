@@ -8,13 +8,12 @@ from typing import Any
 
 from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, Symmetry, named_symmetry, parse
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.symmetry import AnySymmetry
 
 _SEPARATOR = re.compile(r"[,;\n](?![^()]*\))")
 
 
-def read_symmetry(
-    symmetry: Any, dim: int, what: str = "X has"
-) -> LieAlgebra | FiniteSymmetry | Symmetry | None:
+def read_symmetry(symmetry: Any, dim: int, what: str = "X has") -> AnySymmetry | None:
     """Read what is given as a symmetry of d coordinates; what has them is named by errors.
 
     Raises

@@ -19,8 +19,9 @@ from autograd.tracer import isbox
 
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.formula_energy import FormulaEnergy
-from ehf_sym import InvarianceError, LieAlgebra, PhaseSpace, to_numpy
+from ehf_sym import FiniteSymmetry, InvarianceError, LieAlgebra, PhaseSpace, to_numpy
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
 _STEP = 1e-5  # of differences, times the width of the states
 _SLOPE = 1e-4  # relative, of differences
@@ -79,7 +80,7 @@ def state_text(q: Array) -> str:
 
 
 def known_energy(
-    S: Any, space: PhaseSpace, symmetry: LieAlgebra | None, states: Array
+    S: Any, space: PhaseSpace, symmetry: AnySymmetry | None, states: Array
 ) -> KnownEnergy:
     """Admit an energy for a model, or refuse it before any work.
 
@@ -89,7 +90,7 @@ def known_energy(
         A formula of the positions with exact numbers, or an object.
     space : PhaseSpace
         Of the model.
-    symmetry : LieAlgebra or None
+    symmetry : LieAlgebra, FiniteSymmetry, Symmetry or None
         What has to keep S.
     states : ndarray, shape (n, 2d)
         Where an object is tried.
@@ -129,12 +130,13 @@ def known_energy(
     return KnownEnergy(S, energy_of.value, energy_of.gradient)
 
 
-def _prove(energy: Any, symmetry: LieAlgebra) -> None:
+def _prove(energy: Any, symmetry: AnySymmetry) -> None:
     """Have {g, S} = 0 proved for every generator, or refuse."""
     proof = energy.invariance(symmetry, "q")
     if not proof.proved:
+        claim = proof.report.claim.replace("π", "S")
         raise InvarianceError(
-            f"S is not proved to be kept by the symmetry, {{g, S}} = 0 is {proof.report.status}:\n"
+            f"S is not proved to be kept by the symmetry, {claim} is {proof.report.status}:\n"
             f"{proof.report}",
             proof.report,
         )
@@ -198,16 +200,41 @@ def _hold_to_slope(energy: _OfObject, q: Array) -> None:
         )
 
 
-def _look_at_symmetry(energy: _OfObject, symmetry: LieAlgebra, states: Array) -> None:
+def _look_at_symmetry(energy: _OfObject, symmetry: AnySymmetry, states: Array) -> None:
     """Ask an object for its proof, or look for states where {g, S} is not 0."""
     prove = getattr(energy.given, "invariance", None)
+    whole = as_symmetry(symmetry)
     if callable(prove):
-        proof = prove(symmetry, "q")
+        proof = prove(symmetry if isinstance(symmetry, LieAlgebra) else whole, "q")
         if not proof.proved:
             raise ArgumentError(
                 f"S was {energy.given!r}; it is not proved to be kept by the symmetry:\n{proof}"
             )
         return
+    if whole is not None and whole.algebra is not None:
+        _look_at_brackets(energy, whole.algebra, states)
+    if whole is not None and whole.finite is not None:
+        _look_at_maps(energy, whole.finite, states)
+
+
+def _look_at_maps(energy: _OfObject, finite: FiniteSymmetry, states: Array) -> None:
+    """Look for states where S(Aq) is not S(q)."""
+    q = states[:, : finite.space.dim]
+    with np.errstate(all="ignore"):
+        before = energy.values(q)
+        for label, A in zip(finite.labels, finite.generators, strict=True):
+            gap = energy.values(q @ np.array(A.evalf().tolist(), q.dtype).T) - before
+            broken = np.isfinite(gap) & (np.abs(gap) > _BROKEN * (1 + np.abs(before)))
+            if broken.any():
+                row = int(np.argmax(broken))
+                raise ArgumentError(
+                    f"S was {energy.given!r}, which the symmetry does not keep: {label} changes it "
+                    f"by {gap[row]:.6g} at q = {state_text(q[row])}, where it is {before[row]:.6g}"
+                )
+
+
+def _look_at_brackets(energy: _OfObject, symmetry: LieAlgebra, states: Array) -> None:
+    """Look for states where {g, S} is not 0."""
     dim = symmetry.space.dim
     fields = to_numpy(symmetry.generators, symmetry.space.coordinates).gradient(states)
     with np.errstate(all="ignore"):

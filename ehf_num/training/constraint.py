@@ -3,6 +3,7 @@
     E[{g, H}²] ≤ κ            plain, the paper's
     E[{g, K}²], E[{g, U}²] ≤ κ          split: what each kick and each drift of leapfrog needs
     E[{g, H}² / (|∂g|² |X_H|²)] ≤ κ     normalized: the squared cosine of ∂g and X_H
+    E[(H∘σ − H)²] ≤ κ         the change under a map σ of a finite symmetry
 
 The expectation is over base states, over the states at both ends of the data's trajectories, or
 over each of the two. States are constants for the gradient: the constraint is one on H, and an
@@ -21,7 +22,8 @@ from autograd.extend import defvjp, primitive
 
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow
-from ehf_sym import LieAlgebra, NumpyFormula, to_numpy
+from ehf_num.hamiltonian.protocols import Separable
+from ehf_sym import FiniteSymmetry, LieAlgebra, NumpyFormula, to_numpy
 
 _FLOOR = 1e-8  # of |∂g|² |X_H|²: where H is flat the cosine has no limit
 
@@ -111,6 +113,88 @@ class MeanSquaredBracket:
         options = fields, self.gradients(states), 2 if self.split else 1, self.normalized
         squares: Array = mean_squared_brackets(*options)
         return squares, _mean_squared_brackets_vjp(squares, *options)
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeUnderMaps:
+    """How much Hamiltonians change under linear maps σ: E[(H∘σ − H)²].
+
+    Where H is not K + U, and gives its vector field alone, |X_H∘σ − σ X_H|² stands for it.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Of the maps.
+    on_positions, on_momenta : ndarray, shape (K, d, d)
+        A and A⁻ᵀ.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> change_under(es.groups.symmetric(2)).names
+    ('(H∘swap_1,2 - H)²',)
+    """
+
+    labels: tuple[str, ...]
+    on_positions: Array
+    on_momenta: Array
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each mean square is called."""
+        return tuple(f"(H∘{label} - H)²" for label in self.labels)
+
+    def terms(self, flow: HamiltonianFlow, states: Array) -> Any:
+        """Average over states (n, 2d) and Hamiltonians: (K,)."""
+        means = []
+        for A, B in zip(self.on_positions, self.on_momenta, strict=True):
+            changes = [change_of(h, A, B, states) for h in flow.hamiltonians]
+            means.append(sum(changes) / len(changes))
+        return anp.stack(means)
+
+
+def change_of(hamiltonian: Any, on_positions: Array, on_momenta: Array, states: Array) -> Any:
+    """Evaluate E[(H∘σ − H)²] at states (n, 2d), or what stands for it."""
+    A, B = on_positions.astype(states.dtype), on_momenta.astype(states.dtype)
+    q, p = np.split(states, 2, axis=1)
+    if isinstance(hamiltonian, Separable):
+        change = hamiltonian.kinetic(p @ B.T) - hamiltonian.kinetic(p)
+        change = change + hamiltonian.potential(q @ A.T) - hamiltonian.potential(q)
+        return anp.mean(change**2)
+    velocity, force = hamiltonian.vector_field(q, p)
+    moved_velocity, moved_force = hamiltonian.vector_field(q @ A.T, p @ B.T)
+    gaps = (moved_velocity - anp.dot(velocity, A.T)) ** 2 + (moved_force - anp.dot(force, B.T)) ** 2
+    return anp.mean(anp.sum(gaps, axis=1))
+
+
+def change_under(finite: FiniteSymmetry) -> ChangeUnderMaps:
+    """Bridge the generators of a finite symmetry."""
+    return ChangeUnderMaps(tuple(finite.labels), *map_matrices(finite))
+
+
+def map_matrices(finite: FiniteSymmetry) -> tuple[Array, Array]:
+    """Turn A and A⁻ᵀ of each generator into floats, (K, d, d) twice."""
+    both = (finite.generators, finite.momentum_generators)
+    on_q, on_p = (np.array([np.array(a.evalf().tolist(), float) for a in each]) for each in both)
+    return on_q, on_p
+
+
+@dataclass(frozen=True, eq=False)
+class BracketAndChange:
+    """The penalty of a symmetry with a finite part: brackets, then changes under maps."""
+
+    bracket: MeanSquaredBracket
+    change: ChangeUnderMaps
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the parts, one after the other."""
+        return (*self.bracket.names, *self.change.names)
+
+    def terms(self, flow: HamiltonianFlow, states: Array) -> Any:
+        """Evaluate both at states (n, 2d)."""
+        parts = (self.bracket.terms(flow, states), self.change.terms(flow, states))
+        return anp.concatenate(parts)
 
 
 @dataclass(frozen=True, eq=False)

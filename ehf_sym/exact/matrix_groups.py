@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -20,7 +21,33 @@ _FIRST_BUDGET, _SUSPICIOUS = 64, 256
 _MAX_POWER = 24
 
 
-def permutation_group(matrices: Sequence[ImmutableMatrix]) -> PermutationGroup:
+@dataclass(frozen=True, eq=False)
+class VectorAction:
+    """A finite group of matrices as it permutes vectors that span the space.
+
+    Attributes
+    ----------
+    group : sympy.combinatorics.PermutationGroup
+        Its generators are those of the matrices, in their order. Of orbits that are permuted
+        alike it moves one.
+    vectors : sympy.ImmutableMatrix
+        The vectors, as columns.
+    """
+
+    group: PermutationGroup
+    vectors: ImmutableMatrix
+    _orbits: tuple[tuple[int, int], ...]  # where each starts among the points, and its length
+
+    def images(self, permutation: Sequence[int]) -> list[int]:
+        """Which column each vector goes to, given where the points go to."""
+        columns: list[int] = []
+        for start, length in self._orbits:
+            first = len(columns)
+            columns += [first + permutation[start + k] - start for k in range(length)]
+        return columns
+
+
+def vector_action(matrices: Sequence[ImmutableMatrix]) -> VectorAction:
     """Finite group that matrices generate, as it permutes a few orbits of vectors, faithfully.
 
     The orbits span the space, so that only the identity leaves all of their vectors in place. Seeds
@@ -34,8 +61,7 @@ def permutation_group(matrices: Sequence[ImmutableMatrix]) -> PermutationGroup:
 
     Returns
     -------
-    sympy.combinatorics.PermutationGroup
-        Its generators are those of the matrices, in their order.
+    VectorAction
 
     Raises
     ------
@@ -47,7 +73,7 @@ def permutation_group(matrices: Sequence[ImmutableMatrix]) -> PermutationGroup:
     Examples
     --------
     >>> turn, mirror = ImmutableMatrix([[0, -1], [1, 0]]), ImmutableMatrix([[1, 0], [0, -1]])
-    >>> permutation_group([turn, mirror]).order()
+    >>> vector_action([turn, mirror]).group.order()
     8
     """
     d = matrices[0].rows
@@ -66,7 +92,7 @@ def permutation_group(matrices: Sequence[ImmutableMatrix]) -> PermutationGroup:
             growing.remove(orbit)
             span.take(orbit)
             if span.is_whole():
-                return _side_by_side(span.orbits)
+                return _side_by_side(span.orbits, d, field)
         if budget == _SUSPICIOUS:
             _refuse_infinite(moves, d, field)
         budget *= 2
@@ -181,19 +207,24 @@ class _Span:
         return self._dim in (len(self._echelon), len(self._basis))
 
 
-def _side_by_side(orbits: Sequence[_Orbit]) -> PermutationGroup:
+def _side_by_side(orbits: Sequence[_Orbit], dim: int, field: NumberField) -> VectorAction:
     """Permutations of several orbits at once; of orbits that are permuted alike, one is enough."""
-    distinct = list(dict.fromkeys(tuple(map(tuple, orbit.images)) for orbit in orbits))
+    starts: dict[Any, int] = {}
+    places, size = [], 0
+    for orbit in orbits:
+        kind = tuple(map(tuple, orbit.images))
+        if kind not in starts:
+            starts[kind] = size
+            size += len(orbit.members)
+        places.append((starts[kind], len(orbit.members)))
     generators = []
-    for k in range(len(distinct[0])):
-        images: list[int] = []
-        for each in distinct:
-            shift = len(images)
-            images += [place + shift for place in each[k]]
+    for k in range(len(orbits[0].images)):
+        images = [start + place for kind, start in starts.items() for place in kind[k]]
         if len(set(images)) < len(images):
             raise ArgumentError(f"generators[{k}] is not invertible")
         generators.append(Permutation(images))
-    return PermutationGroup(generators)
+    vectors = _matrix([member[0] for orbit in orbits for member in orbit.members], dim, field)
+    return VectorAction(PermutationGroup(generators), vectors.T, tuple(places))
 
 
 def _refuse_infinite(moves: Sequence[dict[int, Row]], dim: int, field: NumberField) -> None:

@@ -10,20 +10,23 @@ Each kick and each drift of leapfrog then commutes exactly with the flow of ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import comb
+from math import comb, prod
 from typing import Any
 
-from sympy import expand
+from sympy import Expr, expand
 
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.formulas.verdict import ZeroVerdict
+from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
+from ehf_sym.symmetry.invariance import moved_coordinates
 from ehf_sym.symmetry.invariants import Invariants
-from ehf_sym.symmetry.lie_algebra import LieAlgebra, checked_algebra
-from ehf_sym.symmetry.rotation_group import generating_degree
+from ehf_sym.symmetry.lie_algebra import LieAlgebra
+from ehf_sym.symmetry.rotation_group import generating_degree, is_full_orthogonal
+from ehf_sym.symmetry.symmetry import Symmetry, as_symmetry
 from ehf_sym.zero.zero_test import is_zero
 
 _PATIENCE = 6  # the degree after which no more invariants are looked for
@@ -36,12 +39,13 @@ class InvariantHamiltonian(Reported):
 
     Attributes
     ----------
-    symmetry : LieAlgebra
-        The generators g_k.
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
+        What H keeps.
     of_q, of_p : Invariants
         The functions I and J.
     verdicts : tuple of tuple of ZeroVerdict
-        Is {g_k, f} identically 0? One row a generator, one entry for each of I, then of J.
+        Is {g_k, f}, or f∘σ − f, identically 0? One row a generator, functions g before matrices σ,
+        one entry for each of I, then of J.
     is_generating : bool
         Whether I and J are known to generate all invariant polynomials of q and of p, and the
         symmetry to be a compact group or translations: then they tell any two orbits apart, and H
@@ -49,7 +53,7 @@ class InvariantHamiltonian(Reported):
         three vectors in space are as many as there can be, and do not see a mirror.
     """
 
-    symmetry: LieAlgebra
+    symmetry: LieAlgebra | FiniteSymmetry | Symmetry
     of_q: Invariants
     of_p: Invariants
     verdicts: tuple[tuple[ZeroVerdict, ...], ...]
@@ -71,12 +75,22 @@ class InvariantHamiltonian(Reported):
 
     def _lines(self) -> Iterator[Line]:
         status = "proved" if self.proved else "not proved"
-        yield Line(0, f"{{g, H}} = 0 for H = K(J(p)) + U(I(q)), whatever K and U: {status}")
+        whole = as_symmetry(self.symmetry)
+        claims = [] if whole is None or whole.algebra is None else ["{g, H} = 0"]
+        claims += ["H∘σ = H"] if whole is not None and whole.maps else []
+        claim = " and ".join(claims)
+        yield Line(0, f"{claim} for H = K(J(p)) + U(I(q)), whatever K and U: {status}")
         for letter, found in (("I", self.of_q), ("J", self.of_p)):
             for number, formula in enumerate(found.generators, start=1):
                 yield Line(1, f"{letter}{number} = ", formula)
-        yield Line(1, "By the chain rule from {g, I} = {g, J} = 0, each decided exactly.")
-        yield Line(1, "Leapfrog: every kick and every drift commutes exactly with the flow of g.")
+        if "{g, H} = 0" in claims:
+            yield Line(1, "By the chain rule from {g, I} = {g, J} = 0, each decided exactly.")
+            yield Line(
+                1, "Leapfrog: every kick and every drift commutes exactly with the flow of g."
+            )
+        if "H∘σ = H" in claims:
+            yield Line(1, "I∘σ = I and J∘σ = J, each decided exactly.")
+            yield Line(1, "Leapfrog: every kick and every drift commutes exactly with each σ.")
         if self.is_generating:
             yield Line(1, "Every invariant K(p) and U(q) is of this form: I and J generate all.")
             return
@@ -99,14 +113,17 @@ class InvariantHamiltonian(Reported):
 
 
 def invariant_hamiltonian(
-    symmetry: LieAlgebra, max_degree: int = _PATIENCE, *, generating: bool = True
+    symmetry: LieAlgebra | FiniteSymmetry | Symmetry,
+    max_degree: int = _PATIENCE,
+    *,
+    generating: bool = True,
 ) -> InvariantHamiltonian:
     """Find what K and U may depend on so that H = K + U keeps a symmetry, and prove it.
 
     Parameters
     ----------
-    symmetry : LieAlgebra
-        The generators.
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
+        What H is to keep.
     max_degree : int
         Invariants are looked for degree by degree until there can be no more independent ones and
         they are known to generate all, determinants included, or to this degree.
@@ -138,23 +155,80 @@ def invariant_hamiltonian(
       Every invariant K(p) and U(q) is of this form: I and J generate all.
     """
     max_degree = whole_number(max_degree, "max_degree")
-    checked_algebra(symmetry)
-    enough = generating_degree(symmetry)
+    whole = as_symmetry(symmetry)
+    if whole is None:
+        raise ArgumentError("symmetry is None; it should be one, for H to keep")
+    enough = _enough(whole)
     if enough is not None and comb(symmetry.space.dim + enough, enough) > _MOST_MONOMIALS:
         enough = None
     wanted = enough if generating and enough is not None else 1
     of_q, of_p = (_all_there_are(symmetry, of, max_degree, wanted) for of in ("q", "p"))
-    all_generated = enough is not None and all(f.degree >= enough for f in (of_q, of_p))
-    bracket = symmetry.space.bracket
+    halves = (of_q, of_p)
+    all_generated = enough is not None and all(f.degree >= enough for f in halves)
     functions = (*of_q.generators, *of_p.generators)
-    # Brackets of polynomials vanish once they are multiplied out.
-    verdicts = tuple(
-        tuple(is_zero(expand(bracket(g, f))) for f in functions) for g in symmetry.generators
+    return InvariantHamiltonian(
+        symmetry,
+        of_q,
+        of_p,
+        tuple(verdicts_on(whole, functions)),
+        all_generated or all(_is_polynomial_ring(whole, found) for found in halves),
     )
-    return InvariantHamiltonian(symmetry, of_q, of_p, verdicts, all_generated)
 
 
-def _all_there_are(symmetry: LieAlgebra, of: str, max_degree: int, enough: int) -> Invariants:
+def verdicts_on(whole: Symmetry, functions: Sequence[Expr]) -> Iterator[tuple[ZeroVerdict, ...]]:
+    """Decide {g, f} = 0 and f∘σ = f of polynomials: they vanish once they are multiplied out."""
+    space = whole.space
+    for g in () if whole.algebra is None else whole.algebra.generators:
+        yield tuple(is_zero(expand(space.bracket(g, f))) for f in functions)
+    for pair in whole.maps:
+        images = moved_coordinates(space, *pair)
+        yield tuple(is_zero(expand(f.xreplace(images) - f)) for f in functions)
+
+
+def _enough(whole: Symmetry) -> int | None:
+    """Find a degree to which invariants of q are known to generate all of them.
+
+    Noether: the order of a finite group. For permutations of n positions n(n − 1)/2 does (Göbel).
+    Let the invariants of the connected part be generated to degree N, and a finite group Γ map
+    them to each other: they are the image of polynomials in a finite space of generators, on which
+    Γ acts linearly, so that N times the order of Γ is enough. Of O(n) on vectors 2 is.
+    """
+    finite = whole.finite
+    if whole.algebra is None or finite is None:
+        if whole.algebra is not None:
+            return generating_degree(whole.algebra)
+        return None if finite is None else _noether(finite)
+    connected = generating_degree(whole.algebra)
+    if connected is None:
+        return None
+    if connected > 1 and is_full_orthogonal(whole.algebra, finite.generators):
+        return 2
+    return connected * finite.order
+
+
+def _noether(finite: FiniteSymmetry) -> int:
+    """Noether's bound, or Göbel's."""
+    n = finite.space.dim
+    if all(set(a) <= {0, 1} for a in finite.generators):
+        return min(finite.order, max(n, n * (n - 1) // 2))
+    return finite.order
+
+
+def _is_polynomial_ring(whole: Symmetry, found: Invariants) -> bool:
+    """Whether all invariants are polynomials in d independent ones.
+
+    That is so where the degrees of d independent ones multiply to the order of the group (H.
+    Derksen, G. Kemper, *Computational Invariant Theory*, 2nd ed., theorem 3.9.4).
+    """
+    if whole.algebra is not None or whole.finite is None:
+        return False
+    complete = len(found.independent) == len(found.generators) == whole.space.dim
+    return complete and prod(found.degrees) == whole.finite.order
+
+
+def _all_there_are(
+    symmetry: LieAlgebra | FiniteSymmetry | Symmetry, of: str, max_degree: int, enough: int
+) -> Invariants:
     """Raise the degree until the invariants are as many as there can be, and generate all."""
     found = symmetry.invariants(1, of)
     for degree in range(2, max_degree + 1):

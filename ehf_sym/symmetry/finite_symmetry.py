@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from sympy import Expr, ImmutableMatrix, MatrixBase, eye, latex
-from sympy.combinatorics import PermutationGroup
 
 from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted, positive_seconds
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
-from ehf_sym.exact.matrix_groups import inverse_transpose, orbit_of, permutation_group
+from ehf_sym.exact.matrix_groups import VectorAction, inverse_transpose, orbit_of, vector_action
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.formulas.validation import exact_scalar, listed, whole_number
@@ -94,21 +93,24 @@ class FiniteSymmetry:
         object.__setattr__(self, "generators", matrices)
         object.__setattr__(self, "labels", checked_labels(labels, len(matrices)))
         with answered_within(_BUILD_SECONDS, "whether the matrices generate a finite group"):
-            self.__dict__["_permutations"] = permutation_group(matrices)
+            self.__dict__["action"] = vector_action(matrices)
 
-    @property
+    @cached_property
+    def action(self) -> VectorAction:
+        """The group as permutations of vectors that span the space."""
+        return vector_action(self.generators)
+
+    @cached_property
     def order(self) -> int:
         """Number of elements."""
-        permutations: PermutationGroup = self.__dict__["_permutations"]
-        return int(permutations.order())
+        return int(self.action.group.order())
 
     @cached_property
     def momentum_generators(self) -> tuple[ImmutableMatrix, ...]:
         """What acts on p where each generator acts on q: its inverse transpose."""
-        permutations: PermutationGroup = self.__dict__["_permutations"]
+        moves = self.action.group.generators
         return tuple(
-            inverse_transpose(a, g.order())
-            for a, g in zip(self.generators, permutations.generators, strict=True)
+            inverse_transpose(a, g.order()) for a, g in zip(self.generators, moves, strict=True)
         )
 
     def orbit(self, window: Any, of: str = "q", *, most: int = 100_000) -> tuple[Any, ...]:

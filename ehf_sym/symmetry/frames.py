@@ -14,8 +14,11 @@ from dataclasses import dataclass
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
+from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra, checked_algebra
+from ehf_sym.symmetry.symmetry import Symmetry, as_symmetry
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -136,24 +139,25 @@ class UnitChanges:
 
     Attributes
     ----------
-    symmetry : LieAlgebra
-        The generators pᵀA_k z, by which z moves.
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
+        The generators pᵀA_k z, by which z moves, and the finite part as it was.
     center : sympy.ImmutableMatrix
         One point at rest, d × 1.
     shifts : tuple of sympy.ImmutableMatrix
-        A basis of the constant vectors that no A_k moves: t may be the center and any
-        combination of them.
+        A basis of the constant vectors that no A_k and no element of a finite part moves: t may
+        be the center and any combination of them.
     scales : tuple of sympy.ImmutableMatrix
-        A basis of the symmetric matrices that commute with all A_k: S may be any invertible one.
+        A basis of the symmetric matrices that commute with all A_k, and with a finite part: S may
+        be any invertible one.
     """
 
-    symmetry: LieAlgebra
+    symmetry: LieAlgebra | FiniteSymmetry | Symmetry
     center: sp.ImmutableMatrix
     shifts: tuple[sp.ImmutableMatrix, ...]
     scales: tuple[sp.ImmutableMatrix, ...]
 
 
-def unit_changes(symmetry: LieAlgebra) -> UnitChanges | None:
+def unit_changes(symmetry: LieAlgebra | FiniteSymmetry | Symmetry) -> UnitChanges | None:
     """Find which shifts and scales of the positions a symmetry allows.
 
     Parameters
@@ -183,24 +187,44 @@ def unit_changes(symmetry: LieAlgebra) -> UnitChanges | None:
     >>> [shift.T for shift in found.shifts], len(found.scales)
     ([Matrix([[0, 0, 1]])], 2)
     """
-    space = checked_algebra(symmetry).space
-    velocities = affine_velocities(symmetry)
+    whole = as_symmetry(symmetry)
+    if whole is None:
+        raise ArgumentError("symmetry is None; there is nothing that restricts units")
+    space, lie = whole.space, whole.algebra
+    velocities = () if lie is None else affine_velocities(lie)
     if velocities is None:
         return None
     matrices = [A for A, _ in velocities]
+    maps = [A for A, _ in whole.maps]
+    rest = [*matrices, *(A - sp.eye(space.dim) for A in maps)]  # of what t is at rest under
+    constants = [*(-b for _, b in velocities), *(sp.zeros(space.dim, 1) for _ in maps)]
     try:
-        center, free = sp.Matrix.vstack(*map(sp.Matrix, matrices)).gauss_jordan_solve(
-            -sp.Matrix.vstack(*(sp.Matrix(b) for _, b in velocities))
+        center, free = sp.Matrix.vstack(*map(sp.Matrix, rest)).gauss_jordan_solve(
+            sp.Matrix.vstack(*map(sp.Matrix, constants))
         )
     except ValueError:  # no point is at rest
         return None
-    momenta, positions = sp.Matrix([space.p]), sp.Matrix(space.q)
+    every = [*matrices, *maps]
     return UnitChanges(
-        LieAlgebra(space, [(momenta * A * positions)[0].expand() for A in matrices]),
+        _linear(symmetry, whole, matrices),
         sp.ImmutableMatrix(center.xreplace(dict.fromkeys(free, sp.S.Zero))),
-        tuple(_fixed_vectors(matrices)),
-        tuple(_symmetric([*commutant([*matrices, *(A.T for A in matrices)])])),
+        tuple(_fixed_vectors(rest)),
+        tuple(_symmetric([*commutant([*every, *(A.T for A in every)])])),
     )
+
+
+def _linear(
+    given: LieAlgebra | FiniteSymmetry | Symmetry,
+    whole: Symmetry,
+    matrices: Sequence[sp.ImmutableMatrix],
+) -> LieAlgebra | FiniteSymmetry | Symmetry:
+    """Let what acted by affine maps act by their linear parts."""
+    if isinstance(given, FiniteSymmetry) or not matrices:
+        return given
+    momenta, positions = sp.Matrix([whole.space.p]), sp.Matrix(whole.space.q)
+    linear = [(momenta * A * positions)[0].expand() for A in matrices]
+    lie = LieAlgebra(whole.space, [g for g in linear if g != 0])
+    return lie if isinstance(given, LieAlgebra) else Symmetry(lie, whole.finite)
 
 
 def _symmetric(matrices: Sequence[sp.ImmutableMatrix]) -> list[sp.ImmutableMatrix]:
@@ -212,15 +236,18 @@ def _symmetric(matrices: Sequence[sp.ImmutableMatrix]) -> list[sp.ImmutableMatri
     return [sp.ImmutableMatrix(size, size, list(basis[i, :])) for i in range(len(pivots))]
 
 
-def equivariant_fields(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] | None:
+def equivariant_fields(
+    symmetry: LieAlgebra | FiniteSymmetry | Symmetry,
+) -> tuple[sp.ImmutableMatrix, ...] | None:
     """Fields E_i(q), independent for almost every q, with E_i(Rq) = R E_i(q) for the whole group.
 
-    They are the constant vectors that no M_k moves, and A q with A from the commutant of all M_k.
+    They are the constant vectors that no M_k moves, and A q with A from the commutant of all M_k;
+    of a finite part, its elements instead of the M_k.
 
     Parameters
     ----------
-    symmetry : LieAlgebra
-        The generators.
+    symmetry : LieAlgebra, FiniteSymmetry or Symmetry
+        What they move with.
 
     Returns
     -------
@@ -231,7 +258,7 @@ def equivariant_fields(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] |
     Raises
     ------
     ArgumentError
-        If ``symmetry`` is no LieAlgebra.
+        If ``symmetry`` is none.
 
     Examples
     --------
@@ -241,11 +268,16 @@ def equivariant_fields(symmetry: LieAlgebra) -> tuple[sp.ImmutableMatrix, ...] |
     >>> [field.T for field in equivariant_fields(LieAlgebra(space, [q1 * p2 - q2 * p1]))]
     [Matrix([[0, 0, 1]]), Matrix([[q1, q2, 0]]), Matrix([[-q2, q1, 0]])]
     """
-    matrices = rotation_matrices(checked_algebra(symmetry))
-    if matrices is None:
+    whole = as_symmetry(symmetry)
+    if whole is None:
+        raise ArgumentError("symmetry is None; it should be one, for fields to move with")
+    matrices = () if whole.algebra is None else rotation_matrices(whole.algebra)
+    if matrices is None or any(A != B for A, B in whole.maps):
         return None
+    maps = [A for A, _ in whole.maps]
     q = sp.ImmutableMatrix(symmetry.space.q)
-    fields = [*_fixed_vectors(matrices), *(A * q for A in commutant(matrices))]
+    rest = [*matrices, *(A - sp.eye(symmetry.space.dim) for A in maps)]
+    fields = [*_fixed_vectors(rest), *(A * q for A in commutant([*matrices, *maps]))]
     return tuple(fields[k] for k in _independent(fields, symmetry.space.q))
 
 

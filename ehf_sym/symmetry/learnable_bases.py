@@ -13,8 +13,9 @@ from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted
 from ehf_sym.symmetry.conditions import Conditions, InvariantFamily, find_conditions
-from ehf_sym.symmetry.invariance import InvarianceError, InvarianceReport, check_invariance
+from ehf_sym.symmetry.invariance import InvarianceError, InvarianceReport
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
+from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry, moved_to
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class LearnableBase:
 
 
 def on_common_space(
-    base: BaseDensity, symmetry: LieAlgebra | None
-) -> tuple[BaseDensity, LieAlgebra | None]:
+    base: BaseDensity, symmetry: AnySymmetry | None
+) -> tuple[BaseDensity, AnySymmetry | None]:
     """Put a density and a symmetry on one space, without the parameters that neither holds.
 
     The space of a lattice or of particles has masses and couplings that no generator may contain.
@@ -59,18 +60,20 @@ def on_common_space(
     spaces = [base.space] if symmetry is None else [base.space, symmetry.space]
     if len({space.dim for space in spaces}) > 1:
         raise ArgumentError(f"base lives on {spaces[0]}; it should live on {spaces[1]}")
-    generators = () if symmetry is None else symmetry.generators
+    whole = as_symmetry(symmetry)
+    lie = None if whole is None else whole.lie
+    generators = () if lie is None else lie.generators
     held = base.log_density.free_symbols.union(*(g.free_symbols for g in generators))
     parameters = dict.fromkeys(x for space in spaces for x in space.parameters if x in held)
     space = PhaseSpace(base.space.dim, list(parameters))
     if base.space != space:
         base = replace(base, space=space)
     if symmetry is not None and symmetry.space != space:
-        symmetry = LieAlgebra(space, symmetry.generators, symmetry.labels)
+        symmetry = moved_to(symmetry, space)
     return base, symmetry
 
 
-def learnable_base(base: BaseDensity, symmetry: LieAlgebra | None) -> LearnableBase:
+def learnable_base(base: BaseDensity, symmetry: AnySymmetry | None) -> LearnableBase:
     """Restrict a density with parameters to the family that a symmetry leaves invariant.
 
     Parameters
@@ -97,16 +100,20 @@ def learnable_base(base: BaseDensity, symmetry: LieAlgebra | None) -> LearnableB
     >>> learnable.density.log_density, learnable.determined
     (-P1_1*p1**2/2 - P1_1*q1**2/2, {P1_2: 0, P2_2: P1_1})
     """
-    if symmetry is None:
+    whole = as_symmetry(symmetry)
+    if symmetry is None or whole is None:
         return LearnableBase(base, {}, chart_of(base), None)
-    for generator in symmetry.generators:
+    for generator in () if whole.lie is None else whole.lie.generators:
         if named := generator.free_symbols.intersection(symmetry.space.parameters):
             raise ArgumentError(
                 f"symmetry has the generator {quoted(generator)} with the parameter "
                 f"{min(named, key=str)}; "
                 "only parameters of the base can be learned: use symmetry.with_values({...})"
             )
-    conditions = find_conditions(symmetry, base)
+    if isinstance(symmetry, LieAlgebra):
+        conditions = find_conditions(symmetry, base)
+    else:
+        conditions = whole.conditions_on(base)
     family = _only_family(conditions)
     if not family.base.space.parameters:
         raise ArgumentError(
@@ -125,7 +132,7 @@ def _only_family(conditions: Conditions) -> InvariantFamily:
     """Return the one family that there is, proved."""
     families, base = conditions.families, conditions.base
     if not families:
-        report = check_invariance(conditions.symmetry, base)
+        report = conditions.symmetry.check(base)
         message = f"base ({base.name}) is invariant for no values of its parameters:\n{report}"
         raise InvarianceError(message, report)
     if len(families) > 1:
@@ -134,7 +141,7 @@ def _only_family(conditions: Conditions) -> InvariantFamily:
             f"symmetry.conditions(base).families[k].base:\n{conditions}"
         )
     if not families[0].proved:
-        report = families[0].report or check_invariance(conditions.symmetry, base)
+        report = families[0].report or conditions.symmetry.check(base)
         message = f"base ({base.name}) is not proved invariant in the only family:\n{conditions}"
         raise InvarianceError(message, report)
     return families[0]

@@ -21,7 +21,7 @@ from sympy.polys.matrices import DomainMatrix
 from ehf_sym.errors import ArgumentError
 from ehf_sym.exact.linear import Subspace, flattened, matrix_algebra, nullspace
 from ehf_sym.formulas.phase_space import PhaseSpace
-from ehf_sym.symmetry.frames import rotation_matrices
+from ehf_sym.symmetry.frames import commutant, rotation_matrices
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
 _MOST_COORDINATES = 12  # the algebra's dimension is up to the square
@@ -134,6 +134,53 @@ def generating_degree(symmetry: LieAlgebra) -> int | None:
     except ArgumentError:
         return None
     return max(2, isqrt(min(len(algebra), size)))
+
+
+def is_full_orthogonal(symmetry: LieAlgebra, matrices: Sequence[sp.ImmutableMatrix]) -> bool:
+    """Whether SO(n) on vectors and some matrices generate O(n), which acts on each vector alike.
+
+    Parameters
+    ----------
+    symmetry : LieAlgebra
+        The generators.
+    matrices : sequence of sympy.ImmutableMatrix
+        Of a finite group.
+
+    Examples
+    --------
+    >>> from ehf_sym.catalogue.particles import Particles
+    >>> rotations, mirror = Particles(2, 3).rotations(), sp.diag(1, 1, -1)
+    >>> is_full_orthogonal(rotations, [sp.diag(mirror, mirror)])
+    True
+    >>> is_full_orthogonal(rotations, [sp.diag(sp.eye(3), mirror)])
+    False
+    """
+    rotations = rotation_matrices(symmetry)
+    if rotations is None or rotations[0].rows > _MOST_WITH_FEW:
+        return False
+    size, unit = rotations[0].rows, sp.eye(rotations[0].rows)
+    try:
+        algebra = _group(rotations).algebra
+    except ArgumentError:
+        return False
+    n = isqrt(len(algebra))
+    span = sp.Matrix.hstack(*(M[:, :1] for M in algebra))  # where the first axis is taken
+    field = DomainMatrix.from_Matrix(span, extension=True).to_field()
+    lie = sp.Matrix([list(M) for M in rotations]).rank()
+    if n * n != len(algebra) or 2 * lie != n * (n - 1) or field.rank() != n or size % n:
+        return False
+    if any(unit != A * A.T for A in matrices) or not _commute_alike(rotations, matrices):
+        return False
+    vector = span[:, list(field.rref()[1])]
+    gram = (vector.T * vector).inv()
+    return any((gram * vector.T * A * vector).det() == -1 for A in matrices)
+
+
+def _commute_alike(
+    rotations: Sequence[sp.ImmutableMatrix], matrices: Sequence[sp.ImmutableMatrix]
+) -> bool:
+    """Whether the matrices commute with all that the rotations commute with."""
+    return all(A * C == C * A for C in commutant(rotations) for A in matrices)
 
 
 def is_translation(g: sp.Expr, space: PhaseSpace) -> bool:

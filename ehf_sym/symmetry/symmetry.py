@@ -13,6 +13,7 @@ from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, ClosureError, FormulaError
 from ehf_sym.exact.functions import coordinates
+from ehf_sym.formulas.formula import format_formula, parse
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.lie.labels import fresh_label
@@ -232,9 +233,10 @@ class Symmetry:
         (P1_1 - P2_2, P1_3 - P2_4, P1_4 - P2_3, P3_3 - P4_4)
         """
         with answered_within(time_limit, "for which parameters the density is invariant"):
-            return interrupted(lambda: self._conditions(base))
+            return interrupted(lambda: self.conditions_on(base))
 
-    def _conditions(self, base: BaseDensity) -> Conditions:
+    def conditions_on(self, base: BaseDensity) -> Conditions:
+        """Find them without a limit on the time."""
         if not isinstance(base, BaseDensity):
             raise ArgumentError(f"base is {quoted(base)}; it should be a BaseDensity")
 
@@ -302,6 +304,41 @@ def _closed(algebra: LieAlgebra) -> Sequence[Expr]:
         return algebra.close().generators
     except (ClosureError, FormulaError):
         return algebra.generators
+
+
+AnySymmetry = LieAlgebra | FiniteSymmetry | Symmetry
+
+
+def moved_to(symmetry: AnySymmetry, space: PhaseSpace) -> Any:
+    """Take a symmetry to a space with the same coordinates and other parameters; the kind stays."""
+    if isinstance(symmetry, Symmetry):
+        return symmetry.on_space(space)
+    return replace(symmetry, space=space)
+
+
+def symmetry_as_text(whole: Symmetry | None) -> dict[str, Any]:
+    """Write generators and matrices; what is not there is left out, as in files of old."""
+    lie = None if whole is None else whole.lie
+    finite = None if whole is None else whole.finite
+    generators = () if lie is None else lie.generators
+    told: dict[str, Any] = {"generators": [format_formula(g) for g in generators]}
+    if finite is not None:
+        told["matrices"] = [
+            [[*map(format_formula, row)] for row in a.tolist()] for a in finite.generators
+        ]
+        told["matrix_labels"] = list(finite.labels)
+    return told
+
+
+def symmetry_of_text(told: Mapping[str, Any], space: PhaseSpace) -> AnySymmetry | None:
+    """Read what `symmetry_as_text` wrote, of the kind that it was."""
+    generators = [parse(text, space) for text in told["generators"]]
+    lie = LieAlgebra(space, generators) if generators else None
+    if "matrices" not in told:
+        return lie
+    matrices = [[[parse(x, space) for x in row] for row in rows] for rows in told["matrices"]]
+    finite = FiniteSymmetry(space, matrices, told["matrix_labels"])
+    return finite if lie is None else Symmetry(lie, finite)
 
 
 def as_symmetry(value: Any, name: str = "symmetry") -> Symmetry | None:
