@@ -17,7 +17,6 @@ from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.elements import PointAction, point_actions
 from ehf_num.symmetry.foreign import Function, as_numpy
 from ehf_num.symmetry.reading import read_symmetry
-from ehf_sym import FiniteSymmetry
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.report import Document, Line, Reported
@@ -499,12 +498,6 @@ def _actions(symmetry: Any, shape: tuple[int, ...]) -> tuple[tuple[PointAction, 
 
 def _moving(symmetry: Any, dim: int, what: str) -> tuple[PointAction, ...]:
     """Read a symmetry of so many coordinates."""
-    if isinstance(symmetry, FiniteSymmetry):
-        if symmetry.space.dim != dim:
-            raise ArgumentError(
-                f"symmetry was of {symmetry.space.dim} coordinates; {what} {dim} columns"
-            )
-        return point_actions(symmetry)
     found = read_symmetry(symmetry, dim, what)
     if found is None:
         raise ArgumentError("symmetry was None; there is nothing to look for")

@@ -10,9 +10,10 @@ import numpy as np
 
 from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.action import NumericalAction
-from ehf_sym import FiniteAction, FiniteSymmetry, LieAlgebra, is_zero
+from ehf_sym import FiniteAction, LieAlgebra, is_zero
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.symmetry.jumps.walls import walls_of
+from ehf_sym.symmetry.symmetry import as_symmetry
 
 _HALVINGS = 10
 
@@ -167,12 +168,15 @@ def point_actions(symmetry: Any) -> tuple[PointAction, ...]:
     (array([[0., 2.]]), array([[[ 0., -1.],
             [ 1.,  0.]]]))
     """
-    if isinstance(symmetry, FiniteSymmetry):
-        return tuple(
+    whole = as_symmetry(symmetry)
+    lie, finite = (None, None) if whole is None else (whole.algebra, whole.finite)
+    found: list[PointAction] = [] if lie is None else [*_continuous(lie)]
+    if finite is not None:
+        found += (
             MatrixAction(label, np.array(matrix.evalf(20).tolist(), dtype=np.float64))
-            for label, matrix in zip(symmetry.labels, symmetry.generators, strict=True)
+            for label, matrix in zip(finite.labels, finite.generators, strict=True)
         )
-    return _continuous(symmetry)
+    return tuple(found)
 
 
 def _continuous(symmetry: LieAlgebra) -> tuple[PointAction, ...]:

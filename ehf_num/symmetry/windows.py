@@ -20,6 +20,7 @@ from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, is_zero
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.frames import affine_velocities
 from ehf_sym.symmetry.rotation_group import generating_degree
+from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
 Window = Any
 """A `sympy.ImmutableMatrix` W, m × d, of the forms W q: SymPy's classes are not typed."""
@@ -27,27 +28,10 @@ Signed = tuple[tuple[int, int], ...]
 """A matrix with one entry ±1 in each row: for each, in which column and with which sign."""
 
 
-def halves(symmetry: Any) -> tuple[LieAlgebra | None, FiniteSymmetry | None]:
-    """Take a symmetry apart: its algebra and its finite group.
-
-    Raises
-    ------
-    ehf_sym.ArgumentError
-        If it is no symmetry.
-    """
-    if symmetry is None:
-        return None, None
-    if isinstance(symmetry, LieAlgebra):
-        return symmetry, None
-    if isinstance(symmetry, FiniteSymmetry):
-        return None, symmetry
-    try:
-        return symmetry.lie, symmetry.finite
-    except AttributeError:
-        raise ArgumentError(
-            f"symmetry was {symmetry!r:.200}; it should be an ehf_sym.LieAlgebra, an "
-            "ehf_sym.FiniteSymmetry or an ehf_sym.Symmetry"
-        ) from None
+def halves(symmetry: AnySymmetry | None) -> tuple[LieAlgebra | None, FiniteSymmetry | None]:
+    """Take a symmetry apart: its algebra, with what the finite part adds to it, and that part."""
+    whole = as_symmetry(symmetry)
+    return (None, None) if whole is None else (whole.algebra, whole.finite)
 
 
 @dataclass(frozen=True)
