@@ -49,6 +49,13 @@ class Experiment:
 _PAPER = "ehf_num.reproduce.paper"
 _ITERATIONS = {"iterations": {"type": int, "help": "updates of each model"}}
 _SEEDS = {"seeds": {"type": int, "help": "how many repetitions"}}
+_MOLECULES = "ehf_num.reproduce.molecules"
+_CELLS: dict[str, dict[str, Any]] = {
+    "contenders": {"nargs": "+", "help": "windows, spline-moved, graph-flow (default: all)"},
+    "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
+    **_SEEDS,
+    "budget": {"choices": ("quick", "short", "default", "full")},
+}
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
@@ -110,6 +117,23 @@ EXPERIMENTS = {
                 "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
                 "seeds": {"type": int, "help": "how many (default: 3; with --full 5)"},
                 "budget": {"choices": ("quick", "default", "full")},
+            },
+            sweeps=True,
+        ),
+        Experiment(
+            "dw4",
+            "four particles in double wells, N points, NLL against the floor (hours)",
+            f"{_MOLECULES}.study",
+            _CELLS,
+            sweeps=True,
+        ),
+        Experiment(
+            "lj13",
+            "thirteen Lennard-Jones particles, the same (many hours)",
+            f"{_MOLECULES}.lj13",
+            {
+                "targets": {"nargs": "+", "help": "lj13, lj13-2: ε = 1 and 2 (default: both)"},
+                **_CELLS,
             },
             sweeps=True,
         ),

@@ -1,8 +1,8 @@
 """Energies of identical particles that attract and repel in pairs: a double well, Lennard-Jones.
 
 An energy is an object with ``value(q)`` (n,) and ``gradient(q)`` (n, d), in units of k_B T. Its
-coordinates are those of the zero-centre-of-mass space: x_a = Σ_k B_ak q_k with Helmert's
-orthonormal columns B_·k, so that volumes are those of that space.
+coordinates are those of `ehf_sym.Particles.relative`, on the zero-centre-of-mass space and with its
+volume.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sympy as sp
 
 from ehf_num.engine import arguments
 from ehf_num.targets.datasets import Floats
-from ehf_sym import PhaseSpace
+from ehf_sym import Particles, PhaseSpace
 from ehf_sym.errors import ArgumentError
 
 
@@ -75,8 +75,8 @@ class PairEnergy(ABC):
 
         Examples
         --------
-        >>> DoubleWell().value(np.zeros((1, 6))).tolist()
-        [998.4000000000001]
+        >>> DoubleWell().value(np.zeros((1, 6))).round(6).tolist()
+        [998.4]
         """
         points, r = self._read(q)
         with np.errstate(all="ignore"):
@@ -153,7 +153,7 @@ class PairEnergy(ABC):
         Examples
         --------
         >>> LennardJones(2, 1, epsilon=2).formula()
-        q1**2/2 - 1/(2*q1**6) + 1/(32*q1**12)
+        q1**2/2 + (-2 + 1/(8*q1**6))/(4*q1**6)
         """
         space = PhaseSpace(self.dim) if space is None else space
         if space.dim != self.dim:
@@ -171,15 +171,9 @@ class PairEnergy(ABC):
     @cached_property
     def _separations(self) -> sp.ImmutableMatrix:
         """Rows B_b − B_a of the pairs, exact."""
-        n = self.count
-        frame = sp.Matrix(
-            n,
-            n - 1,
-            lambda a, k: (
-                (1 if a <= k else -(k + 1) if a == k + 1 else 0) / sp.sqrt((k + 1) * (k + 2))
-            ),
-        )
-        rows = [frame.row(b) - frame.row(a) for a, b in combinations(range(n), 2)]
+        basis = Particles(self.count, self.dimension).relative().basis
+        pairs = combinations(range(self.count), 2)
+        rows = [(basis.col(b) - basis.col(a)).T for a, b in pairs]
         return sp.ImmutableMatrix(sp.Matrix.vstack(*rows))
 
     @cached_property

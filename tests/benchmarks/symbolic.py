@@ -8,6 +8,7 @@ fastest is printed. Sections:
     invariants   all joint invariants of rotations of particles, to degree 4
     symmetries   all generators that leave a Hamiltonian or a density alone
     conditions   Gaussians of unknown precision matrix, under rotations
+    particles    N in space: relative frame, algebra closed, both groups checked, windows of pairs
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from itertools import combinations
 
 import sympy as sp
 
+import ehf_num as en
 import ehf_sym as es
 
 
@@ -95,7 +97,34 @@ def conditions() -> Iterator[Case]:
         yield Case(f"so({d}) on Gaussians, {d * (2 * d + 1)} parameters", solve)
 
 
-SECTIONS = {"invariants": invariants, "symmetries": symmetries, "conditions": conditions}
+def particles() -> Iterator[Case]:
+    """All that an exact model of identical particles asks for before it is trained."""
+    for count in (4, 13, 25, 38, 55):
+
+        def solve(count: int = count) -> str:
+            frame = es.Particles(count, 3).relative()
+            rotations, base = frame.rotations(), es.StandardNormal(frame.space)
+            closed = rotations.close()
+            kept = closed.check(base).proved and frame.permutations().check(base).proved
+            energy = en.OrbitSum.pairs(frame)
+            proof = energy.invariance(closed, "q").proved
+            proof = proof and energy.invariance(frame.permutations(), "q").proved
+            windows = len(energy.layout.forms)
+            return f"{windows} windows; base {_word(kept)}, energy {_word(proof)}"
+
+        yield Case(f"{count} particles in space, {6 * (count - 1)} coordinates", solve)
+
+
+def _word(proved: bool) -> str:
+    return "proved" if proved else "not proved"
+
+
+SECTIONS = {
+    "invariants": invariants,
+    "symmetries": symmetries,
+    "conditions": conditions,
+    "particles": particles,
+}
 
 
 def seconds(case: Case, rounds: int) -> tuple[float, str]:

@@ -91,6 +91,12 @@ class Learned:
         Number of weights.
     by_quadrature : callable or None
         Points to ln p of each by a second route, where `log_prob` is an estimate and d ≤ 2.
+    sample : callable or None
+        (n, seed) to n draws (n, d) and the ln of a density that weights e^{−U}/density of them
+        may have: ln p, or where that is an estimate ln p(q, p) − ln h(p|q) at the draw's momenta.
+    pair_potentials : callable or None
+        Distances (r,) to what two particles have in U at them, (Hamiltonians, r), where there is
+        such a part.
     """
 
     log_prob: Callable[[Floats, int], Floats]
@@ -100,6 +106,8 @@ class Learned:
     seconds: float
     parameters: int
     by_quadrature: Callable[[Floats], Floats] | None = None
+    sample: Callable[[int, int], tuple[Floats, Floats]] | None = None
+    pair_potentials: Callable[[Floats], Floats] | None = None
 
 
 class Contender(Protocol):

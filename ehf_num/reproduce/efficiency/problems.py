@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import ehf_sym as es
-from ehf_num import Target, phase_orbits, rings, shells
+from ehf_num import OrbitSampler, Target, orbit_sampler, phase_orbits, rings, shells
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +23,15 @@ class Problem:
 
     target: Target
     symmetry: es.LieAlgebra
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.target.dim
+
+    def mover(self) -> OrbitSampler:
+        """Make what moves every point by an element of the group of its own."""
+        return orbit_sampler(self.symmetry)
 
 
 def _phase() -> es.LieAlgebra:

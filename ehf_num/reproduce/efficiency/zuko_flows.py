@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ehf_num import LearningRateSchedule, orbit_sampler
+from ehf_num import LearningRateSchedule
 from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
-from ehf_num.reproduce.efficiency.problems import Problem
 
 _VALIDATION_ROWS = 1_000  # where they are turned copies
 
@@ -31,6 +30,17 @@ def zuko_versions() -> dict[str, str]:
         return {name: version(name) for name in ("zuko", "torch")}
     except PackageNotFoundError:
         return {}
+
+
+class Moving(Protocol):
+    """What is asked of a problem here."""
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+
+    def mover(self) -> Callable[[Floats, np.random.Generator], Floats]:
+        """Make what moves every point by an element of the group of its own."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class ZukoContender:
     rotated: bool = False
     learning_rate: float = 3e-3
 
-    def learn(self, problem: Problem, split: Split, budget: Budget, seed: int) -> Learned:
+    def learn(self, problem: Moving, split: Split, budget: Budget, seed: int) -> Learned:
         """Train on the split's points and nothing else, with one thread."""
         import torch
         import zuko
@@ -68,16 +78,16 @@ class ZukoContender:
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
         network = getattr(zuko.flows, self.family)(
-            problem.target.dim, transforms=self.transforms, hidden_features=self.hidden
+            problem.dim, transforms=self.transforms, hidden_features=self.hidden
         )
-        move = orbit_sampler(problem.symmetry) if self.rotated else None
+        move = problem.mover() if self.rotated else None
         validation = split.validation
         if move is not None:
             validation = move(split.validation_copies(_VALIDATION_ROWS), rng)
         scale = _Standardized(split.training)
         run = _Training(network, scale, validation)
         rate = LearningRateSchedule(budget.schedule).factors(budget.iterations)
-        batches = _minibatches(split.training, budget.batch_size, rng)
+        batches = minibatches(split.training, budget.batch_size, rng)
         start = time.process_time()
         stop_reason = "iterations"
         for iteration in range(1, budget.iterations + 1):
@@ -99,10 +109,11 @@ class ZukoContender:
             stop_reason=stop_reason,
             seconds=time.process_time() - start,
             parameters=sum(p.numel() for p in network.parameters()),
+            sample=run.sample,
         )
 
 
-def _minibatches(points: Floats, size: int, rng: np.random.Generator) -> Iterator[Floats]:
+def minibatches(points: Floats, size: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Yield so many points at a time, all of them in random order before any comes again."""
     queue = np.empty(0, dtype=np.intp)
     while len(points) <= size:
@@ -161,3 +172,11 @@ class _Training:
         """Evaluate ln p, nats."""
         with self._torch.no_grad():
             return np.asarray(self._scores(x).double().numpy() - self._scale.log_volume)
+
+    def sample(self, n: int, seed: int) -> tuple[Floats, Floats]:
+        """Draw points, with ln p of each."""
+        self._torch.manual_seed(seed)
+        with self._torch.no_grad():
+            z, log_prob = self._network().rsample_and_log_prob((n,))
+        x = z.double().numpy() * self._scale.deviation + self._scale.mean
+        return x, np.asarray(log_prob.double().numpy() - self._scale.log_volume)

@@ -1,0 +1,103 @@
+"""Ours as a contender: energies that are sums over pairs of particles and over particles."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+import ehf_sym as es
+from ehf_num import EquivariantHamiltonianFlow, OrbitSum, set_threads
+from ehf_num.reproduce.common import Floats
+from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
+from ehf_num.reproduce.molecules.problems import ParticleProblem
+
+_VALIDATION_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class WindowContender:
+    """An `EquivariantHamiltonianFlow` whose K and U are `OrbitSum.pairs`, described there."""
+
+    hamiltonians: int = 8
+    steps: int = 1
+    step_size: float = 0.25
+    hidden: tuple[int, ...] = (32,)
+    site_hidden: tuple[int, ...] = (32,)
+    encoder: str = "gaussian"
+    learning_rate: float = 3e-3
+    draws: int = 1
+
+    def learn(self, problem: ParticleProblem, split: Split, budget: Budget, seed: int) -> Learned:
+        """Train on the split's points and nothing else, with one thread."""
+        set_threads(1)
+        energy = problem.energy
+        frame = problem.frame
+        scale = float(split.training.std())
+
+        def pairs(of: str) -> OrbitSum:
+            return OrbitSum.pairs(frame, of=of, hidden=self.hidden, site_hidden=self.site_hidden)
+
+        flow = EquivariantHamiltonianFlow(
+            es.StandardNormal(frame.space),
+            frame.rotations(),
+            kinetic=pairs("p"),
+            potential=pairs("q"),
+            enforce="exact",
+            encoder=self.encoder,
+            hamiltonians=self.hamiltonians,
+            steps=self.steps,
+            step_size=self.step_size,
+            dtype="float32",
+            rng=seed,
+        )
+        start = time.process_time()
+        flow.fit(
+            split.training / scale,
+            iterations=budget.iterations,
+            batch_size=budget.batch_size,
+            learning_rate=self.learning_rate,
+            schedule=budget.schedule,
+            objective="importance",
+            draws=self.draws,
+            validation=split.validation_copies(_VALIDATION_ROWS) / scale,
+            patience=budget.patience,
+            record_every=budget.check_every,
+            progress=False,
+        )
+        seconds, result = time.process_time() - start, flow.result_
+        log_volume = flow.dim * float(np.log(scale))
+
+        def log_prob(x: Floats, draws: int) -> Floats:
+            return flow.log_prob(x / scale, n_samples=draws).astype(np.float64) - log_volume
+
+        def sample(n: int, seed: int) -> tuple[Floats, Floats]:
+            q, p = flow.sample(n, rng=seed, return_momenta=True)
+            log_density = flow.joint_log_prob(q, p) - flow.log_encoder(p, q)
+            return q * float(scale), log_density.astype(np.float64) - log_volume
+
+        def pair_potentials(r: Floats) -> Floats:
+            # Of two particles alone, whose sum over pairs is one pair, with the same network.
+            two = es.Particles(2, energy.dimension).relative()
+            alone = OrbitSum.pairs(two, many_body=False, hidden=self.hidden)
+            q = np.zeros((len(r), energy.dimension))
+            q[:, 0] = r / scale / np.sqrt(2)
+            layers = 2 * len(self.hidden)
+            return np.stack(
+                [
+                    alone.value([*each[:layers], each[layers][:, :1]], q)
+                    for each in flow.weights_of("potential")
+                ]
+            )
+
+        return Learned(
+            log_prob=log_prob,
+            iterations=result.iterations,
+            best=int(result.history.iteration[np.nanargmax(result.history.validation_elbo)]),
+            stop_reason=result.stop_reason,
+            seconds=seconds,
+            parameters=sum(array.size for array in flow.weights),
+            sample=sample,
+            pair_potentials=pair_potentials,
+        )
