@@ -24,8 +24,8 @@ from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.hamiltonian import vector_field
 from ehf_num.hamiltonian.integrators import (
     Equivariance,
+    Stepped,
     affine,
-    check_steps,
     equivariance,
     lifted,
     rotation,
@@ -47,7 +47,7 @@ class InversionError(EHFError, ArithmeticError):
 
 
 @dataclass(frozen=True)
-class ImplicitMidpoint:
+class ImplicitMidpoint(Stepped):
     """s' = s + dt X_H((s + s')/2), second order and symplectic for any H(q, p).
 
     The equation is solved to rounding: by iteration, and by Newton's method where that converges
@@ -71,13 +71,8 @@ class ImplicitMidpoint:
     True
     """
 
-    steps: int = 2
-    step_size: float = 0.5
     order: ClassVar[int] = 2
     symplectic: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_steps(self.steps, self.step_size)
 
     def forward(self, hamiltonian: Separable | Motion, q: Any, p: Any) -> tuple[Any, Any]:
         """Flow states q, p of shape (n, d) for time steps·dt.
@@ -111,7 +106,7 @@ def _midpoint(dt: float, hamiltonian: Any, arguments: Sequence[Any], middle: Any
 
 
 @dataclass(frozen=True)
-class ExtendedPhaseSpace:
+class ExtendedPhaseSpace(Stepped):
     """Explicit steps for any H(q, p) in two copies of the phase space, second order.
 
     H(q, y) + H(x, p) + ω (|q − x|² + |p − y|²)/2 is split into flows in closed form (Tao,
@@ -142,14 +137,12 @@ class ExtendedPhaseSpace:
     False
     """
 
-    steps: int = 2
-    step_size: float = 0.5
     omega: float = 0.0
     projected: bool = True
     order: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        check_steps(self.steps, self.step_size)
+        super().__post_init__()
         one_of(self.projected, "projected", (True, False))
         number_from_zero(self.omega, "omega", below=1 / self.step_size)
 
@@ -250,7 +243,7 @@ class ExtendedPhaseSpace:
 
 
 @dataclass(frozen=True)
-class Euler:
+class Euler(Stepped):
     """The paper's T_H^dt(s) = s + dt {s, H}: first order, not symplectic, implicit inverse.
 
     It preserves volume only to O(dt²), so it serves studies of the map, not densities.
@@ -273,15 +266,10 @@ class Euler:
     False
     """
 
-    steps: int = 2
-    step_size: float = 0.5
     order: ClassVar[int] = 1
     symplectic: ClassVar[bool] = False
 
     _max_iterations: ClassVar[int] = 500
-
-    def __post_init__(self) -> None:
-        check_steps(self.steps, self.step_size)
 
     def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
         """Flow states q, p of shape (n, d) for time steps·dt."""

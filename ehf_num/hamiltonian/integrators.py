@@ -30,21 +30,31 @@ MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
 
 
 @dataclass(frozen=True)
-class Splitting:
+class Stepped:
+    """What maps of so many steps have in common: both positive, or ArgumentError is raised."""
+
+    steps: int = 2
+    step_size: float = 0.5
+
+    def __post_init__(self) -> None:
+        positive_integer(self.steps, "steps")
+        positive_number(self.step_size, "step_size")
+
+
+@dataclass(frozen=True)
+class Splitting(Stepped):
     """Kicks p − c dt ∂U/∂q and drifts q + c dt ∂K/∂p by turns: symplectic, exactly reversible.
 
     What `Leapfrog`, `Yoshida4` and `BlanesMoan4` have in common; they differ in the shares c.
     """
 
-    steps: int = 2
-    step_size: float = 0.5
     reversible: bool | str = "auto"
     order: ClassVar[int]
     symplectic: ClassVar[bool] = True
     shares: ClassVar[tuple[float, ...]]
 
     def __post_init__(self) -> None:
-        check_steps(self.steps, self.step_size)
+        super().__post_init__()
         one_of(self.reversible, "reversible", ("auto", True, False))
 
     def forward(self, hamiltonian: Separable, q: Any, p: Any) -> tuple[Any, Any]:
@@ -156,17 +166,8 @@ class Yoshida4(Splitting):
 
     Parameters
     ----------
-    steps : int
-        Number of steps, at least 1.
-    step_size : float
-        dt, dimensionless, positive.
-    reversible : {"auto", True, False}
-        As of `Leapfrog`.
-
-    Raises
-    ------
-    ehf_sym.ArgumentError
-        If a parameter is out of range.
+    steps, step_size, reversible
+        As of `Leapfrog`, which raises the same.
 
     Examples
     --------
@@ -200,17 +201,8 @@ class BlanesMoan4(Splitting):
 
     Parameters
     ----------
-    steps : int
-        Number of steps, at least 1.
-    step_size : float
-        dt, dimensionless, positive.
-    reversible : {"auto", True, False}
-        As of `Leapfrog`.
-
-    Raises
-    ------
-    ehf_sym.ArgumentError
-        If a parameter is out of range.
+    steps, step_size, reversible
+        As of `Leapfrog`, which raises the same.
 
     Examples
     --------
@@ -254,12 +246,6 @@ def chained(
         return None
     of_p, of_q = first.of_p.quadratics, first.of_q.quadratics
     return None if of_p is None or of_q is None else (of_p, of_q)
-
-
-def check_steps(steps: int, step_size: float) -> None:
-    """Refuse what is no positive number of steps, or no positive dt."""
-    positive_integer(steps, "steps")
-    positive_number(step_size, "step_size")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -28,7 +28,34 @@ _FREQUENCY = Symbol("w", positive=True)
 
 
 @dataclass(frozen=True)
-class Kepler:
+class _OneParticle:
+    """A particle in D dimensions, in a potential that depends on |q| and positive constants."""
+
+    dimension: int = 3
+    mass: Any = _MASS
+
+    @property
+    def _constants(self) -> tuple[str, ...]:
+        return tuple(each.name for each in fields(self) if each.name != "dimension")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dimension", whole_number(self.dimension, "dimension", 2))
+        for name in self._constants:
+            object.__setattr__(self, name, positive_constant(getattr(self, name), name))
+
+    @cached_property
+    def space(self) -> PhaseSpace:
+        """Phase space of the particle."""
+        return space_for(self.dimension, None, *(getattr(self, name) for name in self._constants))
+
+    @property
+    def angular_momentum(self) -> tuple[Expr, ...]:
+        """L, in the order of `ehf_sym.catalogue.groups.so`."""
+        return tuple(formula for _, formula in angular_momenta(self.space.q, self.space.p))
+
+
+@dataclass(frozen=True)
+class Kepler(_OneParticle):
     """One particle in the attractive potential −k/|q|: H = |p|²/2m − k/|q|.
 
     Parameters
@@ -65,31 +92,14 @@ class Kepler:
     ('L_1', 'L_2', 'L_3', 'A_1', 'A_2', 'A_3')
     """
 
-    dimension: int = 3
-    mass: Any = _MASS
     strength: Any = _STRENGTH
 
     __repr__ = record_text
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dimension", whole_number(self.dimension, "dimension", 2))
-        for name in ("mass", "strength"):
-            object.__setattr__(self, name, positive_constant(getattr(self, name), name))
-
-    @cached_property
-    def space(self) -> PhaseSpace:
-        """Phase space of the particle."""
-        return space_for(self.dimension, None, self.mass, self.strength)
 
     @property
     def hamiltonian(self) -> Expr:
         """H = |p|²/2m − k/|q|."""
         return Add(*(x**2 for x in self.space.p)) / (2 * self.mass) - self.strength / self._radius
-
-    @property
-    def angular_momentum(self) -> tuple[Expr, ...]:
-        """L, in the order of `ehf_sym.catalogue.groups.so`."""
-        return tuple(formula for _, formula in angular_momenta(self.space.q, self.space.p))
 
     @property
     def runge_lenz(self) -> tuple[Expr, ...]:
@@ -147,7 +157,7 @@ class Kepler:
 
 
 @dataclass(frozen=True)
-class IsotropicOscillator:
+class IsotropicOscillator(_OneParticle):
     """One particle on a spring that is equal in all directions: H = |p|²/2m + mω²|q|²/2.
 
     Parameters
@@ -181,31 +191,14 @@ class IsotropicOscillator:
     p1*p2/2 + q1*q2/2
     """
 
-    dimension: int = 3
-    mass: Any = _MASS
     frequency: Any = _FREQUENCY
 
     __repr__ = record_text
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dimension", whole_number(self.dimension, "dimension", 2))
-        for name in ("mass", "frequency"):
-            object.__setattr__(self, name, positive_constant(getattr(self, name), name))
-
-    @cached_property
-    def space(self) -> PhaseSpace:
-        """Phase space of the particle."""
-        return space_for(self.dimension, None, self.mass, self.frequency)
 
     @property
     def hamiltonian(self) -> Expr:
         """H = |p|²/2m + mω²|q|²/2, the trace of the Fradkin tensor."""
         return Add(*(self.fradkin_tensor[i, i] for i in range(self.dimension)))
-
-    @property
-    def angular_momentum(self) -> tuple[Expr, ...]:
-        """L, in the order of `ehf_sym.catalogue.groups.so`."""
-        return tuple(formula for _, formula in angular_momenta(self.space.q, self.space.p))
 
     @property
     def fradkin_tensor(self) -> ImmutableMatrix:
