@@ -212,6 +212,33 @@ def test_flow_applies_the_first_hamiltonian_first():
     np.testing.assert_array_equal(flow.forward(q, p), by_hand)
 
 
+class Shift:
+    """Not the flow of anything; moves q by one."""
+
+    order, symplectic = 1, True
+
+    def forward(self, hamiltonian, q, p):
+        return q + 1, p
+
+    def inverse(self, hamiltonian, q, p):
+        return q - 1, p
+
+    def positions(self, hamiltonian, q, p):
+        return q + 1.0
+
+
+class Further(Shift):
+    def forward(self, hamiltonian, q, p):
+        return q + 2, p
+
+
+def test_positions_are_taken_where_they_go_with_the_map(monkeypatch):
+    q, p = draw(2)
+    np.testing.assert_array_equal(HamiltonianFlow((None,), Further()).positions(q, p), q + 2)
+    monkeypatch.setattr(Shift, "positions", lambda *_: "the shorter way")
+    assert HamiltonianFlow((None,), Shift()).positions(q, p) == "the shorter way"
+
+
 def test_fields_beside_an_inverse_come_in_the_order_of_the_chain():
     q, p = draw(2)
     flow, probes = HamiltonianFlow((network(2, 1), network(2, 2)), Leapfrog(1, 0.4)), draw(4)[0]
