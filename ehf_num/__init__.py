@@ -6,6 +6,7 @@ matplotlib.
 
 from ehf_num.densities.check_encoder import EncoderCheck, EncoderReport, check_encoder
 from ehf_num.densities.encoder import Encoder, GaussianEncoder
+from ehf_num.densities.orbit_encoder import OrbitEncoder
 from ehf_num.engine.adam import Adam, AdamSettings
 from ehf_num.engine.engine import Engine
 from ehf_num.engine.parallel import cores, set_threads
@@ -117,6 +118,7 @@ __all__ = [
     "NonSeparable",
     "Normalizer",
     "NumericalAction",
+    "OrbitEncoder",
     "OrbitSampler",
     "OrbitSum",
     "Outcome",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from ehf_num.densities.encoder import Encoder, encoder_score
+from ehf_num.densities.encoder import Encoder, EvaluatedEncoder, encoder_score
 from ehf_num.engine import arguments
 from ehf_num.engine.log_space import HALF_LOG_2PI, standard_normal_log_prob
 from ehf_num.engine.workspace import Array
@@ -106,13 +106,22 @@ class EncoderProbe(PartProbe):
         return f"momenta in the middle of h are reached {mass:.3g} times on average, not once"
 
     def symmetry_fault(self, matrices: list[Array]) -> str | None:
-        """Turn q, and the noise along or not: p has to turn, and ln h to stay."""
+        """Turn q, and the noise along or not: p has to turn, and ln h to stay.
+
+        Draws that do so in law alone are admitted where ln h is known at any p.
+        """
         weights = self.moved()
         turn = scipy.linalg.expm(sum(self.rng.standard_normal() * matrix for matrix in matrices))
         p, log_h = self.encoder.draw(weights, self.q, self.noise)
         for noise in (self.noise, self.noise @ turn.T):
             moved, same = self.encoder.draw(weights, self.q @ turn.T, noise)
             if _agree(moved, p @ turn.T) and _agree(same, log_h):
+                return None
+        if isinstance(self.encoder, EvaluatedEncoder):
+            here = self.encoder.log_prob(weights, self.q, p)
+            if not _agree(here, log_h):
+                return "log_prob at draws is not the ln h that came with them"
+            if _agree(self.encoder.log_prob(weights, self.q @ turn.T, p @ turn.T), log_h):
                 return None
         return "p from a turned q is not the turned p, with turned noise nor with the same"
 

@@ -16,6 +16,7 @@ import numpy as np
 from ehf_num.densities.base import Sampler
 from ehf_num.densities.check_encoder import admit_encoder
 from ehf_num.densities.encoder import Encoder
+from ehf_num.densities.orbit_encoder import OrbitEncoder
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import ModelFileError
 from ehf_num.hamiltonian.energies import SeparableHamiltonian
@@ -155,7 +156,8 @@ _INTEGRATORS: tuple[type, ...] = (
     Dilated,
 )
 RESTORED: dict[str, Any] = {
-    kind.__name__: kind for kind in (*_INTEGRATORS, NonSeparable, FormulaEnergy, OrbitSum)
+    kind.__name__: kind
+    for kind in (*_INTEGRATORS, NonSeparable, FormulaEnergy, OrbitSum, OrbitEncoder)
 }
 """Parts that a file restores by itself, by their names: dataclasses of plain options, and what has
 `saved` and `restored`."""

@@ -282,6 +282,19 @@ class OrbitSum:
         cut = 2 * len(self.hidden) + 1
         return _Pass(self, weights[:cut], weights[cut:], x)
 
+    def rows_of(self, x: Any) -> tuple[Any, Any]:
+        """Evaluate the forms of all windows and what networks see of them, a window a row.
+
+        Returns
+        -------
+        forms : ndarray, shape (n R, m)
+            W x of every window.
+        inputs : ndarray, shape (n R, F)
+            Their invariants, and what is made of these.
+        """
+        rows = _Rows(self, x)
+        return rows.forms, rows.inputs
+
     def invariance(self, symmetry: Any, of: str) -> WindowInvariance:
         """Prove that it is invariant, whatever the weights.
 
@@ -398,50 +411,26 @@ class Layout:
         return np.eye(self.kinds)[self.row_kinds], np.eye(self.kinds_of_sites)[self.site_kinds]
 
 
-class _Pass:
-    """One evaluation, with what the way back needs."""
+class _Rows:
+    """The windows of points: their forms, the inputs of networks, and the way back."""
 
-    def __init__(self, energy: OrbitSum, of_windows: Weights, of_sites: Weights, x: Any) -> None:
-        self._of, self._layout, self._layers, self._x = energy, energy.layout, of_windows, x
-        rows, forms, dim = self._layout.forms.shape
-        self._dtype, self._rows, self._shape = x.dtype, rows, (len(x), rows)
-        self._matrix = self._layout.forms.reshape(rows * forms, dim).astype(x.dtype, copy=False)
-        self._forms = anp.reshape(anp.dot(x, self._matrix.T), (len(x) * rows, forms))
-        self._slopes: list[Any] = []
-        activation, inputs = self._inputs(), of_windows[0]
-        biases = _biases(self._layout.one_hot[0], of_windows[1], len(x))
-        z = anp.dot(activation, inputs) + biases
-        for matrix, bias in zip(of_windows[2:-1:2], of_windows[3:-1:2], strict=True):
-            self._slopes.append(sigmoid(z))
-            z = affine(softplus(z), matrix, bias)
-        self._slopes.append(sigmoid(z))
-        outputs = of_windows[-1].shape[1]
-        self._out = anp.reshape(anp.dot(softplus(z), of_windows[-1]), (*self._shape, outputs))
-        self._sites = _Sites(self._layout, of_sites, self._out[:, :, 1:]) if of_sites else None
+    def __init__(self, energy: OrbitSum, x: Any) -> None:
+        rows, forms, dim = energy.layout.forms.shape
+        self._of, self._dtype, self._shape = energy, x.dtype, (len(x), rows * forms)
+        self._matrix = energy.layout.forms.reshape(rows * forms, dim).astype(x.dtype, copy=False)
+        self.forms = anp.reshape(anp.dot(x, self._matrix.T), (len(x) * rows, forms))
+        self.inputs = self._inputs()
 
-    def value(self) -> Any:
-        """Sum over windows and sites: (n,)."""
-        pairs = anp.sum(self._out[:, :, 0], axis=1)
-        return pairs if self._sites is None else pairs + self._sites.value()
-
-    def gradient(self) -> Any:
-        """Go back from the sum to x: (n, d)."""
-        (count, rows), forms = self._shape, self._forms.shape[1]
-        bar = np.ones((count, rows, 1), self._dtype)
-        if self._sites is not None:
-            bar = anp.concatenate([bar, self._sites.slopes()], axis=2)
-        bar = anp.reshape(bar, (bar.shape[0] * rows, bar.shape[2]))
-        product = backwards(bar, self._layers[-1]) * self._slopes[-1]
-        for matrix, slope in zip(self._layers[-3:1:-2], self._slopes[-2::-1], strict=True):
-            product = backwards(product, matrix) * slope
-        of_invariants = self._back_to_invariants(backwards(product, self._layers[0]))
-        jacobian = self._of.features.jacobian(self._forms)
-        of_forms = anp.sum(anp.expand_dims(of_invariants, 2) * jacobian, axis=1)
-        return anp.dot(anp.reshape(of_forms, (count, rows * forms)), self._matrix)
+    def back(self, bar: Any) -> Any:
+        """Turn the cotangent of the inputs into that of x: (n R, F) to (n, d)."""
+        jacobian = self._of.features.jacobian(self.forms)
+        of_invariants = anp.expand_dims(self._back_to_invariants(bar), 2)
+        of_forms = anp.sum(of_invariants * jacobian, axis=1)
+        return anp.dot(anp.reshape(of_forms, self._shape), self._matrix)
 
     def _inputs(self) -> Any:
         """Evaluate the inputs of the window's network: (n R, F)."""
-        invariants = self._of.features.values(self._forms)
+        invariants = self._of.features.values(self.forms)
         if not self._of.lengths:
             return invariants
         self._select = np.eye(self._of.features.count, dtype=self._dtype)[:, [*self._of.lengths]]
@@ -463,6 +452,42 @@ class _Pass:
         return bar[:, :count] + anp.dot(of_r / self._r, self._select.T)
 
 
+class _Pass:
+    """One evaluation, with what the way back needs."""
+
+    def __init__(self, energy: OrbitSum, of_windows: Weights, of_sites: Weights, x: Any) -> None:
+        layout = energy.layout
+        self._rows, self._layers = _Rows(energy, x), of_windows
+        self._shape, self._dtype = (len(x), len(layout.forms)), x.dtype
+        self._slopes: list[Any] = []
+        z = anp.dot(self._rows.inputs, of_windows[0])
+        z = z + kind_biases(layout.one_hot[0], of_windows[1], len(x))
+        for matrix, bias in zip(of_windows[2:-1:2], of_windows[3:-1:2], strict=True):
+            self._slopes.append(sigmoid(z))
+            z = affine(softplus(z), matrix, bias)
+        self._slopes.append(sigmoid(z))
+        outputs = of_windows[-1].shape[1]
+        self._out = anp.reshape(anp.dot(softplus(z), of_windows[-1]), (*self._shape, outputs))
+        self._sites = _Sites(layout, of_sites, self._out[:, :, 1:]) if of_sites else None
+
+    def value(self) -> Any:
+        """Sum over windows and sites: (n,)."""
+        pairs = anp.sum(self._out[:, :, 0], axis=1)
+        return pairs if self._sites is None else pairs + self._sites.value()
+
+    def gradient(self) -> Any:
+        """Go back from the sum to x: (n, d)."""
+        count, rows = self._shape
+        bar = np.ones((count, rows, 1), self._dtype)
+        if self._sites is not None:
+            bar = anp.concatenate([bar, self._sites.slopes()], axis=2)
+        bar = anp.reshape(bar, (bar.shape[0] * rows, bar.shape[2]))
+        product = backwards(bar, self._layers[-1]) * self._slopes[-1]
+        for matrix, slope in zip(self._layers[-3:1:-2], self._slopes[-2::-1], strict=True):
+            product = backwards(product, matrix) * slope
+        return self._rows.back(backwards(product, self._layers[0]))
+
+
 class _Sites:
     """The second sum: v of what the windows of each site add up to."""
 
@@ -472,7 +497,7 @@ class _Sites:
         summed = anp.einsum("sr,nrc->nsc", self._incidence, of_windows)
         self._shape = summed.shape
         z = anp.reshape(summed, (count * layout.sites, self._shape[2]))
-        z = z + _biases(layout.one_hot[1], weights[0], count)
+        z = z + kind_biases(layout.one_hot[1], weights[0], count)
         self._slopes = [sigmoid(z)]
         for matrix, bias in zip(weights[1:-1:2], weights[2:-1:2], strict=True):
             z = affine(softplus(z), matrix, bias)
@@ -492,7 +517,7 @@ class _Sites:
         return anp.einsum("sr,nsc->nrc", self._incidence, anp.reshape(product, self._shape))
 
 
-def _biases(one_hot: Array, biases: Any, count: int) -> Any:
+def kind_biases(one_hot: Array, biases: Any, count: int) -> Any:
     """Return the bias of each row's kind: (n · rows, width), or (1, width) where there is one."""
     if one_hot.shape[1] == 1:
         return biases

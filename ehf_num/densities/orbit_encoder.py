@@ -1,0 +1,193 @@
+"""Gaussian encoders made of sums over windows: momenta turn and are exchanged along with q."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+
+from ehf_num.engine.arguments import one_of, positive_integer
+from ehf_num.engine.log_space import HALF_LOG_2PI
+from ehf_num.engine.networks import Weights, affine, init_relu, softplus
+from ehf_num.engine.workspace import Array
+from ehf_num.symmetry.orbit_sum import OrbitSum, kind_biases
+from ehf_sym.errors import ArgumentError
+
+_SHIFT = -3.0  # softplus(−3) = 0.05: widths start near those of N(0, 1)
+_SMOOTH = 0.01  # added to |w|² in r̂ = w/|w|
+_SMALL = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class OrbitEncoder:
+    r"""h(p|q) = N(∂_q Φ(q), Λ(q)⁻¹): Φ a sum over windows, Λ a number or such a sum as well.
+
+    The mean is the slope of an invariant function, and so moves with q under every orthogonal
+    matrix that leaves Φ alone. With ``precision="windows"``,
+
+    .. math:: Λ(q) = s^2 + \sum_w W_w^T (α_w 1 + β_w \hat w \hat w^T) W_w, \quad \hat w = w/|w|
+
+    where w = W_w q, and α, β ≥ 0 are networks of a window's invariants and of what is at its sites:
+    momenta may be narrow along the line between two particles and wide across. With ``"scalar"``
+    it is one number, exp −2Ψ(q) with Ψ another sum like Φ. Draws move with q in law under all of
+    the symmetry that is orthogonal.
+
+    Parameters
+    ----------
+    energy : OrbitSum
+        The form of Φ, of q.
+    precision : {"windows", "scalar"}
+        What Λ is.
+    width : int
+        Units of the hidden layers of α and β.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> import ehf_sym as es
+    >>> frame = es.Particles(4, 2).relative()
+    >>> encoder = OrbitEncoder(OrbitSum.pairs(frame, hidden=(8,)), width=8)
+    >>> rng = np.random.default_rng(0)
+    >>> q, noise = rng.standard_normal((2, 5, 6))
+    >>> p, log_h = encoder.draw(encoder.init(rng, "float64"), q, noise)
+    >>> p.shape, log_h.shape
+    ((5, 6), (5,))
+    """
+
+    energy: OrbitSum
+    precision: str = "windows"
+    width: int = 32
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.energy, OrbitSum) or self.energy.of != "q":
+            raise ArgumentError(
+                f"energy was {self.energy!r:.200}; it should be an ehf_num.OrbitSum of q"
+            )
+        one_of(self.precision, "precision", ("windows", "scalar"))
+        object.__setattr__(self, "width", positive_integer(self.width, "width"))
+
+    @property
+    def _of_mean(self) -> int:
+        """Number of arrays of Φ."""
+        sites = 2 * len(self.energy.site_hidden) if self.energy.sites is not None else 0
+        return 2 * len(self.energy.hidden) + 1 + sites
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Draw the weights of Φ, ln s, and those of Λ."""
+        mean, log_scale = self.energy.init(rng, dtype), np.zeros(1, dtype)
+        if self.precision == "scalar":
+            return [*mean, log_scale, *self.energy.init(rng, dtype)]
+        layout, channels = self.energy.layout, 0
+        around: list[Array] = []
+        if self.energy.sites is not None:
+            channels = self.width
+            around = init_relu((self.energy.inputs, self.width, channels), rng, dtype)[:-1]
+            around[1] = np.zeros((layout.kinds, self.width), dtype)
+            around[-1] /= np.sqrt(len(layout.edges) / layout.sites).astype(dtype)
+            around.append(np.zeros((layout.kinds_of_sites, channels), dtype))
+        of_rows = init_relu((self.energy.inputs + channels, self.width, self.width, 2), rng, dtype)
+        of_rows[1] = np.zeros((layout.kinds, self.width), dtype)
+        of_rows[-2] *= np.asarray(_SMALL, dtype)
+        return [*mean, log_scale, *around, *of_rows]
+
+    def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
+        """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
+        mean, of_scale = self._halves(weights, q)
+        spread = -0.5 * anp.sum(noise**2, axis=1) - q.shape[1] * HALF_LOG_2PI
+        if self.precision == "scalar":
+            log_width = self._log_width(of_scale, q)
+            p = mean + anp.exp(log_width)[:, np.newaxis] * noise
+            return p, spread - q.shape[1] * log_width
+        factor = anp.linalg.cholesky(self.precision_matrix(of_scale, q))
+        step = anp.linalg.solve(anp.swapaxes(factor, 1, 2), noise[:, :, np.newaxis])[:, :, 0]
+        return mean + step, spread + _log_det(factor)
+
+    def score(self, weights: Weights, q: Array, noise: Array) -> Array:
+        """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d)."""
+        score: Array
+        _, of_scale = self._halves(weights, q)
+        if self.precision == "scalar":
+            score = -noise * np.exp(-self._log_width(of_scale, q))[:, np.newaxis]
+            return score
+        factor = np.linalg.cholesky(self.precision_matrix(of_scale, q))
+        score = -np.einsum("nij,nj->ni", factor, noise)
+        return score
+
+    def log_prob(self, weights: Weights, q: Array, p: Array) -> Array:
+        """Evaluate ln h(p|q) at momenta from anywhere: (n, d) twice to (n,), nats."""
+        mean, of_scale = self._halves(weights, q)
+        if self.precision == "scalar":
+            log_width = self._log_width(of_scale, q)
+            noise = (p - mean) * np.exp(-log_width)[:, np.newaxis]
+            log_scales = q.shape[1] * log_width
+        else:
+            factor = np.linalg.cholesky(self.precision_matrix(of_scale, q))
+            noise, log_scales = np.einsum("nji,nj->ni", factor, p - mean), -_log_det(factor)
+        log_prob: Array = -0.5 * np.sum(noise**2, axis=1) - q.shape[1] * HALF_LOG_2PI - log_scales
+        return log_prob
+
+    def precision_matrix(self, of_scale: Weights, q: Any) -> Any:
+        """Evaluate Λ from its weights: q (n, d) to (n, d, d)."""
+        layout, dtype, count = self.energy.layout, q.dtype, len(q)
+        forms = layout.forms.astype(dtype, copy=False)
+        rows, size, dim = forms.shape
+        w, inputs = self.energy.rows_of(q)
+        shares = softplus(self._of_rows(of_scale[1:], inputs, count) + dtype.type(_SHIFT))
+        shares = anp.reshape(shares, (count, rows, 2))
+        squares = np.einsum("rmi,rmj->rij", forms, forms).reshape(rows, dim * dim)
+        isotropic = anp.reshape(anp.dot(shares[:, :, 0], squares), (count, dim, dim))
+        w = w * anp.sqrt(
+            anp.reshape(shares[:, :, 1], (count * rows, 1))
+            / (anp.sum(w * w, axis=1, keepdims=True) + dtype.type(_SMOOTH))
+        )
+        along = anp.einsum("nrm,rmi->nri", anp.reshape(w, (count, rows, size)), forms)
+        radial = anp.matmul(anp.swapaxes(along, 1, 2), along)
+        own = anp.exp(-2 * of_scale[0]) * np.eye(dim, dtype=dtype)
+        return isotropic + radial + own
+
+    def _of_rows(self, weights: Weights, inputs: Any, count: int) -> Any:
+        """Evaluate the network of α and β, before they are made positive: (n R, 2)."""
+        layout = self.energy.layout
+        if self.energy.sites is not None:
+            matrix, bias, out, at_site = weights[:4]
+            z = anp.dot(inputs, matrix) + kind_biases(layout.one_hot[0], bias, count)
+            each = anp.reshape(anp.dot(softplus(z), out), (count, len(layout.forms), self.width))
+            incidence = layout.incidence.astype(inputs.dtype, copy=False)
+            sites = anp.einsum("sr,nrc->nsc", incidence, each)
+            biases = kind_biases(layout.one_hot[1], at_site, 1)
+            ends = anp.einsum("sr,nsc->nrc", incidence, softplus(sites + biases))
+            flat = anp.reshape(ends, (count * len(layout.forms), self.width))
+            inputs, weights = anp.concatenate([inputs, flat], axis=1), weights[4:]
+        z = anp.dot(inputs, weights[0]) + kind_biases(layout.one_hot[0], weights[1], count)
+        z = affine(softplus(z), weights[2], weights[3])
+        return affine(softplus(z), weights[4], weights[5])
+
+    def _halves(self, weights: Weights, q: Any) -> tuple[Any, Weights]:
+        """Evaluate the mean, and return the weights of the width."""
+        cut = self._of_mean
+        return self.energy.gradient(weights[:cut], q), weights[cut:]
+
+    def _log_width(self, of_scale: Weights, q: Any) -> Any:
+        return of_scale[0] + self.energy.value(of_scale[1:], q)
+
+    def saved(self) -> dict[str, Any]:
+        """Return the options of `restored`, as JSON has them."""
+        return {"energy": self.energy.saved(), "precision": self.precision, "width": self.width}
+
+    @classmethod
+    def restored(cls, energy: Mapping[str, Any], precision: str, width: int) -> OrbitEncoder:
+        """Make one again of what `saved` returned."""
+        return cls(OrbitSum.restored(**energy), precision, width)
+
+
+def _log_det(factor: Any) -> Any:
+    """Return ln det of triangular matrices (n, d, d): (n,)."""
+    diagonal = anp.sum(factor * np.eye(factor.shape[1], dtype=factor.dtype), axis=2)
+    return anp.sum(anp.log(diagonal), axis=1)
