@@ -16,7 +16,15 @@ from ehf_num.engine.networks import Weights, affine, backwards, init_relu, sigmo
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.invariant_energy import Features, tempered_features
 from ehf_num.symmetry.windows import Window, WindowInvariance, WindowOrbits, halves
-from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, RelativeFrame, format_formula, parse
+from ehf_sym import (
+    FiniteSymmetry,
+    LieAlgebra,
+    PhaseSpace,
+    RelativeFrame,
+    Symmetry,
+    format_formula,
+    parse,
+)
 from ehf_sym.errors import ArgumentError
 
 _SMALL = 0.1  # of the last layers at the start: the flow begins close to the identity
@@ -188,7 +196,7 @@ class OrbitSum:
         windows = [frame.separation(a, b) for a, b in starts]
         sites = [frame.position(a) for a, _ in starts] if many_body else None
         alike = any(len(group) > 1 for group in groups)
-        symmetry = _Both(
+        symmetry = _joined(
             frame.rotations() if frame.dimension > 1 else None,
             frame.permutations(kinds) if alike else None,
         )
@@ -335,7 +343,7 @@ class OrbitSum:
         space = PhaseSpace(dim)
         lie = generators and LieAlgebra(space, [parse(text, space) for text in generators])
         group = finite and FiniteSymmetry(space, _read_all(finite, space))
-        symmetry = _Both(lie, group)
+        symmetry = _joined(lie or None, group or None)
         return cls(
             space,
             _read_all(windows, space),
@@ -346,12 +354,9 @@ class OrbitSum:
         )
 
 
-@dataclass(frozen=True)
-class _Both:
-    """A connected and a finite group."""
-
-    lie: Any
-    finite: Any
+def _joined(lie: LieAlgebra | None, finite: FiniteSymmetry | None) -> Symmetry | None:
+    """Make a symmetry of what there is."""
+    return None if lie is None and finite is None else Symmetry(lie, finite)
 
 
 @dataclass(frozen=True, eq=False)
