@@ -17,6 +17,7 @@ from ehf_num.engine.workspace import Array
 from ehf_num.inference import inference
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.training.objective import BoundModel
+from ehf_num.training.progress import watched
 
 _TAIL = 0.2  # the library fits the tail of a fifth of the draws, or of fewer,
 FEWEST_FOR_K = 25  # and of five at least
@@ -67,7 +68,8 @@ def weights_in_blocks(
 ) -> Iterator[tuple[slice, Array]]:
     """Yield which points come next, and their log weights (m, n_samples), nats."""
     rows = max(1, inference.ROWS_PER_BLOCK // n_samples)
-    for start in range(0, len(x), rows):
+    starts = range(0, len(x), rows)
+    for start in watched(starts, len(starts), "block"):
         block = slice(start, min(start + rows, len(x)))
         drawn = noise.draw(x[block], n_samples)
         yield block, log_weights(model, x[block], drawn)

@@ -13,6 +13,7 @@ import numpy as np
 from ehf_num.engine.parallel import one_blas_thread
 from ehf_num.engine.workspace import Array
 from ehf_num.training.objective import BoundModel
+from ehf_num.training.progress import watched
 
 ROWS_PER_BLOCK = 8192
 
@@ -55,7 +56,8 @@ def draw_positions(model: BoundModel, n: int, rng: np.random.Generator) -> Array
     """Draw points from a model, block by block: (n, d)."""
     result: Array = np.empty((n, model.base.dim), model.weights[0].dtype)
     with one_blas_thread():
-        for start in range(0, n, ROWS_PER_BLOCK):
+        starts = range(0, n, ROWS_PER_BLOCK)
+        for start in watched(starts, len(starts), "block"):
             rows = result[start : start + ROWS_PER_BLOCK]
             rows[:] = model.sample(len(rows), rng)
     return result
@@ -65,7 +67,8 @@ def draw_states(model: BoundModel, n: int, rng: np.random.Generator) -> tuple[Ar
     """Draw points with momenta, from the base states of `draw_positions`: (n, d) twice."""
     blocks = []
     with one_blas_thread():
-        for start in range(0, n, ROWS_PER_BLOCK):
+        starts = range(0, n, ROWS_PER_BLOCK)
+        for start in watched(starts, len(starts), "block"):
             states = model.base.sample(min(ROWS_PER_BLOCK, n - start), rng, model.weights[0].dtype)
             blocks.append(model.flow.forward(*np.split(states, 2, axis=1)))
     q, p = (np.concatenate(parts) for parts in zip(*blocks, strict=True))

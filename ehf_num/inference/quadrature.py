@@ -19,6 +19,7 @@ from ehf_num.engine.workspace import Array
 from ehf_num.inference import inference
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.training.objective import BoundModel
+from ehf_num.training.progress import watched
 from ehf_sym.errors import ArgumentError
 
 LARGEST_DIM = 2
@@ -95,8 +96,8 @@ def quadrature_estimate(
 
     depth = _MARGIN - np.log(error)
     block = max(1, inference.ROWS_PER_BLOCK // _NODES ** x.shape[1])
-    parts = []
-    for start in range(0, len(x), block):
+    parts, starts = [], range(0, len(x), block)
+    for start in watched(starts, len(starts), "block"):
         points = x[start : start + block]
         boxes = _enclosing(model, points)
         boxes, values, used = _fitted(integrand, points, boxes, depth)

@@ -35,6 +35,7 @@ from ehf_num.inference.importance import pareto_shape
 from ehf_num.targets.target_energy import KnownEnergy, state_text
 from ehf_num.training.energy_bound import weigh_states
 from ehf_num.training.objective import BoundModel
+from ehf_num.training.progress import watched
 from ehf_sym import PhaseSpace, to_numpy
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.report import ResultTable
@@ -80,7 +81,8 @@ class Draws:
     def blocks(self, n: int, stream: int = 0) -> Iterator[tuple[Array, Array]]:
         """Draw block by block: q (m, d) and ln w (m,) as float64; a stream repeats itself."""
         dim, dtype = self.model.base.dim, self.model.weights[0].dtype
-        for number, start in enumerate(range(0, n, inference.ROWS_PER_BLOCK)):
+        starts = range(0, n, inference.ROWS_PER_BLOCK)
+        for number, start in enumerate(watched(starts, len(starts), "block")):
             rng = np.random.default_rng([self.secret, stream, number])
             count = min(inference.ROWS_PER_BLOCK, n - start)
             with one_blas_thread(), np.errstate(all="ignore"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import autograd.numpy as anp
@@ -34,6 +35,7 @@ from ehf_num.training.constraint import (
     map_matrices,
     mean_squared_brackets,
 )
+from ehf_num.training.progress import watched
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.formulas.report import ResultTable
 
@@ -408,14 +410,14 @@ def diagnose(
     p, _ = flow.bound.draw(x, noise)
     sample = Sample(base_states, np.concatenate([x, p], axis=1), x, noise)
     remarks: list[str] = []
-    found = (
-        *_bracket_checks(flow, sample),
-        *_penalty_checks(flow, sample),
-        *group_checks(flow, sample, epsilon, n_samples, random, remarks),
-        *_encoder_checks(flow, x),
-        reversibility(flow, base_states),
-        symplecticity(flow, base_states[:_JACOBIANS]),
+    checks = chain(
+        _bracket_checks(flow, sample),
+        _penalty_checks(flow, sample),
+        group_checks(flow, sample, epsilon, n_samples, random, remarks),
+        _encoder_checks(flow, x),
+        (measure(flow, base_states) for measure in (reversibility, symplecticity)),
     )
+    found = tuple(watched(checks, None, "check"))
     return Diagnosis(found, tuple(remarks))
 
 
@@ -428,8 +430,8 @@ def reversibility(flow: FlowDensity, states: Array) -> Check:
 
 
 def symplecticity(flow: FlowDensity, states: Array) -> Check:
-    """Measure max |Jᵀ Ω J − Ω| over states (n, 2d), J the Jacobian of the forward map."""
-    dim = flow.dim
+    """Measure max |Jᵀ Ω J − Ω| over some states (n, 2d), J the Jacobian of the forward map."""
+    states, dim = states[:_JACOBIANS], flow.dim
 
     def push(state: Any) -> Any:
         return anp.concatenate(flow.flow.forward(state[:, :dim], state[:, dim:]), axis=1)

@@ -29,11 +29,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from tqdm import tqdm
-
 from ehf_num.engine import arguments
 from ehf_num.engine.parallel import cores
 from ehf_num.reproduce.records import describe, read_record, write_record
+from ehf_num.training.progress import bar
 from ehf_sym.errors import ArgumentError
 
 _ATTEMPTS = 3  # of a spec whose worker dies
@@ -138,12 +137,11 @@ def sweep(
         records.mkdir(parents=True, exist_ok=True)
     outcomes = {} if records is None else _recorded(listed, records)
     pending = [spec for spec in dict.fromkeys(listed) if spec not in outcomes]
-    disable = None if progress is None else not progress
-    with tqdm(total=len(listed), initial=len(outcomes), disable=disable, unit="run") as bar:
+    with bar(len(listed), "run", progress, initial=len(outcomes)) as shown:
         runs = _on_own_processes(pending) if executor is None else _on_executor(pending, executor)
         for outcome in runs:
             outcomes[outcome.spec] = outcome if records is None else _written(outcome, records)
-            bar.update()
+            shown.update()
     return tuple(outcomes[spec] for spec in listed)
 
 

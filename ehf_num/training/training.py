@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ehf_num.engine.adam import Adam
 from ehf_num.engine.parallel import one_blas_thread
@@ -24,6 +23,7 @@ from ehf_num.training.learning_rate import factors_of
 from ehf_num.training.minibatches import Minibatch, TrainingData
 from ehf_num.training.multipliers import Multipliers
 from ehf_num.training.objective import BoundModel, Objective
+from ehf_num.training.progress import bar
 from ehf_num.training.training_settings import Observer, TrainingSettings
 
 _LONGEST = 500  # characters of a reason
@@ -399,14 +399,13 @@ def train(
     run, error = Run(objective, parameters, data, settings, rng), None
     if settings.checkpoint is not None and identity is not None:
         run.resume(settings.checkpoint, identity)
-    disable = None if settings.progress is None else not settings.progress
     with (
         watch_reversals() as reversals,
-        tqdm(total=settings.iterations, disable=disable, unit="it", leave=False) as bar,
+        bar(settings.iterations, "it", settings.progress, leave=False) as shown,
         one_blas_thread(),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        observers: list[Callable[[Run], object]] = [_show(bar)]
+        observers: list[Callable[[Run], object]] = [_show(shown)]
         if settings.on_record is not None:
             observers.append(_observe(settings.on_record, model))
         try:
