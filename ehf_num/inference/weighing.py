@@ -81,8 +81,8 @@ class Draws:
     def blocks(self, n: int, stream: int = 0) -> Iterator[tuple[Array, Array]]:
         """Draw block by block: q (m, d) and ln w (m,) as float64; a stream repeats itself."""
         dim, dtype = self.model.base.dim, self.model.weights[0].dtype
-        starts = range(0, n, inference.ROWS_PER_BLOCK)
-        for number, start in enumerate(watched(starts, len(starts), "block")):
+        places = range(0, n, inference.ROWS_PER_BLOCK)
+        for number, start in enumerate(watched(places, len(places), "block")):
             rng = np.random.default_rng([self.secret, stream, number])
             count = min(inference.ROWS_PER_BLOCK, n - start)
             with one_blas_thread(), np.errstate(all="ignore"):

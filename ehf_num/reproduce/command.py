@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -23,8 +24,8 @@ class Experiment:
 
     Attributes
     ----------
-    name, help : str
-        As users see it.
+    name, help, time : str
+        As users see it; how long it takes on two cores.
     module : str
         Has `Settings`, `FULL` and ``run(settings, folder, command=)``. Imported when it runs:
         figures need matplotlib.
@@ -36,6 +37,7 @@ class Experiment:
 
     name: str
     help: str
+    time: str
     module: str
     options: dict[str, dict[str, Any]]
     sweeps: bool = False
@@ -61,14 +63,15 @@ EXPERIMENTS = {
     for experiment in (
         Experiment(
             "fig1",
-            "Figure 1: the commuting square, its error against ε and dt (seconds)",
+            "Figure 1: the commuting square, its error against ε and dt",
+            "seconds",
             f"{_PAPER}.fig1",
             {"states": {"type": int, "help": "that the error is averaged over"}},
         ),
         Experiment(
             "fig2a",
-            "Figure 2A: two rings from few points, every κ, each claim judged (minutes; --full: an "
-            "hour or so)",
+            "Figure 2A: two rings from few points, every κ, each claim judged",
+            "minutes; --full: an hour or so",
             f"{_PAPER}.fig2a",
             {
                 "kappas": {"nargs": "+", "help": "none, or numbers such as 1e-3"},
@@ -80,8 +83,8 @@ EXPERIMENTS = {
         ),
         Experiment(
             "fig2b",
-            "Figure 2B: modes on a circle, the wells of U, the flow that makes them (minutes; "
-            "--full: an hour)",
+            "Figure 2B: modes on a circle, the wells of U, the flow that makes them",
+            "minutes; --full: an hour",
             f"{_PAPER}.fig2b",
             {
                 "modes": {"type": int, "nargs": "+", "help": "targets, by number of modes"},
@@ -96,13 +99,15 @@ EXPERIMENTS = {
         ),
         Experiment(
             "so2",
-            "Figure 2A, small: two rings from few points, with and without the constraint",
+            "Figure 2A, small: two rings from few points, no constraint, penalty and exact",
+            "one or two minutes; --full: about ten",
             f"{_PAPER}.so2",
             _ITERATIONS,
         ),
         Experiment(
             "multimodal",
             "Figure 2B, small: modes on a circle, and the flow that makes them",
+            "minutes",
             f"{_PAPER}.multimodal",
             _ITERATIONS,
             sweeps=True,
@@ -110,6 +115,7 @@ EXPERIMENTS = {
         Experiment(
             "data-efficiency",
             "ours and zuko's flows, N points, KL to truth",
+            "hours; --budget quick: minutes",
             "ehf_num.reproduce.efficiency.study",
             {
                 "targets": {"nargs": "+", "help": "rings, shells, phase-orbits (default: all)"},
@@ -149,7 +155,8 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
     """Add a command for each experiment, with the options that it has."""
     commands = parser.add_subparsers(required=True, metavar="experiment", parser_class=type(parser))
     for experiment in EXPERIMENTS.values():
-        command = commands.add_parser(experiment.name, help=experiment.help)
+        text = f"{experiment.help} ({experiment.time})"
+        command = commands.add_parser(experiment.name, help=text, description=f"{text}.")
         add_common_options(command)
         for name, option in experiment.options.items():
             command.add_argument(f"--{name.replace('_', '-')}", **option)
@@ -177,7 +184,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add what every experiment has."""
     parser.add_argument("--full", action="store_true", help="the full study, not the quick one")
     parser.add_argument("--out", type=Path, default=_OUT, help=f"folder for results ({_OUT})")
-    parser.add_argument("--no-progress", action="store_true")
+    parser.add_argument("--no-progress", action="store_true", help="no bars")
 
 
 def add_dask(parser: argparse.ArgumentParser) -> None:
@@ -220,6 +227,7 @@ def _everything(options: argparse.Namespace) -> int:
 
 def run(experiment: Experiment, options: argparse.Namespace, chosen: dict[str, Any]) -> str:
     """Run an experiment with what was chosen over its settings; return its text."""
+    print(f"{experiment.name}: {experiment.time}, on two cores", file=sys.stderr)
     parts = experiment.parts
     settings = parts.FULL if options.full else parts.Settings()
     # None shows the bar on a terminal only.

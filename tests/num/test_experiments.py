@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+import ehf_num as en
 from ehf_num.cli import main
 from ehf_num.reproduce.chapter import chapters_in
 from ehf_num.reproduce.common import aligned, centered, mean_and_spread
@@ -18,22 +19,25 @@ def test_so2_writes_table_and_figures(tmp_path):
     shown = so2.run(settings, tmp_path)
     assert (tmp_path / "so2.txt").read_text().strip() == shown
     rows = [line.split() for line in shown.splitlines()]
-    assert [row[:2] for row in rows[1:5]] == [
-        ["100", "points"], ["100", "points"], ["endless", "none"], ["endless", "0.001"]
-    ]  # fmt: skip
-    for name in ("so2.png", "so2_constraint.png"):
-        assert imread(tmp_path / name).std() > 0.1
+    assert [row[0] for row in rows[1:4]] == ["no", "penalty,", "exact"]
+    for name, ink in (("so2.png", 0.1), ("so2_constraint.png", 0.05)):
+        assert imread(tmp_path / name).std() > ink
 
 
 def test_so2_outcomes_are_those_of_the_model():
     settings = so2.Settings(iterations=3, points=20, test_points=30, progress=False)
-    outcome = so2.train_one("finite", "penalty", 5, settings)
+    exact = so2.train_one("exact", 5, settings)
+    assert exact.flow.construction.proved
+    assert exact.squared_bracket < 1e-6
+    outcome = so2.train_one("penalty", 5, settings)
     assert outcome.flow.settings.enforce == "penalty"
     assert outcome.flow.result_.seed == 5
-    again = so2.train_one("finite", "penalty", 5, settings)
+    again = so2.train_one("penalty", 5, settings)
     assert (again.train, again.test) == (outcome.train, outcome.test)
     text = so2.chapter([outcome, again], settings).as_text()
     assert f"{outcome.test:.3f} ± 0.000" in text
+    truth = en.rings().log_prob(en.rings().sample(30, rng=20_190_913)).mean()
+    assert outcome.divergence == pytest.approx(truth - outcome.test)
 
 
 def test_full_settings_are_those_that_the_design_names():
