@@ -115,7 +115,7 @@ EXPERIMENTS = {
         Experiment(
             "data-efficiency",
             "ours and zuko's flows, N points, KL to truth",
-            "hours; --budget quick: minutes",
+            "an hour; --budget quick: minutes",
             "ehf_num.reproduce.efficiency.study",
             {
                 "targets": {"nargs": "+", "help": "rings, shells, phase-orbits (default: all)"},
