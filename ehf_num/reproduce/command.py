@@ -128,14 +128,16 @@ EXPERIMENTS = {
         ),
         Experiment(
             "dw4",
-            "four particles in double wells, N points, NLL against the floor (hours)",
+            "four particles in double wells, N points, NLL against the floor",
+            "hours",
             f"{_MOLECULES}.study",
             _CELLS,
             sweeps=True,
         ),
         Experiment(
             "lj13",
-            "thirteen Lennard-Jones particles, the same (many hours)",
+            "thirteen Lennard-Jones particles, the same",
+            "many hours",
             f"{_MOLECULES}.lj13",
             {
                 "targets": {"nargs": "+", "help": "lj13, lj13-2: ε = 1 and 2 (default: both)"},
