@@ -48,6 +48,7 @@ from ehf_num.model.diagnosis import Check, Diagnosis, diagnose
 from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.persistence import load
+from ehf_num.model.symmetry_cost import ModeScore, SymmetryCost, symmetry_cost
 from ehf_num.reproduce.executors import executor_at
 from ehf_num.reproduce.records import RecordError
 from ehf_num.reproduce.sweep import Outcome, Spec, sweep
@@ -113,6 +114,7 @@ __all__ = [
     "LikelihoodEstimate",
     "LikelihoodWarning",
     "MissingModes",
+    "ModeScore",
     "ModelFileError",
     "NetworkHamiltonian",
     "NonSeparable",
@@ -133,6 +135,7 @@ __all__ = [
     "Spec",
     "StopTraining",
     "SymmetricDensity",
+    "SymmetryCost",
     "Target",
     "TargetEnergy",
     "TemperedDraws",
@@ -167,6 +170,7 @@ __all__ = [
     "set_threads",
     "shells",
     "sweep",
+    "symmetry_cost",
     "versions",
     "write_points",
 ]

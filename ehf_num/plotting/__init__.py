@@ -13,6 +13,7 @@ from ehf_num.plotting.curves import (
 )
 from ehf_num.plotting.diagnosis import plot_diagnosis
 from ehf_num.plotting.fields import plot_density, plot_field, plot_samples, plot_vector_field
+from ehf_num.plotting.symmetry_cost import plot_symmetry_cost
 
 __all__ = [
     "OKABE_ITO",
@@ -24,6 +25,7 @@ __all__ = [
     "plot_learning_curves",
     "plot_multipliers",
     "plot_samples",
+    "plot_symmetry_cost",
     "plot_trace",
     "plot_vector_field",
 ]
