@@ -5,6 +5,7 @@ matplotlib.
 """
 
 from ehf_num.densities.check_encoder import EncoderCheck, EncoderReport, check_encoder
+from ehf_num.densities.commutant_encoder import CommutantEncoder
 from ehf_num.densities.encoder import Encoder, GaussianEncoder
 from ehf_num.densities.orbit_encoder import OrbitEncoder
 from ehf_num.engine.adam import Adam, AdamSettings
@@ -79,6 +80,7 @@ __all__ = [
     "BlanesMoan4",
     "Candidate",
     "Check",
+    "CommutantEncoder",
     "ConservedQuantities",
     "Counterexample",
     "DataFileError",

@@ -3,7 +3,7 @@
 from ehf_sym.actions.action import FiniteAction
 from ehf_sym.actions.numpy_flow import NumpyFlow
 from ehf_sym.catalogue import groups
-from ehf_sym.catalogue.lattice import ComplexScalarLattice
+from ehf_sym.catalogue.lattice import ComplexScalarLattice, ScalarLattice
 from ehf_sym.catalogue.names import named_symmetry
 from ehf_sym.catalogue.particles import Particles
 from ehf_sym.catalogue.point_transformation import PointTransformation
@@ -72,6 +72,7 @@ __all__ = [
     "PointTransformation",
     "RelativeFrame",
     "ResultTable",
+    "ScalarLattice",
     "SoftUniform",
     "StandardNormal",
     "Symmetry",

@@ -1,28 +1,255 @@
-"""A complex scalar field on a periodic lattice: its global phase, and its local one with links."""
+"""Scalar fields on a periodic lattice: real, and complex with its global and its local phase."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations, product
 from math import prod
 from typing import Any
 
-from sympy import Add, Expr, Symbol, cos, sin
+from sympy import Add, Expr, ImmutableMatrix, Symbol, cos, eye, log, pi, sin, zeros
 
 from ehf_sym.catalogue.generators import label, labelled_algebra, positive_constant
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.validation import whole_number
+from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
 Site = tuple[int, ...]
 _CONSTANTS = tuple(Symbol(name, positive=True) for name in ("m", "g", "e"))
 
 
+def _checked_shape(shape: Any) -> tuple[int, ...]:
+    """Admit the number of sites in each direction."""
+    if isinstance(shape, bytes) or not isinstance(shape, Iterable):
+        raise ArgumentError(f"shape is {shape!r}; it should be a sequence of integers")
+    checked = tuple(whole_number(n, f"shape[{mu}]") for mu, n in enumerate(shape))
+    if not checked:
+        raise ArgumentError("shape is empty; it should hold the number of sites in a direction")
+    return checked
+
+
+class _Periodic:
+    """A periodic hypercubic lattice of sites."""
+
+    shape: Sequence[int]
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """All sites, the last index fastest."""
+        return tuple(product(*map(range, self.shape)))
+
+    @property
+    def _directions(self) -> range:
+        return range(len(self.shape))
+
+    def _next(self, x: Site, mu: int, step: int = 1) -> Site:
+        """Find the neighbour; the lattice is periodic."""
+        return (*x[:mu], (x[mu] + step) % self.shape[mu], *x[mu + 1 :])
+
+
 @dataclass(frozen=True)
-class ComplexScalarLattice:
+class ScalarLattice(_Periodic):
+    """Real scalar field φ_x on a periodic hypercubic lattice: one position a site.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Sites in each direction. Kept as a tuple.
+
+    Attributes
+    ----------
+    space : PhaseSpace
+        Of V positions for V sites, in the order of ``sites``.
+    sites : tuple of tuple of int
+        All sites, the last index fastest.
+
+    Raises
+    ------
+    ArgumentError
+        If ``shape`` is not a non-empty sequence of positive integers.
+
+    Examples
+    --------
+    >>> lattice = ScalarLattice([4, 4])
+    >>> lattice.symmetry().order  # 16 translations, the square's 8 elements, φ → −φ
+    256
+    >>> lattice.symmetry().orbit(lattice.window())[0].shape
+    (2, 16)
+    """
+
+    shape: Sequence[int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _checked_shape(self.shape))
+
+    @cached_property
+    def space(self) -> PhaseSpace:
+        """Phase space of the field."""
+        return PhaseSpace(prod(self.shape))
+
+    def action(self, mass_squared: Any, coupling: Any = 0) -> Expr:
+        """Return S = Σ_x [φ_x Σ_μ (2φ_x − φ_{x+μ} − φ_{x−μ}) + m² φ_x² + λ φ_x⁴].
+
+        Parameters
+        ----------
+        mass_squared, coupling : int or sympy.Expr
+            m², which may be negative, and λ: exact numbers.
+
+        Returns
+        -------
+        sympy.Expr
+            S(q).
+
+        Raises
+        ------
+        FormulaError
+            If a number is not exact.
+
+        Examples
+        --------
+        >>> ScalarLattice([2]).action(1, 3)
+        3*q1**4 + q1**2 + q1*(2*q1 - 2*q2) + 3*q2**4 + q2**2 + q2*(-2*q1 + 2*q2)
+        """
+        m2 = self.space.validate(mass_squared, "mass_squared")
+        coupling = self.space.validate(coupling, "coupling")
+        terms = []
+        for x in self.sites:
+            field = self._field(x)
+            steps = [(mu, step) for mu in self._directions for step in (1, -1)]
+            hops = Add(*(field - self._field(self._next(x, *step)) for step in steps))
+            terms.append(field * hops + m2 * field**2 + coupling * field**4)
+        return self.space.validate(Add(*terms), "the action")
+
+    def free_log_z(self, mass_squared: Any) -> Expr:
+        """Return ln ∫ e^−S dφ of the free field, λ = 0 and m² > 0, in closed form, nats.
+
+        (V/2) ln π − ½ Σ_k ln(m² + Σ_μ (2 − 2 cos(2π k_μ/L_μ))).
+
+        Examples
+        --------
+        >>> ScalarLattice([2]).free_log_z(1)
+        -log(5)/2 + log(pi)
+        """
+        m2 = positive_constant(mass_squared, "mass_squared")
+        waves = (
+            m2 + Add(*(2 - 2 * cos(2 * pi * k / n) for k, n in zip(x, self.shape, strict=True)))
+            for x in self.sites
+        )
+        return len(self.sites) * log(pi) / 2 - Add(*(log(wave) for wave in waves)) / 2
+
+    def translations(self) -> FiniteSymmetry:
+        """Shifts by one site in each direction of more than one.
+
+        Examples
+        --------
+        >>> ScalarLattice([3, 2]).translations().order
+        6
+        """
+        moves = {
+            f"shift_{mu + 1}": self._moved(lambda x, mu=mu: self._next(x, mu))
+            for mu in self._directions
+        }
+        return self._group(moves)
+
+    def point_group(self) -> FiniteSymmetry:
+        """Reflections of each direction, and exchanges of directions of the same length.
+
+        Examples
+        --------
+        >>> ScalarLattice([3, 3]).point_group().order, ScalarLattice([4, 3]).point_group().order
+        (8, 4)
+        """
+        moves = {
+            f"mirror_{mu + 1}": self._moved(
+                lambda x, mu=mu: (*x[:mu], -x[mu] % self.shape[mu], *x[mu + 1 :])
+            )
+            for mu in self._directions
+        }
+        for mu, nu in combinations(self._directions, 2):
+            if self.shape[mu] == self.shape[nu]:
+                moves[f"exchange_{mu + 1}{nu + 1}"] = self._moved(partial(_exchanged, mu, nu))
+        return self._group(moves)
+
+    def sign(self) -> FiniteSymmetry:
+        """φ ↦ −φ.
+
+        Examples
+        --------
+        >>> ScalarLattice([2]).sign().order
+        2
+        """
+        return FiniteSymmetry(self.space, [-eye(self.space.dim)], ["sign"])
+
+    def symmetry(self) -> FiniteSymmetry:
+        """Join translations, point group and sign: what every `action` keeps."""
+        parts = (self.translations(), self.point_group(), self.sign())
+        generators = [a for part in parts for a in part.generators]
+        labels = [name for part in parts for name in part.labels]
+        return FiniteSymmetry(self.space, generators, labels)
+
+    def window(self, shells: int = 2) -> ImmutableMatrix:
+        """Linear forms about the first site, for `ehf_num.OrbitSum`: sums of φ over shells.
+
+        A shell is a site and all its images under the point group, the nearest first: the site
+        itself, its nearest neighbours, and so on. The point group leaves every form alone.
+
+        Parameters
+        ----------
+        shells : int
+            How many.
+
+        Raises
+        ------
+        ArgumentError
+            If there are not so many.
+
+        Examples
+        --------
+        >>> ScalarLattice([4]).window()
+        Matrix([
+        [1, 0, 0, 0],
+        [0, 1, 0, 1]])
+        """
+        group, left = self.point_group(), list(self.sites)
+        left.sort(key=lambda x: sum(min(k, n - k) ** 2 for k, n in zip(x, self.shape, strict=True)))
+        rows: list[list[int]] = []
+        count = whole_number(shells, "shells")
+        while left and len(rows) < count:
+            form = zeros(1, len(self.sites))
+            form[self.sites.index(left[0])] = 1
+            row = sum(group.orbit(form), zeros(1, len(self.sites)))
+            rows.append([int(k) for k in row])
+            left = [x for x in left if not row[self.sites.index(x)]]
+        if len(rows) < count:
+            raise ArgumentError(f"shells was {shells}; a lattice of {self.shape} has {len(rows)}")
+        return ImmutableMatrix(rows)
+
+    def _field(self, x: Site) -> Symbol:
+        return self.space.q[self.sites.index(x)]
+
+    def _moved(self, move: Callable[[Site], Site]) -> ImmutableMatrix:
+        """Write φ_x ↦ φ_{move(x)} as a matrix."""
+        matrix = zeros(self.space.dim)
+        for row, x in enumerate(self.sites):
+            matrix[row, self.sites.index(move(x))] = 1
+        return ImmutableMatrix(matrix)
+
+    def _group(self, moves: dict[str, ImmutableMatrix]) -> FiniteSymmetry:
+        return FiniteSymmetry(self.space, list(moves.values()), list(moves))
+
+
+def _exchanged(mu: int, nu: int, x: Site) -> Site:
+    swapped = list(x)
+    swapped[mu], swapped[nu] = x[nu], x[mu]
+    return tuple(swapped)
+
+
+@dataclass(frozen=True)
+class ComplexScalarLattice(_Periodic):
     """Complex scalar field φ_x on a periodic hypercubic lattice, with or without a gauge field.
 
     Site x has the positions (Re φ_x, Im φ_x) with their momenta π_x. With ``links``, each link from
@@ -67,12 +294,7 @@ class ComplexScalarLattice:
     links: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.shape, bytes) or not isinstance(self.shape, Iterable):
-            raise ArgumentError(f"shape is {self.shape!r}; it should be a sequence of integers")
-        shape = tuple(whole_number(n, f"shape[{mu}]") for mu, n in enumerate(self.shape))
-        if not shape:
-            raise ArgumentError("shape is empty; it should hold the number of sites in a direction")
-        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "shape", _checked_shape(self.shape))
         if not isinstance(self.links, bool):
             raise ArgumentError(f"links is {self.links!r}; it should be True or False")
 
@@ -82,11 +304,6 @@ class ComplexScalarLattice:
         directions = len(self.shape) if self.links else 0
         constants = _CONSTANTS if self.links else _CONSTANTS[:2]
         return PhaseSpace(prod(self.shape) * (2 + directions), constants)
-
-    @cached_property
-    def sites(self) -> tuple[Site, ...]:
-        """All sites, the last index fastest."""
-        return tuple(product(*map(range, self.shape)))
 
     def global_phase(self) -> LieAlgebra:
         """Global U(1): the charge Σ_x (Re φ_x Im π_x − Im φ_x Re π_x), which turns all φ_x alike.
@@ -151,14 +368,6 @@ class ComplexScalarLattice:
         if self.links:
             energy += self._gauge_energy(positive_constant(charge, "charge"))
         return self.space.validate(energy, "the Hamiltonian")
-
-    @property
-    def _directions(self) -> range:
-        return range(len(self.shape))
-
-    def _next(self, x: Site, mu: int, step: int = 1) -> Site:
-        """Find the neighbour; the lattice is periodic."""
-        return (*x[:mu], (x[mu] + step) % self.shape[mu], *x[mu + 1 :])
 
     def _field(self, x: Site, coordinates: tuple[Symbol, ...]) -> tuple[Symbol, Symbol]:
         k = 2 * self.sites.index(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -27,16 +28,20 @@ class VectorAction:
 
     Attributes
     ----------
-    group : sympy.combinatorics.PermutationGroup
-        Its generators are those of the matrices, in their order. Of orbits that are permuted
-        alike it moves one.
+    moves : tuple of sympy.combinatorics.Permutation
+        What each matrix does. Of orbits that are permuted alike one is moved.
     vectors : sympy.ImmutableMatrix
         The vectors, as columns.
     """
 
-    group: PermutationGroup
+    moves: tuple[Permutation, ...]
     vectors: ImmutableMatrix
     _orbits: tuple[tuple[int, int], ...]  # where each starts among the points, and its length
+
+    @cached_property
+    def group(self) -> PermutationGroup:
+        """What the moves generate; its generators leave out the identity and repeated ones."""
+        return PermutationGroup(list(self.moves))
 
     def images(self, permutation: Sequence[int]) -> list[int]:
         """Which column each vector goes to, given where the points go to."""
@@ -224,7 +229,7 @@ def _side_by_side(orbits: Sequence[_Orbit], dim: int, field: NumberField) -> Vec
             raise ArgumentError(f"generators[{k}] is not invertible")
         generators.append(Permutation(images))
     vectors = _matrix([member[0] for orbit in orbits for member in orbit.members], dim, field)
-    return VectorAction(PermutationGroup(generators), vectors.T, tuple(places))
+    return VectorAction(tuple(generators), vectors.T, tuple(places))
 
 
 def _refuse_infinite(moves: Sequence[dict[int, Row]], dim: int, field: NumberField) -> None:

@@ -108,10 +108,8 @@ class FiniteSymmetry:
     @cached_property
     def momentum_generators(self) -> tuple[ImmutableMatrix, ...]:
         """What acts on p where each generator acts on q: its inverse transpose."""
-        moves = self.action.group.generators
-        return tuple(
-            inverse_transpose(a, g.order()) for a, g in zip(self.generators, moves, strict=True)
-        )
+        pairs = zip(self.generators, self.action.moves, strict=True)
+        return tuple(inverse_transpose(a, move.order()) for a, move in pairs)
 
     def orbit(self, window: Any, of: str = "q", *, most: int = 100_000) -> tuple[Any, ...]:
         """All different W·A, A in the group, of a window W: m linear forms W q.

@@ -9,6 +9,7 @@ import sympy as sp
 from scipy.linalg import expm
 from scipy.stats import multivariate_normal
 
+import ehf_num as en
 import ehf_sym as es
 from ehf_num.densities.coupling import CouplingEncoder
 from ehf_num.densities.encoder import GaussianEncoder
@@ -47,7 +48,18 @@ def moving(dim: int, particles: int) -> CouplingEncoder:
     return CouplingEncoder(dim, (7, 5), frame)
 
 
+def on_lattice(*shape, curved=False):
+    """Convolutions, with an energy of windows in the mean or without."""
+    lattice = es.ScalarLattice(shape)
+    group = lattice.symmetry()
+    windows = [lattice.window()]
+    mean = en.OrbitSum(lattice.space, windows, group, hidden=(5,)) if curved else None
+    return lattice.space.dim, en.CommutantEncoder(group, mean)
+
+
 ENCODERS = {
+    "convolution, ring": on_lattice(5),
+    "convolution, torus, with a mean": on_lattice(3, 2, curved=True),
     "gaussian, d = 1": (1, GaussianEncoder(1, (7, 5))),
     "gaussian, d = 3": (3, GaussianEncoder(3, (7, 5))),
     "monotone": (1, MonotoneEncoder((7, 5))),
@@ -222,3 +234,47 @@ def test_a_gaussian_takes_numbers_of_numpy_and_lists():
     assert type(encoder.dim) is int
     weights = encoder.init(np.random.default_rng(0), "float64")
     assert [w.shape for w in weights[:4]] == [(2, 4), (4,), (4, 5), (5,)]
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 3), (4, 2)])
+def test_a_convolution_moves_the_draw_with_the_lattice(shape):
+    """Shifts, mirrors, exchanges and the sign, exact; and every wave may have its own width."""
+    lattice, (dim, encoder) = es.ScalarLattice(shape), on_lattice(*shape, curved=True)
+    weights = away_from_start(encoder)
+    q, noise = np.random.default_rng(2).standard_normal((2, 20, dim))
+    p, log_h = encoder.draw(weights, q, noise)
+    for A in (np.array(a, float) for a in lattice.symmetry().generators):
+        moved, log_moved = encoder.draw(weights, q @ A.T, noise @ A.T)
+        np.testing.assert_allclose(moved, p @ A.T, atol=1e-12)
+        np.testing.assert_allclose(log_moved, log_h, atol=1e-12)
+    if len(set(shape)) == 1:
+        n = shape[0]
+        waves = {tuple(sorted(min(k, n - k) for k in x)) for x in lattice.sites}
+        assert len(weights[0]) == len(weights[1]) == len(waves)
+
+
+def test_a_convolution_of_a_free_field_is_its_conditional_law():
+    """Against NumPy's: its B for s = −ln of the waves' frequencies is the inverse root of K."""
+    lattice = es.ScalarLattice([6])
+    encoder = en.CommutantEncoder(lattice.symmetry())
+    hessian = np.array(sp.hessian(lattice.action(1), lattice.space.q), float)
+    weights = [np.zeros(4), np.zeros(4)]
+    values = np.diag(encoder._basis.T @ hessian @ encoder._basis)
+    weights[1][:] = -np.log(values)[[np.flatnonzero(row)[0] for row in encoder._spread]] / 2
+    p = np.random.default_rng(0).standard_normal((5, 6))
+    found = encoder.log_prob(weights, np.zeros((5, 6)), p)
+    expected = multivariate_normal(np.zeros(6), np.linalg.inv(hessian)).logpdf(p)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_what_has_no_convolutions_is_refused():
+    space = es.PhaseSpace(3)
+    third = sp.Rational(1, 3)
+    mirror = sp.eye(3) - 2 * third * sp.ones(3)
+    with pytest.raises(es.ArgumentError, match="A1, which is no permutation"):
+        en.CommutantEncoder(es.FiniteSymmetry(space, [mirror]))
+    with pytest.raises(es.ArgumentError, match="do not commute with each other"):
+        en.CommutantEncoder(es.FiniteSymmetry(space, [-sp.eye(3)]))
+    with pytest.raises(es.ArgumentError, match="it should be a FiniteSymmetry"):
+        en.CommutantEncoder(es.groups.so(3))
+    assert en.check_encoder(en.CommutantEncoder(es.ScalarLattice([4]).symmetry()), 4).passed

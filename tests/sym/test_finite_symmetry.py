@@ -200,3 +200,14 @@ def test_a_field_computes_as_numbers_do(numbers):
         if element:
             inverse = field.inverse(element)
             assert field.multiply(inverse, element) == field.one
+
+
+def test_equal_generators_and_the_identity_are_taken():
+    """Each has its own matrix for momenta; SymPy's groups leave repeated permutations out."""
+    space = es.PhaseSpace(2)
+    swap, one = [[0, 1], [1, 0]], [[1, 0], [0, 1]]
+    group = es.FiniteSymmetry(space, [swap, one, swap])
+    assert group.order == 2
+    assert group.momentum_generators == group.generators
+    assert group.check(es.StandardNormal(space)).proved
+    assert len(group.check(es.StandardNormal(space)).verdicts) == 3

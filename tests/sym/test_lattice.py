@@ -1,9 +1,11 @@
 """The scalar field on a lattice, against complex arithmetic and finite gauge transformations."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
+import sympy as sp
 from brackets import assert_table
 
 import ehf_sym as es
@@ -112,3 +114,86 @@ def test_constants():
 def test_bad_arguments_are_refused(call, message):
     with pytest.raises(es.ArgumentError, match=message):
         call()
+
+
+def local_sum(shape, q, mass_squared, coupling):
+    """The action once more, with periodic shifts: q (n, V)."""
+    phi = q.reshape(len(q), *shape)
+    total = mass_squared * phi**2 + coupling * phi**4
+    for mu in range(1, len(shape) + 1):
+        total = total + phi * (2 * phi - np.roll(phi, 1, mu) - np.roll(phi, -1, mu))
+    return total.reshape(len(q), -1).sum(axis=1)
+
+
+REAL = [(1,), (2,), (5,), (2, 3), (3, 3), (4, 2), (2, 2, 2)]
+
+
+@pytest.mark.parametrize("shape", REAL)
+def test_a_real_field_has_its_action(shape):
+    lattice = es.ScalarLattice(shape)
+    S = lattice.action(sp.Rational(-1, 2), sp.Rational(3, 4))
+    q = np.random.default_rng(0).standard_normal((4, lattice.space.dim))
+    found = es.to_numpy(S, lattice.space.q)(q)
+    np.testing.assert_allclose(found, local_sum(shape, q, -0.5, 0.75), rtol=1e-12)
+
+
+def automorphisms(shape):
+    """Signs of each direction of three or more sites, exchanges of equal ones: by counting."""
+    lengths = [n for n in shape if n > 1]
+    order = 2 ** sum(n > 2 for n in lengths)
+    for n in set(lengths):
+        order *= math.factorial(lengths.count(n))
+    return order
+
+
+@pytest.mark.parametrize("shape", REAL)
+def test_a_real_field_s_symmetries_are_all_there_and_keep_its_action(shape):
+    lattice = es.ScalarLattice(shape)
+    sites = math.prod(shape)
+    assert lattice.translations().order == sites
+    assert lattice.point_group().order == automorphisms(shape)
+    group = lattice.symmetry()
+    assert group.order == 2 * sites * automorphisms(shape)
+    S = lattice.action(1, 2)
+    assert group.check(-S).proved
+    assert group.check(es.StandardNormal(lattice.space)).proved
+    if sites > 1:
+        assert not group.check(-S - lattice.space.q[0] ** 2).proved
+    assert not lattice.sign().check(-S - lattice.space.q[0]).proved
+
+
+@pytest.mark.parametrize("shape", REAL)
+def test_the_free_field_s_integral_is_that_of_its_matrix(shape):
+    lattice = es.ScalarLattice(shape)
+    hessian = np.array(sp.hessian(lattice.action(sp.Rational(1, 3)), lattice.space.q), float)
+    expected = -np.linalg.slogdet(hessian / (2 * np.pi))[1] / 2
+    assert float(lattice.free_log_z(sp.Rational(1, 3))) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_window_holds_shells_about_the_first_site():
+    """By squared distances on the torus; the group moves it over all sites, up to the sign."""
+    lattice = es.ScalarLattice([5, 5])
+    window = np.array(lattice.window(4), int)
+    distance = [sum(min(k, 5 - k) ** 2 for k in site) for site in lattice.sites]
+    for row, square in zip(window, (0, 1, 2, 4), strict=True):
+        np.testing.assert_array_equal(row, [d == square for d in distance])
+    assert len(lattice.symmetry().orbit(lattice.window())) == 2 * 25
+    assert len(lattice.translations().orbit(lattice.window())) == 25
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: es.ScalarLattice([]), "shape is empty"),
+        (lambda: es.ScalarLattice(3), "shape is 3"),
+        (lambda: es.ScalarLattice([2, 0]), r"shape\[1\]"),
+        (lambda: es.ScalarLattice([2]).action(0.5), "mass_squared"),
+        (lambda: es.ScalarLattice([2]).action(1, sp.Symbol("g")), "coupling"),
+        (lambda: es.ScalarLattice([2]).free_log_z(-1), "mass_squared"),
+        (lambda: es.ScalarLattice([2]).window(3), "shells was 3; a lattice of"),
+        (lambda: es.ScalarLattice([2]).window(0), "shells"),
+    ],
+)
+def test_what_is_no_real_field_is_refused(make, text):
+    with pytest.raises(es.EHFError, match=text):
+        make()
