@@ -150,8 +150,7 @@ class ScalarLattice(_Periodic):
         6
         """
         moves = {
-            f"shift_{mu + 1}": self._moved(lambda x, mu=mu: self._next(x, mu))
-            for mu in self._directions
+            f"shift_{mu + 1}": self._moved(partial(self._next, mu=mu)) for mu in self._directions
         }
         return self._group(moves)
 
@@ -164,10 +163,7 @@ class ScalarLattice(_Periodic):
         (8, 4)
         """
         moves = {
-            f"mirror_{mu + 1}": self._moved(
-                lambda x, mu=mu: (*x[:mu], -x[mu] % self.shape[mu], *x[mu + 1 :])
-            )
-            for mu in self._directions
+            f"mirror_{mu + 1}": self._moved(partial(self._mirrored, mu)) for mu in self._directions
         }
         for mu, nu in combinations(self._directions, 2):
             if self.shape[mu] == self.shape[nu]:
@@ -230,6 +226,9 @@ class ScalarLattice(_Periodic):
 
     def _field(self, x: Site) -> Symbol:
         return self.space.q[self.sites.index(x)]
+
+    def _mirrored(self, mu: int, x: Site) -> Site:
+        return (*x[:mu], -x[mu] % self.shape[mu], *x[mu + 1 :])
 
     def _moved(self, move: Callable[[Site], Site]) -> ImmutableMatrix:
         """Write φ_x ↦ φ_{move(x)} as a matrix."""
