@@ -105,6 +105,8 @@ class TrainingResult:
         Momenta drawn for each point in each iteration.
     resumed_at : int
         Iterations that a checkpoint brought along.
+    earlier : int
+        Iterations of earlier calls of `fit`, whose weights this one went on from.
     """
 
     history: History
@@ -120,6 +122,7 @@ class TrainingResult:
     objective: str = "elbo"
     draws: int = 1
     resumed_at: int = 0
+    earlier: int = 0
 
     @property
     def ended_early(self) -> bool:
@@ -143,6 +146,7 @@ class TrainingResult:
         name = self.objective_name
         last = f", {name} {self.history.elbo[-1]:.3f} nats" if len(self.history) else ""
         before = f" ({self.resumed_at} of them before)" if self.resumed_at else ""
+        before += f", after {self.earlier} of earlier fits," if self.earlier else ""
         return (
             f"{self.iterations} iterations{before} in {self.seconds:.1f} s, "
             f"stopped by {self.stop_reason}{last}"
@@ -151,6 +155,8 @@ class TrainingResult:
     def _rows(self) -> Iterator[tuple[str, str]]:
         """Yield what there is to say, by name; figures are those of the last record."""
         yield "stopped by", self.stop_reason
+        if self.earlier:
+            yield "went on from", f"{self.earlier} iterations of earlier fits"
         if len(self.history):
             objective = self.objective_name
             yield f"{objective}, minibatches", f"{self.history.elbo[-1]:.3f} nats"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from os import PathLike
 from textwrap import shorten
 from typing import Any, Self
@@ -262,6 +262,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
     ) -> Self:
         """Learn from data, starting from the present weights.
 
+        A second call goes on from the first one's weights, with a fresh optimizer, and
+        ``result_.earlier`` says from how many iterations; to start anew, make another model.
+
         Parameters
         ----------
         x : array_like (n, d), callable, iterator or generator function
@@ -507,7 +510,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
                 if not learned:
                     self._rng.bit_generator.state = before
             if learned:
-                self.result_ = ending.result
+                last = getattr(self, "result_", None)
+                earlier = 0 if last is None else last.earlier + last.iterations
+                self.result_ = replace(ending.result, earlier=earlier)
         fault = "" if ending.fault is None else f"; {ending.fault}"
         text = f"training ended early: {ending.result}{fault}; {_KEPT}"
         if ending.error is not None:

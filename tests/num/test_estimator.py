@@ -344,3 +344,28 @@ def test_parts_of_a_model_are_shown_in_a_few_lines():
         assert str(flow.flat_weights.size) in repr(flow.bound)
         assert diagnosis.verdict in repr(diagnosis)
     assert "proved" in repr(flow.report)
+
+
+def test_a_second_fit_says_that_it_goes_on(tmp_path):
+    base, x = es.StandardNormal(es.PhaseSpace(2)), velocities(30)[:, :2] / 150
+    flow = en.EquivariantHamiltonianFlow(base, enforce="none", hidden=(4,), rng=0)
+    flow.fit(x, iterations=3, progress=False)
+    assert flow.result_.earlier == 0
+    assert "earlier" not in repr(flow.result_)
+    first = flow.flat_weights.copy()
+    started = []
+    flow.fit(
+        x,
+        iterations=4,
+        learning_rate=1e-12,
+        record_every=1,
+        on_record=lambda record: started.append(record.model.flat_weights.copy()),
+        progress=False,
+    )
+    np.testing.assert_allclose(started[0], first, atol=1e-9)  # and not from the first weights
+    assert flow.result_.earlier == 3
+    assert "4 iterations, after 3 of earlier fits" in repr(flow.result_)
+    assert "3 iterations of earlier fits" in flow.result_._repr_html_()
+    flow.save(tmp_path / "model.npz")
+    again = en.load(tmp_path / "model.npz").fit(x, iterations=1, progress=False)
+    assert again.result_.earlier == 7
