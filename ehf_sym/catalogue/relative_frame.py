@@ -18,6 +18,7 @@ from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import listed, whole_number
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
+from ehf_sym.symmetry.symmetry import Symmetry
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,31 @@ class RelativeFrame:
                     "masses, and are not identical"
                 )
         return tuple(map(tuple, groups.values()))
+
+    def symmetry(self, kinds: Any = None, *, reflections: bool = True) -> Symmetry:
+        """Join rotations, permutations and, if wanted, mirrors.
+
+        Raises
+        ------
+        ArgumentError
+            If there is nothing of all these.
+
+        Examples
+        --------
+        >>> from ehf_sym.catalogue.particles import Particles
+        >>> symmetry = Particles(3, 2).relative().symmetry()
+        >>> symmetry.lie.labels, symmetry.finite.order
+        (('L_12',), 12)
+        """
+        alike = any(len(group) > 1 for group in self.kinds(kinds))
+        parts = [self.permutations(kinds)] if alike else []
+        parts += [self.reflections()] if reflections else []
+        matrices = [matrix for part in parts for matrix in part.generators]
+        labels = [label for part in parts for label in part.labels]
+        return Symmetry(
+            self.rotations() if self.dimension > 1 else None,
+            FiniteSymmetry(self.space, matrices, labels) if parts else None,
+        )
 
     def reflections(self) -> FiniteSymmetry:
         """Return the mirror x_1 ↦ −x_1 of all particles at once: with `rotations` it makes O(D).

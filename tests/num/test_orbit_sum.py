@@ -180,7 +180,7 @@ def test_a_model_is_exact_saved_and_restored_by_itself(tmp_path: pathlib.Path) -
     kinetic = en.OrbitSum.pairs(FRAME, of="p", hidden=(8,), many_body=False)
     flow = en.EquivariantHamiltonianFlow(
         es.StandardNormal(FRAME.space),
-        FRAME.rotations(),
+        FRAME.symmetry(),
         enforce="exact",
         potential=potential,
         kinetic=kinetic,

@@ -71,6 +71,13 @@ def test_the_normal_base_is_invariant_under_each_exchange_and_rotation() -> None
         assert sp.simplify(matrix * matrix.T) == sp.eye(4)
 
 
+def test_all_of_it_together() -> None:
+    symmetry = es.Particles(3, 2).relative().symmetry()
+    assert (symmetry.lie.labels, symmetry.finite.order, symmetry.added) == (("L_12",), 12, ())
+    assert symmetry.check(es.StandardNormal(symmetry.space)).proved
+    assert es.Particles(2, 2).relative().symmetry("AB", reflections=False).finite is None
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
