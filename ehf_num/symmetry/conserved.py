@@ -29,6 +29,7 @@ _FEWEST_TIMES = 8
 _MOST_FEATURES = 400
 _ORDERS = range(3, 9)
 _LARGEST_ALGEBRA = 40
+_CLOSING_SECONDS = 60.0
 _LARGEST_DEGREE = 100
 Changes = Callable[[int, Array], tuple[Array, Array]]
 """Run and coefficients to changes (times,) of the function and the variance of their noise."""
@@ -539,7 +540,7 @@ def _closed(
         level, formulas = scaled
         remarks.append(f"they close where {level} is constant: divided by its root, without it")
     try:
-        return LieAlgebra(space, formulas).close(_LARGEST_ALGEBRA)
+        return LieAlgebra(space, formulas).close(_LARGEST_ALGEBRA, time_limit=_CLOSING_SECONDS)
     except (ClosureError, UndecidedError) as error:
         remarks.append(f"they generate no algebra that was found: {error}")
         return None
