@@ -31,6 +31,10 @@ _ORDERS = range(3, 9)
 _LARGEST_ALGEBRA = 40
 _CLOSING_SECONDS = 60.0
 _LARGEST_DEGREE = 100
+_NOT_EXCLUDED = (
+    "noise hides whether one of these functions is conserved: more runs, less noise, or fewer "
+    "functions"
+)
 Changes = Callable[[int, Array], tuple[Array, Array]]
 """Run and coefficients to changes (times,) of the function and the variance of their noise."""
 Status = Literal["found", "none", "undecided"]
@@ -203,6 +207,8 @@ def conserved_quantities(
     else:
         blocks, changes = table.along(_states(*derivatives, "derivatives", states.shape))
     size = _dimension(blocks, changes, table.whitening, level)
+    if size is None:
+        return ConservedQuantities("undecided", (), None, deviations, (_NOT_EXCLUDED,))
     found = null_space(blocks, size, level, resolution, table.whitening, table.scales)
     found = found.where(
         lambda row: _explained(changes, [(r, row) for r in range(len(states))], 0, level)
@@ -316,11 +322,12 @@ class _Table:
         return values - values.mean(), variance
 
 
-def _dimension(blocks: Array, changes: Changes, whitening: Array, level: float) -> int:
+def _dimension(blocks: Array, changes: Changes, whitening: Array, level: float) -> int | None:
     """Count directions that change by no more than noise does, in runs that did not choose them.
 
     Σ_t (F(t) − F̄)²/σ_F² has as many degrees of freedom as there are times, less one for each run
-    and those that the choice takes; its variance is larger by that of the estimated noise.
+    and those that the choice takes; its variance is larger by that of the estimated noise. None
+    where there is no such direction, but one that noise explains in the runs that did choose it.
     """
     runs, size = len(blocks), blocks.shape[-1]
     moved = whitening.T @ blocks @ whitening
@@ -333,8 +340,16 @@ def _dimension(blocks: Array, changes: Changes, whitening: Array, level: float) 
     for k in range(size):
         tried = [(run, rows[k]) for part, rows in chosen for run in part]
         if not _explained(changes, tried, size, level):
+            if k == 0 and _explained(changes, _least_in(total, whitening, runs), size, level):
+                return None
             return k
     return int(size)
+
+
+def _least_in(total: Array, whitening: Array, runs: int) -> list[tuple[int, Array]]:
+    """Pair every run with the direction that changes least in all of them."""
+    row = least(total)[0] @ whitening.T
+    return [(run, row) for run in range(runs)]
 
 
 def _explained(
