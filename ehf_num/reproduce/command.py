@@ -56,7 +56,7 @@ _CELLS: dict[str, dict[str, Any]] = {
     "contenders": {"nargs": "+", "help": "windows, spline-moved, graph-flow (default: all)"},
     "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
     **_SEEDS,
-    "budget": {"choices": ("quick", "short", "default", "full")},
+    "budget": {"choices": ("quick", "short", "default", "full"), "help": "length of training"},
 }
 EXPERIMENTS = {
     experiment.name: experiment
@@ -122,7 +122,10 @@ EXPERIMENTS = {
                 "contenders": {"nargs": "+", "help": "such as exact, spline (default: all)"},
                 "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
                 "seeds": {"type": int, "help": "how many (default: 3; with --full 5)"},
-                "budget": {"choices": ("quick", "default", "full")},
+                "budget": {
+                    "choices": ("quick", "default", "full"),
+                    "help": "length of training",
+                },
             },
             sweeps=True,
         ),

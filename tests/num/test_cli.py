@@ -446,6 +446,35 @@ def test_fit_that_is_interrupted_writes_the_model(number, points, tmp_path):
     assert en.load(out).result_.iterations >= 5
 
 
+def options_of(parser):
+    """Yield each command with its options, those of commands in it included."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from options_of(command)
+        else:
+            yield parser.prog, action
+
+
+def test_help_has_a_line_and_the_default_of_each_option():
+    options = list(options_of(cli._parser()))
+    assert [(name, action.dest) for name, action in options if not action.help] == []
+    told = {
+        (name, action.dest): cli._Help(name)._get_help_string(action) for name, action in options
+    }
+    assert told["ehf fit", "kappa"].endswith("(default: 0.001)")
+    assert told["ehf fit", "hidden"].endswith("(default: 128 128)")
+    assert told["ehf score", "seed"].endswith("(default: 0)")
+    assert "default" not in told["ehf fit", "split_bracket"]
+
+
+def test_experiments_say_how_long_they_take(tmp_path, capsys):
+    assert run("reproduce", "fig1", "--states", "4", "--out", tmp_path) == 0
+    assert "fig1: seconds, on two cores" in capsys.readouterr().err
+    assert run("reproduce", "--help") == 0
+    assert "one or two minutes" in " ".join(capsys.readouterr().out.split())
+
+
 def test_help_tells_the_status_of_an_interrupted_fit(capsys):
     assert run("fit", "--help") == 0
     assert "4 training was interrupted" in " ".join(capsys.readouterr().out.split())

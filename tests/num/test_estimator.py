@@ -5,6 +5,7 @@ import multiprocessing
 import pickle
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 from scipy.linalg import expm
@@ -231,16 +232,23 @@ def in_another_process(model):
     return model.sample(3, 1)
 
 
-@pytest.mark.parametrize("form", ["file", "pickle", "copy", "deepcopy", "clone of a process"])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of threads and forks
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_a_model_goes_to_another_process(method, fitted):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        drawn = pool.apply_async(in_another_process, (fitted,)).get(timeout=120)
+    np.testing.assert_array_equal(drawn, fitted.sample(3, 1))
+
+
+@pytest.mark.parametrize("form", ["file", "pickle", "joblib", "copy", "deepcopy"])
 def test_a_model_survives(form, fitted, tmp_path):
     fitted.save(tmp_path / "model.npz")
-    if form == "clone of a process":
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            drawn = pool.apply(in_another_process, (fitted,))
-        np.testing.assert_array_equal(drawn, fitted.sample(3, 1))
-        return
+    joblib.dump(fitted, tmp_path / "model.joblib")
     again = {
         "file": lambda: en.load(tmp_path / "model.npz"),
+        "joblib": lambda: joblib.load(tmp_path / "model.joblib"),
         "pickle": lambda: pickle.loads(pickle.dumps(fitted)),
         "copy": lambda: copy.copy(fitted),
         "deepcopy": lambda: copy.deepcopy(fitted),
