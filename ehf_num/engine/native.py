@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import import_module
@@ -70,19 +70,121 @@ def why_not() -> str | None:
     return _MISSING if kernels is None else None
 
 
-def takes(arrays: Sequence[Array], networks: int = 1, features: Sequence[Quadratics] = ()) -> bool:
+def takes(arrays: Sequence[Array], networks: int = 1, features: Inputs = None) -> bool:
     """Whether the kernels in C take so many networks, with weights like those of this one."""
     if kernels is None or not _State.enabled:
         return False
     dtypes = {array.dtype for array in arrays}
+    layers = features.layers + 1 if isinstance(features, WindowSums) else len(arrays) // 2
     return (
         len(dtypes) == 1
         and dtypes <= _DTYPES
         and networks <= kernels.MAX_NETWORKS
-        and len(arrays) // 2 <= kernels.MAX_LAYERS
+        and layers <= kernels.MAX_LAYERS
         and 0 not in [array.size for array in arrays]
-        and all(functions.dim <= kernels.MAX_FEATURED for functions in features)
+        and (features is None or features.dim <= kernels.MAX_FEATURED)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSums:
+    """What the kernels know of an energy that is a sum over windows, R rows at S sites.
+
+    Attributes
+    ----------
+    forms : ndarray, shape (R, m, d)
+        The windows.
+    invariants : Quadratics
+        Of the forms of a window.
+    lengths : tuple of int
+        Which of them are squared lengths, of which there are Gaussians.
+    gaussians : int
+        How many of each.
+    spacing : float
+        Of their centres, and their width.
+    kinds, site_kinds : ndarray of int
+        Of each row and of each site.
+    edges : ndarray of int, shape (E, 2)
+        Site and row.
+    hidden, site_hidden : tuple of int
+        Widths; no `site_hidden`: no second sum.
+    reference : callable
+        The gradient, f(x, *weights), in autograd's operations.
+    """
+
+    forms: Array
+    invariants: Quadratics
+    lengths: tuple[int, ...]
+    gaussians: int
+    spacing: float
+    kinds: Array
+    site_kinds: Array
+    edges: Array
+    hidden: tuple[int, ...]
+    site_hidden: tuple[int, ...]
+    reference: Callable[..., Any]
+
+    @property
+    def dim(self) -> int:
+        """Number d of coordinates."""
+        return int(self.forms.shape[2])
+
+    @property
+    def layers(self) -> int:
+        """Number of layers of the deeper network."""
+        return max(len(self.hidden), len(self.site_hidden))
+
+    @property
+    def arrays(self) -> int:
+        """Number of weight arrays."""
+        return 2 * len(self.hidden) + 1 + 2 * len(self.site_hidden)
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """What stands for its networks."""
+        rows, forms, dim = self.forms.shape
+        functions = len(self.invariants.slopes), len(self.lengths), self.gaussians
+        kinds, site_kinds = (int(of.max(initial=-1)) + 1 for of in (self.kinds, self.site_kinds))
+        places = kinds, len(self.site_kinds), site_kinds, len(self.edges)
+        widths = len(self.hidden), *self.hidden, *self.site_hidden
+        return (self.spacing, dim, rows, forms, *functions, *places, *widths)
+
+    @property
+    def products(self) -> int:
+        """Multiply-adds of a row of x on its way through all layers."""
+        rows, forms, dim = self.forms.shape
+        inputs = len(self.invariants.slopes) + len(self.lengths) * (1 + self.gaussians)
+        widths, of_sites = (inputs, *self.hidden, *self.site_hidden[:1]), self.site_hidden
+        of_a_window = 2 * forms * dim + sum(a * b for a, b in pairwise(widths))
+        of_a_site = sum(a * b for a, b in pairwise(of_sites))
+        return int(rows * of_a_window + len(self.site_kinds) * of_a_site)
+
+    def filling(self, weights: tuple[Array, ...], dtype: np.dtype[Any]) -> tuple[Array, ...]:
+        """Return what the kernels pack: the weights and the windows, in the order of `window_bind`.
+
+        Biases that are none, of the first layer and of what goes to sites, are not read there.
+        """
+        cut, empty = 2 * len(self.hidden), np.empty(0, dtype)
+        first, last, of_sites = np.concatenate(weights[:2]), weights[cut], weights[cut + 1 :]
+        places = self.lengths, self.kinds, self.edges.ravel(), self.site_kinds
+        given = self.invariants.forms.ravel(), self.invariants.slopes.ravel(), *places
+        rest = np.concatenate([np.asarray(each, dtype) for each in given])
+        forms = self.forms.astype(dtype).reshape(-1, self.dim)
+        column = np.ascontiguousarray(last[:, 0])
+        to_sites: tuple[Array, ...] = ()
+        if of_sites:
+            to_sites = np.ascontiguousarray(last[:, 1:]), np.zeros(last.shape[1] - 1, dtype)
+        biases = np.zeros(self.hidden[0], dtype)
+        sites = (
+            (*of_sites[1:-1], column, of_sites[-1], of_sites[0])
+            if of_sites
+            else (column, empty, empty)
+        )
+        return (first, biases, *weights[2:cut], *to_sites, *sites, forms, rest)
+
+
+Inputs = Quadratics | WindowSums | None
+"""What an energy is a network of, or a sum of networks of; None: x itself."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +230,15 @@ class Shape:
         Of the input and of each layer's output; an energy's last layer, of one unit, is left out.
     featured : int
         How many variables the inputs are `Quadratics` of; 0: the inputs are x itself.
+    windows : WindowSums or None
+        Of which sum over windows it is the networks.
     """
 
     kind: str
     is_double: bool
     widths: tuple[int, ...]
     featured: int = 0
+    windows: WindowSums | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -141,13 +246,15 @@ class Shape:
         return np.dtype(np.float64 if self.is_double else np.float32)
 
     @property
-    def arguments(self) -> tuple[bool, tuple[int, ...]]:
+    def arguments(self) -> tuple[bool, tuple[float, ...]]:
         """What every call begins with."""
         return self.is_double, self.of_network
 
     @property
-    def of_network(self) -> tuple[int, ...]:
+    def of_network(self) -> tuple[float, ...]:
         """What stands for one network."""
+        if self.windows is not None:
+            return self.windows.numbers
         return self.featured, *self.widths
 
     @property
@@ -158,6 +265,8 @@ class Shape:
     @property
     def products(self) -> int:
         """Multiply-adds of a row on its way through all layers."""
+        if self.windows is not None:
+            return self.windows.products
         products = sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.widths))
         return products + self.widths[0] * self.featured**2
 
@@ -167,8 +276,10 @@ class Shape:
         return Sizes(*getattr(kernels, f"{self.kind}_sizes")(*self.arguments))
 
 
-def energy_shape(weights: Sequence[Any], features: Quadratics | None = None) -> Shape:
+def energy_shape(weights: Sequence[Any], features: Inputs = None) -> Shape:
     """Describe the soft-plus network of W_1, b_1, …, W_L, b_L, w, of x or of functions of it."""
+    if isinstance(features, WindowSums):
+        return _shape("energy", weights[0].dtype == np.float64, (features.dim,), 0, features)
     featured = 0 if features is None else features.dim
     widths = tuple([len(matrix) for matrix in weights[::2]])
     return _shape("energy", weights[0].dtype == np.float64, widths, featured)
@@ -192,7 +303,7 @@ class Packed(Workspace):
         Of the first networks; those after them have the same again.
     weights : sequence of ndarray
         Those of one network after those of another.
-    features : sequence of Quadratics or None
+    features : sequence of Quadratics, WindowSums or None
         What the inputs of each shape are; None: x itself.
     networks : int
         How many.
@@ -202,20 +313,25 @@ class Packed(Workspace):
         self,
         shapes: Sequence[Shape],
         weights: tuple[Array, ...],
-        features: Sequence[Quadratics | None],
+        features: Sequence[Inputs],
         networks: int = 1,
     ) -> None:
         super().__init__()
         self.dtype = shapes[0].dtype
         self.weights = tuple(map(np.ascontiguousarray, weights))
-        constants = [() if f is None else f.arrays(self.dtype) for f in features]
-        rounds, each = networks // len(shapes), len(weights) // networks
+        rounds = networks // len(shapes)
+        counts = array_counts(len(weights) // rounds, features)
         sizes = [shape.sizes.packed for shape in shapes] * rounds
         self.packed = self.empty((sum(sizes),), self.dtype)
-        fill, end = getattr(kernels, f"{shapes[0].kind}_fill"), 0
+        fill, end, taken = getattr(kernels, f"{shapes[0].kind}_fill"), 0, 0
         for number, size in enumerate(sizes):
             kind, start, end = number % len(shapes), end, end + size
-            own = self.weights[number * each : (number + 1) * each] + constants[kind]
+            own = self.weights[taken : (taken := taken + counts[kind])]
+            of = features[kind]
+            if isinstance(of, WindowSums):
+                own = of.filling(own, self.dtype)
+            elif of is not None:
+                own += of.arrays(self.dtype)
             fill(*shapes[kind].arguments, own, self.packed[start:end])
 
     def weight_bars(self) -> tuple[Array, list[Array]]:
@@ -232,6 +348,13 @@ class Packed(Workspace):
         self._sharing = self._shares, min(threads(), self._shares)
         self._kept = self.empty((blocks * kept,), self.dtype)
         self._work = self.empty((self._sharing[1] * work,), self.dtype)
+
+
+def array_counts(count: int, features: Sequence[Inputs]) -> list[int]:
+    """Say how many of so many weight arrays are whose: networks that are no sums are alike."""
+    known = [f.arrays if isinstance(f, WindowSums) else 0 for f in features]
+    others = known.count(0)
+    return [own or (count - sum(known)) // others for own in known]
 
 
 @lru_cache(64)
@@ -252,15 +375,13 @@ class NativeNetwork(Packed):
         "energy": x to ∂energy/∂x; "relu": x to the value.
     weights : tuple of ndarray
         Its weights.
-    features : Quadratics or None
+    features : Quadratics, WindowSums or None
         What an energy's inputs are; None: x itself.
     """
 
     row_bars = True
 
-    def __init__(
-        self, kind: str, weights: tuple[Array, ...], features: Quadratics | None = None
-    ) -> None:
+    def __init__(self, kind: str, weights: tuple[Array, ...], features: Inputs = None) -> None:
         shape = energy_shape(weights, features) if kind == "energy" else relu_shape(weights)
         super().__init__([shape], weights, [features])
         self._kind, self._shape, self._sizes = kind, shape, shape.sizes
@@ -345,7 +466,7 @@ class NativeChain(Packed):
         As `splitting.Chain` has them.
     weights : tuple of ndarray
         Of all networks.
-    features : tuple of Quadratics or None, two of them
+    features : tuple of Quadratics, WindowSums or None, two of them
         What every K and every U is a network of; None: p and q themselves.
     """
 
@@ -357,7 +478,7 @@ class NativeChain(Packed):
         hamiltonians: int,
         rebuild: bool,
         weights: tuple[Array, ...],
-        features: tuple[Quadratics, Quadratics] | tuple[None, None] = (None, None),
+        features: tuple[Inputs, Inputs] = (None, None),
     ) -> None:
         networks = 2 * hamiltonians
         shapes = pair_shapes(weights, networks, features)
@@ -424,13 +545,13 @@ def _tiles(sizes: Sizes, rows: Array, shares: int, keep: bool) -> int:
 def pair_shapes(
     weights: Sequence[Any],
     networks: int,
-    features: tuple[Quadratics, Quadratics] | tuple[None, None],
+    features: tuple[Inputs, Inputs],
 ) -> tuple[Shape, Shape]:
     """Describe K_1 and U_1, which all that follow are like."""
-    each = len(weights) // networks
+    cut, rest = array_counts(2 * len(weights) // networks, features)
     return (
-        energy_shape(weights[:each], features[0]),
-        energy_shape(weights[each : 2 * each], features[1]),
+        energy_shape(weights[:cut], features[0]),
+        energy_shape(weights[cut : cut + rest], features[1]),
     )
 
 

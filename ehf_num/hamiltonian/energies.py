@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ehf_num.engine.engine import energy_gradient
+from ehf_num.engine.engine import energy_gradient, goes_with
+from ehf_num.engine.native import Inputs
 from ehf_num.engine.networks import Weights, energy, init_energy
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
@@ -144,6 +145,12 @@ class SumOfEnergies:
     of_p: Energy
     of_q: Energy
 
+    @property
+    def in_c(self) -> tuple[Inputs, Inputs] | None:
+        """What K and U are of for the kernels in C; None: they do not know one of them."""
+        halves = [_known(energy) for energy in (self.of_p, self.of_q)]
+        return None if () in halves else (halves[0][0], halves[1][0])
+
     def kinetic(self, p: Any) -> Any:
         """Evaluate K: (n, d) to (n,)."""
         return self.of_p.value(self.kinetic_weights, p)
@@ -159,6 +166,17 @@ class SumOfEnergies:
     def grad_potential(self, q: Any) -> Any:
         """Evaluate ∂U/∂q: (n, d) to (n, d)."""
         return self.of_q.gradient(self.potential_weights, q)
+
+
+def _known(energy: Any) -> tuple[Inputs, ...]:
+    """Return what an energy is of for the kernels in C; nothing where they do not know it."""
+    if type(energy) is NetworkEnergy:
+        return (None,)
+    if isinstance(energy, FeatureEnergy):
+        found: Inputs = energy.features.quadratics
+    else:
+        found = energy.in_c if goes_with(energy, "in_c", "gradient") else None
+    return () if found is None else (found,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,10 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.engine.arguments import one_of, positive_integer, positive_number
+from ehf_num.engine.native import Inputs
 from ehf_num.engine.networks import kept_numbers
-from ehf_num.engine.quadratic import Quadratics
 from ehf_num.engine.workspace import Array
+from ehf_num.hamiltonian.energies import SumOfEnergies
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, times
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
 from ehf_num.hamiltonian.protocols import Integrator, LearnedIntegrator, Motion, Separable
@@ -228,24 +229,24 @@ class BlanesMoan4(Splitting):
     )
 
 
-def chained(
-    hamiltonians: Sequence[Any],
-) -> tuple[Quadratics, Quadratics] | tuple[None, None] | None:
+def chained(hamiltonians: Sequence[Any]) -> tuple[Inputs, Inputs] | None:
     """Find what every K and every U is a network of: (None, None) for p and q themselves.
 
-    None where one chain in C cannot hold the Hamiltonians: some are no networks, or networks of
-    functions that are not quadratic.
+    None where one chain in C cannot hold the Hamiltonians: some are of energies that no kernel
+    knows, such as networks of functions that are not quadratic.
     """
     if all(isinstance(h, NetworkHamiltonian) for h in hamiltonians):
         return (None, None)
     first = hamiltonians[0]
     if not all(
-        isinstance(h, FeatureHamiltonian) and (h.of_p, h.of_q) == (first.of_p, first.of_q)
+        isinstance(h, FeatureHamiltonian | SumOfEnergies)
+        and h.of_p is first.of_p
+        and h.of_q is first.of_q
         for h in hamiltonians
     ):
         return None
-    of_p, of_q = first.of_p.quadratics, first.of_q.quadratics
-    return None if of_p is None or of_q is None else (of_p, of_q)
+    found: tuple[Inputs, Inputs] | None = first.in_c
+    return found
 
 
 @dataclass(frozen=True)
@@ -462,6 +463,13 @@ class _Faster(_Wrapped):
 
     def inverse(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
         return tuple(self.integrator.inverse(times(hamiltonian, self.factor), q, p))
+
+
+def innermost(integrator: Any) -> Any:
+    """Return the integrator inside those with one more weight, of which every map takes it."""
+    while isinstance(integrator, _OneMoreWeight):
+        integrator = integrator.integrator
+    return integrator
 
 
 def admit_integrator(integrator: Any) -> None:

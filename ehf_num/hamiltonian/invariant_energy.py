@@ -15,7 +15,7 @@ import autograd.numpy as anp
 import sympy as sp
 
 from ehf_num.engine.engine import InC, energy_gradient
-from ehf_num.engine.native import NativeNetwork, takes
+from ehf_num.engine.native import Inputs, NativeNetwork, WindowSums, takes
 from ehf_num.engine.networks import Weights, energy, energy_gradient_reference
 from ehf_num.engine.quadratic import Quadratics, quadratics
 from ehf_num.engine.tape import on_tape
@@ -51,7 +51,7 @@ class Features:
         return InC(self._kernel, self._reference)
 
     def _kernel(self, weights: tuple[Array, ...]) -> NativeNetwork | None:
-        if self.quadratics is None or not takes(weights, features=[self.quadratics]):
+        if self.quadratics is None or not takes(weights, features=self.quadratics):
             return None
         return NativeNetwork("energy", weights, self.quadratics)
 
@@ -124,9 +124,10 @@ class FeatureHamiltonian:
     of_q: Features = field(repr=False)
 
     @property
-    def is_quadratic(self) -> bool:
-        """Whether all functions are of degree two at the most."""
-        return self.of_p.quadratics is not None and self.of_q.quadratics is not None
+    def in_c(self) -> tuple[Inputs, Inputs] | None:
+        """What K and U are of for the kernels in C; None: some function is no quadratic one."""
+        of_p, of_q = self.of_p.quadratics, self.of_q.quadratics
+        return None if of_p is None or of_q is None else (of_p, of_q)
 
     def kinetic(self, p: Any) -> Any:
         """Evaluate K: (n, d) to (n,)."""
@@ -145,8 +146,10 @@ class FeatureHamiltonian:
         return self.of_q.energy_gradient(q, *self.potential_weights)
 
 
-def feature_gradient_reference(features: Quadratics | None, x: Any, *weights: Any) -> Any:
-    """Evaluate ∂energy/∂x of a network of quadratic functions, or of x itself, on the tape."""
+def feature_gradient_reference(features: Inputs, x: Any, *weights: Any) -> Any:
+    """Evaluate ∂energy/∂x of what the kernels in C know, on the tape."""
+    if isinstance(features, WindowSums):
+        return features.reference(x, *weights)
     if features is None:
         return energy_gradient_reference(x, *weights)
     slopes = energy_gradient_reference(features.values(x), *weights)

@@ -26,8 +26,15 @@ from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import isbox
 
 from ehf_num.engine.engine import InC, Weights
-from ehf_num.engine.native import NativeChain, evaluations, pair_shapes, pair_sizes, takes
-from ehf_num.engine.quadratic import Quadratics
+from ehf_num.engine.native import (
+    Inputs,
+    NativeChain,
+    array_counts,
+    evaluations,
+    pair_shapes,
+    pair_sizes,
+    takes,
+)
 from ehf_num.engine.reversal import report_reversal
 from ehf_num.engine.tape import make_vjp, part
 from ehf_num.engine.workspace import Array
@@ -68,20 +75,21 @@ class Chain:
         How many.
     rebuild : bool
         Whether the backward pass rebuilds states instead of keeping what the forward pass found.
-    features : tuple of Quadratics or None, two of them
+    features : tuple of Quadratics, WindowSums or None, two of them
         What every K and every U is a network of; None: p and q.
     """
 
     factors: tuple[float, ...]
     hamiltonians: int
     rebuild: bool
-    features: tuple[Quadratics, Quadratics] | tuple[None, None] = (None, None)
+    features: tuple[Inputs, Inputs] = (None, None)
 
     def applies(self, weights: Sequence[Any]) -> bool:
         """Whether the kernels in C take it with such weights."""
         networks = 2 * self.hamiltonians
-        features = [functions for functions in self.features if functions is not None]
-        return takes(weights[: len(weights) // networks], networks, features)
+        cut, rest = array_counts(len(weights) // self.hamiltonians, self.features)
+        halves = weights[:cut], weights[cut : cut + rest]
+        return all(map(takes, halves, (networks, networks), self.features))
 
     def kernel(self, weights: Weights) -> NativeChain | None:
         """Make weights ready for rows."""
@@ -91,10 +99,11 @@ class Chain:
 
     def reference(self, q: Any, p: Any, probes: Any, *weights: Any) -> Any:
         """Do the same in autograd's operations: states, and below them the fields."""
-        size = len(weights) // (2 * self.hamiltonians)
+        size = len(weights) // self.hamiltonians
+        cut, _ = array_counts(size, self.features)
         dim, fields, (of_p, of_q) = q.shape[1], [], self.features
-        for start in range(0, len(weights), 2 * size):
-            kinetic, potential = weights[start : start + size], weights[start + size :][:size]
+        for start in range(0, len(weights), size):
+            kinetic, potential = weights[start : start + cut], weights[start + cut : start + size]
             for is_kick, factor in kicks_and_drifts(self.factors):
                 if is_kick:
                     p = p + factor * feature_gradient_reference(of_q, q, *potential)

@@ -18,6 +18,7 @@ from ehf_num.engine.native import takes
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow, knows_kernels
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
+from ehf_num.hamiltonian.integrators import innermost
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
 from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.inference import likelihood
@@ -111,14 +112,17 @@ class FlowDensity:
         ('reference', 'kernels in C: ...')
         """
         reason, (hamiltonian, *_) = None, self.flow.hamiltonians
-        if not isinstance(hamiltonian, NetworkHamiltonian | FeatureHamiltonian):
-            reason = "they do not know these energies"
-        elif not knows_kernels(self._objective.layout.integrator):
-            reason = "they do not know this integrator"
-        elif not takes(hamiltonian.kinetic_weights):
-            reason = "networks of so many layers or of this dtype are not theirs"
-        elif isinstance(hamiltonian, FeatureHamiltonian) and not hamiltonian.is_quadratic:
+        known: Any = (None, None)
+        if not isinstance(hamiltonian, NetworkHamiltonian):
+            known = getattr(hamiltonian, "in_c", None)
+        if known is None and isinstance(hamiltonian, FeatureHamiltonian):
             reason = "they know invariants of degree two at the most"
+        elif known is None:
+            reason = "they do not know these energies"
+        elif not knows_kernels(innermost(self._objective.layout.integrator)):
+            reason = "they do not know this integrator"
+        elif not takes(hamiltonian.kinetic_weights, 1, known[0]):
+            reason = "networks of so many layers or of this dtype are not theirs"
         return present_engine(self.settings.dtype, reason)
 
     @property

@@ -12,6 +12,8 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.engine.arguments import layer_widths, one_of, positive_integer, positive_number
+from ehf_num.engine.engine import InC
+from ehf_num.engine.native import NativeNetwork, WindowSums, takes
 from ehf_num.engine.networks import Weights, affine, backwards, init_relu, sigmoid, softplus
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.invariant_energy import Features, tempered_features
@@ -284,7 +286,41 @@ class OrbitSum:
 
     def gradient(self, weights: Weights, x: Any) -> Any:
         """Evaluate its derivative, the chain rule written out: (n, d) to (n, d)."""
+        return self._gradient(x, *weights)
+
+    def gradient_reference(self, x: Any, *weights: Any) -> Any:
+        """Evaluate the derivative in autograd's operations."""
         return self._pass(weights, x).gradient()
+
+    @cached_property
+    def in_c(self) -> WindowSums | None:
+        """What the kernels in C know of it; None: some invariant is no quadratic function."""
+        layout, invariants = self.layout, self.features.quadratics
+        if invariants is None:
+            return None
+        return WindowSums(
+            forms=layout.forms,
+            invariants=invariants,
+            lengths=self.lengths,
+            gaussians=self.gaussians,
+            spacing=self.reach / (self.gaussians - 1) if self.gaussians else 1.0,
+            kinds=layout.row_kinds,
+            site_kinds=layout.site_kinds,
+            edges=np.argwhere(layout.incidence),
+            hidden=self.hidden,
+            site_hidden=() if self.sites is None else self.site_hidden,
+            reference=self.gradient_reference,
+        )
+
+    @cached_property
+    def _gradient(self) -> InC:
+        def kernel(weights: tuple[Array, ...]) -> NativeNetwork | None:
+            known = self.in_c
+            if known is None or not takes(weights, 1, known):
+                return None
+            return NativeNetwork("energy", weights, known)
+
+        return InC(kernel, self.gradient_reference)
 
     def _pass(self, weights: Weights, x: Any) -> _Pass:
         cut = 2 * len(self.hidden) + 1

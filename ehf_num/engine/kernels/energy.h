@@ -11,12 +11,18 @@ typedef struct {
     NAME(layers) layers;       /* the last W_lᵀ times w */
     const REAL *first, *last;  /* rows of W_1; w */
     const REAL *forms, *slopes; /* of features: A_k, b_k */
+    /* of windows.h alone */
+    NAME(layers) site;
+    const REAL *site_last, *shift, *to_forms, *from_forms, *centres, *inside, *lengths, *kinds, *edges,
+        *site_kinds;
     REAL *work;                /* of energy_work numbers, for one thread */
 } NAME(energy);
 
 typedef struct {
     NAME(layer_bars) layers;
     REAL *last; /* cotangents of w */
+    NAME(layer_bars) site;
+    REAL *site_last, *shift;
 } NAME(energy_bars);
 
 /* The parts of a tile's kept block. */

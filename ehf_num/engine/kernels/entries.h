@@ -1,14 +1,14 @@
 /* The kernels as functions of untyped arrays, and their table. Sizes were checked by the caller. */
 
 static void NAME(energy_sizes)(const shape *of, sizes *to) {
-    *to = (sizes){.packed = NAME(energy_packed)(of), .kept = NAME(gradient_kept)(of),
+    *to = (sizes){.packed = NAME(gradient_packed)(of), .kept = NAME(gradient_kept)(of),
                   .work = NAME(gradient_work)(of) + 3 * TILE * of->dim,
-                  .bars = NAME(energy_bars_size)(of), .tile = TILE};
+                  .bars = NAME(gradient_bars_size)(of), .tile = TILE};
 }
 
 static void NAME(energy_fill)(const shape *of, const void *const *weights, void *packed) {
     NAME(energy) net = {0};
-    NAME(energy_bind)(&net, of, (const REAL *const *)weights, packed);
+    NAME(gradient_bind)(&net, of, (const REAL *const *)weights, packed);
 }
 
 /* Bind the networks of a chain, and their cotangents where there are any. Returns the numbers in the
@@ -18,9 +18,9 @@ static long NAME(bind_chain)(const call *of, NAME(energy) *nets, NAME(energy_bar
     long kept = 0;
     for (long i = 0; i < of->networks; i++) {
         const shape *each = of->shapes + i % 2;
-        packed = NAME(energy_bind)(nets + i, each, 0, packed);
+        packed = NAME(gradient_bind)(nets + i, each, 0, packed);
         nets[i].work = work + 3 * TILE * each->dim;
-        if (sums) sums = NAME(energy_bind_bars)(bars + i, each, sums);
+        if (sums) sums = NAME(gradient_bind_bars)(bars + i, each, sums);
         if (NAME(gradient_kept)(each) > kept) kept = NAME(gradient_kept)(each);
     }
     return kept;
@@ -48,10 +48,10 @@ static TARGET void NAME(energy_write)(const call *of) {
     NAME(bind_chain)(of, nets, bars);
     for (long i = 0; i < of->networks; i++) {
         const shape *each = of->shapes + i % 2;
-        const long size = NAME(energy_bars_size)(each);
+        const long size = NAME(gradient_bars_size)(each);
         if (i % of->shares == of->share) {
             NAME(add_shares)(of, sums, size);
-            NAME(energy_write_bars)(nets + i, bars + i, to);
+            NAME(gradient_write_bars)(nets + i, bars + i, to);
         }
         sums += size, to += weights_of(each, 0);
     }

@@ -21,25 +21,49 @@ INLINE NAME(gradient_tile) NAME(gradient_open)(const shape *of, REAL *block) {
 }
 
 static long NAME(gradient_kept)(const shape *of) {
+    if (of->windows) return NAME(window_kept)(of);
     return NAME(energy_kept)(of) +
            (of->featured ? TILE * (of->dim + of->width[0] * (of->dim + 1)) : 0);
 }
 
 static long NAME(gradient_work)(const shape *of) {
+    if (of->windows) return NAME(window_work)(of);
     return NAME(energy_work)(of) + (of->featured ? 2 * TILE * of->width[0] : 0);
 }
 
-/* to (d) = A x + b, b may be none. */
-INLINE void NAME(linear)(long d, const REAL *A, const REAL *x, const REAL *b, REAL *to) {
-    for (long j = 0; j < d; j++) to[j] = b ? b[j] : 0;
-    for (long i = 0; i < d; i++)
-        for (long j = 0; j < d; j++) to[j] += x[i] * A[i * d + j];
+static long NAME(gradient_packed)(const shape *of) {
+    return of->windows ? NAME(window_packed)(of) : NAME(energy_packed)(of);
+}
+
+static long NAME(gradient_bars_size)(const shape *of) {
+    return of->windows ? NAME(window_bars_size)(of) : NAME(energy_bars_size)(of);
+}
+
+static REAL *NAME(gradient_bind)(NAME(energy) *net, const shape *of, const REAL *const *weights,
+                                 REAL *to) {
+    return of->windows ? NAME(window_bind)(net, of, weights, to)
+                       : NAME(energy_bind)(net, of, weights, to);
+}
+
+static REAL *NAME(gradient_bind_bars)(NAME(energy_bars) *bars, const shape *of, REAL *from) {
+    return of->windows ? NAME(window_bind_bars)(bars, of, from)
+                       : NAME(energy_bind_bars)(bars, of, from);
+}
+
+static REAL *NAME(gradient_write_bars)(const NAME(energy) *net, const NAME(energy_bars) *bars,
+                                       REAL *to) {
+    return net->of->windows ? NAME(window_write_bars)(bars, net->of, to)
+                            : NAME(energy_write_bars)(net, bars, to);
 }
 
 /* Evaluate ∂energy/∂x at the x of a block, up to TILE rows, and keep what the pullback needs. */
 static TARGET void NAME(gradient_evaluate)(const NAME(energy) *net, long rows, REAL *block,
                                            REAL *out) {
     const shape *of = net->of;
+    if (of->windows) {
+        NAME(windows_evaluate)(net, rows, block, out);
+        return;
+    }
     const long d = of->dim, m = of->width[0];
     const NAME(gradient_tile) tile = NAME(gradient_open)(of, block);
     if (!of->featured) {
@@ -68,6 +92,10 @@ static TARGET void NAME(gradient_pull_back)(const NAME(energy) *net, long rows, 
                                             const REAL *cotangent, REAL *out,
                                             const NAME(energy_bars) *bars) {
     const shape *of = net->of;
+    if (of->windows) {
+        NAME(windows_pull_back)(net, rows, block, cotangent, out, bars);
+        return;
+    }
     const long d = of->dim, m = of->width[0];
     const NAME(gradient_tile) tile = NAME(gradient_open)(of, (REAL *)block);
     if (!of->featured) {

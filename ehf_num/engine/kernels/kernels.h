@@ -6,6 +6,8 @@
 
 #include "energy.h"
 
+#include "windows.h"
+
 #include "features.h"
 
 #include "chain.h"
@@ -34,6 +36,8 @@
 #undef FOR_ANY_HEIGHT
 #undef TILE
 #undef NARROW
+#undef SMOOTH
+#undef CHUNK
 #undef FOR_UNITS
 #undef FIXED
 #undef MOVED

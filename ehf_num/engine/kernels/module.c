@@ -12,15 +12,27 @@
 #define MAX_NETWORKS 64
 #define MAX_THREADS 64
 #define VLEN_MOST 16 /* numbers in the widest vector */
+#define MOST_ARRAYS (4 * MAX_LAYERS + 5) /* that describe a network */
 #define MAX_FEATURED 4096 /* coordinates that features may be of: dim³ must not overflow */
 
 typedef struct { long packed, kept, work, bars, tile; } sizes;
 
-/* A network: of dim numbers, or of so many quadratic functions of them; width[0] is its inputs. */
+/* A network: of dim numbers, or of so many quadratic functions of them; width[0] is its inputs. Or a
+   sum over windows of them, which has networks of its own. */
+typedef struct windows windows;
 typedef struct {
     long dim, width[MAX_LAYERS + 1], layers;
     int featured;
+    const windows *windows;
 } shape;
+
+/* Windows are of so many forms, and so many invariants of those, some of them lengths of which there
+   are Gaussians; edges say which window is at which site. */
+struct windows {
+    long count, forms, invariants, lengths, gaussians, kinds, sites, site_kinds, edges, hidden;
+    double spacing; /* of centres */
+    shape net, site;
+};
 
 typedef struct {
     shape shapes[2]; /* of every K and every U */
@@ -89,8 +101,9 @@ static PyObject *measure(PyObject *args, int relu) {
     int is_double;
     PyObject *widths;
     shape network;
+    windows room;
     if (!PyArg_ParseTuple(args, "pO!", &is_double, &PyTuple_Type, &widths) ||
-        read_shape(widths, relu, &network))
+        read_shape(widths, relu, &network, &room))
         return 0;
     sizes of;
     const kernels *table = table_of(is_double);
@@ -107,32 +120,30 @@ static PyObject *fill(PyObject *args, int relu) {
     int is_double;
     PyObject *widths, *weights, *packed;
     shape network;
+    windows room;
     if (!PyArg_ParseTuple(args, "pO!O!O", &is_double, &PyTuple_Type, &widths, &PyTuple_Type,
                           &weights, &packed) ||
-        read_shape(widths, relu, &network))
+        read_shape(widths, relu, &network, &room))
         return 0;
-    const long layers = network.layers, inputs = network.width[0];
-    const long count = 2 * layers + !relu + (relu || !network.featured ? 0 : 2);
+    long numbers[MOST_ARRAYS];
+    const long count = array_sizes(&network, relu, numbers);
     if (PyTuple_Size(weights) != count)
-        return PyErr_Format(PyExc_ValueError, "weights: %zd given for %ld layers",
-                            PyTuple_Size(weights), layers);
+        return PyErr_Format(PyExc_ValueError, "weights: %zd given, %ld needed", PyTuple_Size(weights),
+                            count);
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
     sizes of;
     (relu ? table->relu_sizes : table->energy_sizes)(&network, &of);
     buffers held = {.count = 0};
-    const void *arrays[2 * MAX_LAYERS + 3];
+    const void *arrays[MOST_ARRAYS];
     void *to = borrow(&held, packed, "packed", 1, real, of.packed, 1);
     for (long i = 0; to && i < count; i++) {
-        long numbers;
-        if (i < 2 * layers)
-            numbers = network.width[i / 2 + 1] * (i % 2 ? 1 : network.width[i / 2]);
-        else if (i == 2 * layers)
-            numbers = network.width[layers];
-        else
-            numbers = inputs * network.dim * (i == 2 * layers + 1 ? network.dim : 1);
-        arrays[i] = borrow(&held, PyTuple_GetItem(weights, i), "weights", 0, real, numbers, 1);
+        arrays[i] = borrow(&held, PyTuple_GetItem(weights, i), "weights", 0, real, numbers[i], 1);
         if (!arrays[i]) to = 0;
+    }
+    if (to && network.windows && !right_places(&room, is_double, arrays[count - 1])) {
+        PyErr_SetString(PyExc_ValueError, "weights: places that do not exist");
+        to = 0;
     }
     if (to) (relu ? table->relu_fill : table->energy_fill)(&network, arrays, to);
     release(&held);
@@ -150,11 +161,14 @@ static PyObject *run_chain(PyObject *args, int backward) {
     PyObject *widths[2], *factors, *packed, *states, *probes, *fields, *kept, *work;
     PyObject *state_bars = 0, *probe_bars = 0, *bars = 0, *weight_bars = 0;
     call run = {.keep = 0};
+    windows rooms[2];
     if (!PyArg_ParseTuple(args, backward ? "llpO!O!lOpOOOOOOOOOO" : "llpO!O!lOpOOOOOO",
                           &run.shares, &run.workers, &is_double, &PyTuple_Type, widths, &PyTuple_Type, widths + 1,
                           &run.networks, &factors, &run.keep, &packed, &states, &probes,
                           &fields, &kept, &work, &state_bars, &probe_bars, &bars, &weight_bars) ||
-        wrong_shares(&run) || read_shape(widths[0], 0, run.shapes) || read_shape(widths[1], 0, run.shapes + 1))
+        wrong_shares(&run) || 
+        read_shape(widths[0], 0, run.shapes, rooms) ||
+        read_shape(widths[1], 0, run.shapes + 1, rooms + 1))
         return 0;
     if (run.shapes[0].dim != run.shapes[1].dim)
         return PyErr_Format(PyExc_ValueError, "widths: K is of %ld coordinates, U of %ld",
@@ -222,12 +236,13 @@ static PyObject *run_network(PyObject *args, int backward, int relu) {
     int is_double;
     PyObject *widths, *packed, *x = 0, *out, *kept, *work, *x_bars = 0, *bars = 0, *weight_bars = 0;
     call run = {.keep = 1, .networks = 1};
+    windows room;
     if (!(backward
               ? PyArg_ParseTuple(args, "llpO!OOOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type, &widths,
                                  &packed, &out, &kept, &work, &x_bars, &bars, &weight_bars)
               : PyArg_ParseTuple(args, "llpO!pOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type, &widths,
                                  &run.keep, &packed, &x, &out, &kept, &work)) ||
-        wrong_shares(&run) || read_shape(widths, relu, run.shapes))
+        wrong_shares(&run) || read_shape(widths, relu, run.shapes, &room))
         return 0;
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
@@ -279,6 +294,7 @@ static PyObject *run_draw(PyObject *args, int backward) {
     PyObject *widths, *packed, *x = 0, *noise, *drawn, *scales, *slopes, *kept, *work, *bars = 0,
              *weight_bars = 0;
     call run = {.keep = 1, .networks = 2};
+    windows room;
     if (!(backward
               ? PyArg_ParseTuple(args, "llpO!OOOOOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type,
                                  &widths, &packed, &noise, &drawn, &scales, &slopes, &kept, &work,
@@ -286,7 +302,7 @@ static PyObject *run_draw(PyObject *args, int backward) {
               : PyArg_ParseTuple(args, "llpO!pOOOOOOOO", &run.shares, &run.workers, &is_double, &PyTuple_Type,
                                  &widths, &run.keep, &packed, &x, &noise, &drawn, &scales, &slopes,
                                  &kept, &work)) ||
-        wrong_shares(&run) || read_shape(widths, 1, run.shapes))
+        wrong_shares(&run) || read_shape(widths, 1, run.shapes, &room))
         return 0;
     const kernels *table = table_of(is_double);
     const size_t real = table->real;
