@@ -22,7 +22,7 @@ from ehf_sym.formulas.report import Document, Line, Reported, formula_data, spac
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.formulas.verdict import ZeroVerdict
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
-from ehf_sym.symmetry.invariance import moved_coordinates
+from ehf_sym.symmetry.invariance import moved_coordinates, same_after
 from ehf_sym.symmetry.invariants import Invariants
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.rotation_group import generating_degree, is_full_orthogonal
@@ -182,7 +182,7 @@ def verdicts_on(whole: Symmetry, functions: Sequence[Expr]) -> Iterator[tuple[Ze
         yield tuple(is_zero(expand(space.bracket(g, f))) for f in functions)
     for pair in whole.maps:
         images = moved_coordinates(space, *pair)
-        yield tuple(is_zero(expand(f.xreplace(images) - f)) for f in functions)
+        yield tuple(same_after(f, images) for f in functions)
 
 
 def _enough(whole: Symmetry) -> int | None:

@@ -16,10 +16,12 @@ from sympy import (
     Matrix,
     Ne,
     Piecewise,
+    Poly,
     S,
     Symbol,
     factor_terms,
 )
+from sympy.polys.polyerrors import BasePolynomialError
 
 from ehf_sym import clock
 from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, check_time, interrupted
@@ -428,7 +430,7 @@ def _map_in_time(
     images = moved_coordinates(base.space, matrix, on_momenta)
     difference = f.xreplace(images) - f
     try:
-        verdict = interrupted(lambda: _same_after(f, images))
+        verdict = interrupted(lambda: same_after(f, images))
         if verdict.undecided:
             check_time()
     except OutOfTimeError:
@@ -449,17 +451,29 @@ def moved_coordinates(
     return {x: image for x, image in zip(space.coordinates, images, strict=True) if image != x}
 
 
-def _same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
+def _over_algebraic_numbers(difference: Expr) -> Expr:
+    """Gather a polynomial over the field that its numbers, such as cos(2π/7), span."""
+    try:
+        return Poly(difference, extension=True).as_expr()
+    except (BasePolynomialError, NotImplementedError):
+        return difference
+
+
+def same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
     """Decide whether a function and its domain are the same after coordinates are moved.
 
     σ is given exactly, so that values say all: no derivative is taken, and jumps are seen. Where
     one side is not defined, an unknown stands for its value.
     """
     if f.is_polynomial(*images):
-        return is_zero((f.xreplace(images) - f).expand())
+        difference = (f.xreplace(images) - f).expand()
+        zero = is_zero(difference)
+        return zero if not zero.undecided else is_zero(_over_algebraic_numbers(difference))
     walls = walls_of(f)
     formula = walls.formula if walls.formula.has(UNDEFINED) else f
     difference = formula.xreplace(images) - formula
+    if difference.expand() == 0:
+        difference = S.Zero
     zero = is_zero(difference)
     if zero.proved and walls.opaque and difference != 0:
         method = "whether both sides are defined at the same points"
