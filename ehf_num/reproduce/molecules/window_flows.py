@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 import ehf_sym as es
-from ehf_num import EquivariantHamiltonianFlow, OrbitSum, set_threads
+from ehf_num import (
+    Dilated,
+    EquivariantHamiltonianFlow,
+    Leapfrog,
+    LearnedStep,
+    OrbitEncoder,
+    OrbitSum,
+    set_threads,
+)
 from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.molecules.problems import ParticleProblem
@@ -18,37 +26,48 @@ _VALIDATION_ROWS = 1_000
 
 @dataclass(frozen=True)
 class WindowContender:
-    """An `EquivariantHamiltonianFlow` whose K and U are `OrbitSum.pairs`, described there."""
+    """An `EquivariantHamiltonianFlow` whose K, U and encoder are `OrbitSum.pairs`.
+
+    Attributes
+    ----------
+    hamiltonians : int
+        Of the chain, each with a leapfrog step and a dilation that are learned.
+    step_size : float
+        Where learning starts.
+    hidden, site_hidden, gaussians, reach
+        Options of `OrbitSum`, of points in units of their standard deviation.
+    precision : str
+        Of `OrbitEncoder`.
+    learning_rate : float
+        Adam's α.
+    draws : int
+        Momenta a point in the importance-weighted bound.
+    """
 
     hamiltonians: int = 8
-    steps: int = 1
-    step_size: float = 0.25
+    step_size: float = 0.3
     hidden: tuple[int, ...] = (32,)
     site_hidden: tuple[int, ...] = (32,)
-    encoder: str = "gaussian"
-    learning_rate: float = 3e-3
-    draws: int = 1
+    gaussians: int = 8
+    reach: float = 4.5
+    precision: str = "windows"
+    learning_rate: float = 2e-3
+    draws: int = 4
 
     def learn(self, problem: ParticleProblem, split: Split, budget: Budget, seed: int) -> Learned:
         """Train on the split's points and nothing else, with one thread."""
         set_threads(1)
-        energy = problem.energy
-        frame = problem.frame
+        energy, frame = problem.energy, problem.frame
         scale = float(split.training.std())
-
-        def pairs(of: str) -> OrbitSum:
-            return OrbitSum.pairs(frame, of=of, hidden=self.hidden, site_hidden=self.site_hidden)
-
         flow = EquivariantHamiltonianFlow(
             es.StandardNormal(frame.space),
-            frame.rotations(),
-            kinetic=pairs("p"),
-            potential=pairs("q"),
+            es.Symmetry(lie=frame.rotations(), finite=frame.permutations()),
+            kinetic=self.pairs(frame, "p"),
+            potential=self.pairs(frame, "q"),
             enforce="exact",
-            encoder=self.encoder,
+            encoder=OrbitEncoder(self.pairs(frame, "q"), self.precision),
+            integrator=LearnedStep(Dilated(Leapfrog(1, self.step_size))),
             hamiltonians=self.hamiltonians,
-            steps=self.steps,
-            step_size=self.step_size,
             dtype="float32",
             rng=seed,
         )
@@ -80,7 +99,7 @@ class WindowContender:
         def pair_potentials(r: Floats) -> Floats:
             # Of two particles alone, whose sum over pairs is one pair, with the same network.
             two = es.Particles(2, energy.dimension).relative()
-            alone = OrbitSum.pairs(two, many_body=False, hidden=self.hidden)
+            alone = self.pairs(two, "q", many_body=False)
             q = np.zeros((len(r), energy.dimension))
             q[:, 0] = r / scale / np.sqrt(2)
             layers = 2 * len(self.hidden)
@@ -100,4 +119,16 @@ class WindowContender:
             parameters=sum(array.size for array in flow.weights),
             sample=sample,
             pair_potentials=pair_potentials,
+        )
+
+    def pairs(self, frame: es.RelativeFrame, of: str, *, many_body: bool = True) -> OrbitSum:
+        """Make the form of K, of U, and of what the encoder's mean is the slope of."""
+        return OrbitSum.pairs(
+            frame,
+            of=of,
+            many_body=many_body,
+            hidden=self.hidden,
+            site_hidden=self.site_hidden,
+            gaussians=self.gaussians,
+            reach=self.reach,
         )
