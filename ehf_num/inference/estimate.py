@@ -48,7 +48,7 @@ class LikelihoodEstimate:
     draws : ndarray of int, shape (n,)
         Momenta that ln p(x, p) was evaluated at, for each point.
     method : str
-        "importance" or "quadrature".
+        "importance", "laplace" or "quadrature".
 
     Examples
     --------
@@ -108,8 +108,9 @@ class LikelihoodEstimate:
     def __str__(self) -> str:
         n, fewest, most = len(self.values), self.draws.min(), self.draws.max()
         count = f"{most}" if fewest == most else f"{fewest} to {most}"
-        importance = self.method == "importance"
-        how = f"importance weighting, {count} draws" if importance else f"quadrature, {count} nodes"
+        importance = self.method != "quadrature"
+        by = "importance weighting" + " around modes" * (self.method == "laplace")
+        how = f"{by}, {count} draws" if importance else f"quadrature, {count} nodes"
         kind = "standard error" if importance else "error"
         lines = [
             f"mean ln p(x) = {self.mean:.3f} ± {self.standard_error:.3f} nats over {n} points, "

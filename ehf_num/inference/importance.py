@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,13 +17,19 @@ from ehf_num.engine.parallel import one_blas_thread
 from ehf_num.engine.workspace import Array
 from ehf_num.inference import inference
 from ehf_num.inference.estimate import LikelihoodEstimate
-from ehf_num.training.objective import BoundModel
 from ehf_num.training.progress import watched
 
 _TAIL = 0.2  # the library fits the tail of a fifth of the draws, or of fewer,
 FEWEST_FOR_K = 25  # and of five at least
 _EQUAL = 1e4  # times the precision: log weights no farther apart are equal to rounding
 _DEEPEST = -700.0  # nats below the largest weight: e**-700 is the least that a double holds
+
+
+class Weighed(Protocol):
+    """What can say what draws of a point weigh."""
+
+    def log_weights(self, x: Array, noise: Array) -> Any:
+        """Evaluate ln p(x, p) − ln of the proposal: x (m, d), noise (m, S, d) to (m, S), nats."""
 
 
 class PointNoise:
@@ -64,7 +71,7 @@ class PointNoise:
 
 
 def weights_in_blocks(
-    model: BoundModel, x: Array, n_samples: int, noise: PointNoise
+    model: Weighed, x: Array, n_samples: int, noise: PointNoise
 ) -> Iterator[tuple[slice, Array]]:
     """Yield which points come next, and their log weights (m, n_samples), nats."""
     rows = max(1, inference.ROWS_PER_BLOCK // n_samples)
@@ -75,14 +82,14 @@ def weights_in_blocks(
         yield block, log_weights(model, x[block], drawn)
 
 
-def log_weights(model: BoundModel, x: Array, noise: Array) -> Array:
+def log_weights(model: Weighed, x: Array, noise: Array) -> Array:
     """Evaluate ln p(x, p) − ln h(p|x): x (m, d) and noise (m, S, d) to (m, S), nats."""
     with one_blas_thread():
         return np.asarray(model.log_weights(x, noise))
 
 
 def importance_estimate(
-    model: BoundModel,
+    model: Weighed,
     x: Array,
     n_samples: int,
     rng: np.random.Generator,
@@ -113,7 +120,7 @@ def importance_estimate(
 
 
 def _doubled(
-    model: BoundModel,
+    model: Weighed,
     point: Array,
     weights: Array,
     rng: np.random.Generator,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.workspace import Array
 from ehf_num.inference.estimate import LikelihoodEstimate, LikelihoodWarning
 from ehf_num.inference.importance import PointNoise, importance_estimate, weights_in_blocks
+from ehf_num.inference.laplace import LaplaceModel
 from ehf_num.inference.quadrature import quadrature_estimate
 from ehf_num.training.objective import BoundModel
 from ehf_sym.errors import ArgumentError
@@ -92,9 +94,11 @@ def likelihood_estimate(
             raise ArgumentError(
                 f"max_samples was {max_samples}; it should be at least n_samples, {n_samples}"
             )
+        proposed = LaplaceModel(model) if method == "laplace" else model
         estimate = importance_estimate(
-            model, x, n_samples, rng, wanted=standard_error, max_samples=max_samples
+            proposed, x, n_samples, rng, wanted=standard_error, max_samples=max_samples
         )
+        estimate = replace(estimate, method=method)
     _say_aloud(estimate, standard_error, max_samples)
     return estimate
 

@@ -317,9 +317,10 @@ class FlowDensity:
         ----------
         x : array_like (n, d)
             Points.
-        method : {"importance", "quadrature"}
-            Importance weighting with momenta from h(p|x), as `log_prob`; or the trapezoidal rule
-            over p, for d ≤ 2, which needs no random numbers.
+        method : {"importance", "laplace", "quadrature"}
+            Importance weighting with momenta from h(p|x), as `log_prob`; half of them from normal
+            laws around the modes of p(p|x) instead, by its curvature; or the trapezoidal rule over
+            p, for d ≤ 2, which needs no random numbers.
         n_samples : int, optional
             Momenta drawn for each point, 1,024 unless said otherwise; not for quadrature.
         standard_error : float, optional
@@ -357,7 +358,7 @@ class FlowDensity:
         >>> bool((abs(drawn.values - exact.values) < 4 * drawn.standard_errors).all())
         True
         """
-        arguments.one_of(method, "method", ("importance", "quadrature"))
+        arguments.one_of(method, "method", ("importance", "laplace", "quadrature"))
         if n_samples is not None:
             arguments.positive_integer(n_samples, "n_samples")
         if standard_error is not None:
