@@ -50,9 +50,8 @@ from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.persistence import load
 from ehf_num.model.symmetry_cost import ModeScore, SymmetryCost, symmetry_cost
-from ehf_num.reproduce.executors import executor_at
 from ehf_num.reproduce.records import RecordError
-from ehf_num.reproduce.sweep import Outcome, Spec, sweep
+from ehf_num.reproduce.sweep import Outcome, Spec, executor_at, sweep
 from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.audit import Audit, Counterexample, Defects, audit
 from ehf_num.symmetry.conserved import Candidate, ConservedQuantities, conserved_quantities

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ehf_num.reproduce.chapter import chapters_in
-from ehf_num.reproduce.executors import executor_at
 from ehf_num.reproduce.html_report import write_report
+from ehf_num.reproduce.sweep import executor_at
 from ehf_sym import ArgumentError
 
 _OUT = Path("ehf-output")
@@ -128,6 +128,21 @@ EXPERIMENTS = {
                 },
             },
             sweeps=True,
+        ),
+        Experiment(
+            "phi4",
+            "φ⁴ on a lattice from its action: weights against closed forms or Monte Carlo",
+            "ten minutes",
+            "ehf_num.reproduce.phi4",
+            {
+                "size": {"type": int, "help": "L of L × L sites (default: 8)"},
+                "mass_squared": {"help": "m² (default: 1)"},
+                "coupling": {"help": "λ; 0, the default, is the free field"},
+                "hamiltonians": {"type": int, "help": "length of the chain (default: 4)"},
+                "hidden": {"type": int, "help": "width of the networks (default: 8)"},
+                **_SEEDS,
+                **_ITERATIONS,
+            },
         ),
         Experiment(
             "dw4",

@@ -22,6 +22,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait as wait_for_end
@@ -30,6 +31,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from ehf_num.engine import arguments
+from ehf_num.engine.arguments import positive_number
 from ehf_num.engine.parallel import cores
 from ehf_num.reproduce.records import describe, read_record, write_record
 from ehf_num.training.progress import bar
@@ -291,3 +293,59 @@ def _on_own_processes(specs: list[Spec]) -> Iterator[Outcome]:
         finally:
             threads.shutdown(cancel_futures=True)
             processes.shutdown()
+
+
+@contextmanager
+def executor_at(address: str | None, *, timeout: float = 30.0) -> Iterator[Executor | None]:
+    """Connect to a Dask scheduler while the block runs, for `sweep`.
+
+    Runs of a worker that dies are taken up by the others: Dask gives a run up when the fourth
+    worker has died of it (``distributed.scheduler.allowed-failures``).
+
+    Parameters
+    ----------
+    address : str or None
+        Of the scheduler, such as ``tcp://host:8786``. Its workers need this package in the same
+        version. None gives None, with which `sweep` runs on processes of its own.
+    timeout : float
+        For the connection, seconds.
+
+    Yields
+    ------
+    concurrent.futures.Executor or None
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If `distributed` is not installed, or the address is none.
+    OSError
+        If nobody answers there.
+
+    Examples
+    --------
+    >>> with executor_at(None) as executor:
+    ...     print(executor)
+    None
+    """
+    if address is None:
+        yield None
+        return
+    timeout = positive_number(timeout, "timeout")
+    try:
+        from distributed import Client
+        from distributed.comm import get_address_host_port
+    except ImportError as error:
+        raise ArgumentError(
+            f"address was {address!r}, which needs Dask, and it is not installed: pip install "
+            "'.[distributed]'"
+        ) from error
+    try:
+        get_address_host_port(address)
+    except ValueError as error:
+        raise ArgumentError(
+            f"address was {address!r}; it should be that of a Dask scheduler, such as "
+            f"tcp://host:8786 ({error})"
+        ) from error
+    with Client(address, timeout=timeout, set_as_default=False) as client:
+        # Not pure: a run that failed is run again when it is asked for again.
+        yield client.get_executor(pure=False)

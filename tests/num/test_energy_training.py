@@ -404,3 +404,37 @@ def test_an_observer_sees_the_bound_and_a_float32_model_learns():
     assert [record.iteration for record in seen] == [5, 10]
     assert flow.flat_weights.dtype == np.float32
     assert "bound of ln Z" in str(flow.result_)
+
+
+def test_a_finite_symmetry_has_to_keep_the_energy_too():
+    """A lattice's: one site that is heavier, or a field that is not even, breaks it."""
+    lattice = es.ScalarLattice([4])
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(lattice.space),
+        lattice.symmetry(),
+        enforce="exact",
+        potential=en.OrbitSum(lattice.space, [lattice.window()], lattice.symmetry(), hidden=(4,)),
+        kinetic=en.OrbitSum(
+            lattice.space, [lattice.window()], lattice.symmetry(), of="p", hidden=(4,)
+        ),
+        rng=0,
+    )
+    q, S = lattice.space.q, lattice.action(1, 2)
+    for fault in (q[0] ** 2 / 10**6, sum(q)):
+        with pytest.raises(es.InvarianceError, match="S is not proved to be kept"):
+            flow.fit_energy(S + fault, **QUICK)
+    with pytest.raises(es.ArgumentError, match="does not keep"):
+        flow.fit_energy(Object(tilt=1e-5), **QUICK)
+    flow.fit_energy(S, **QUICK)
+    assert flow.result_.objective == "energy"
+
+
+def test_particles_learn_from_an_energy_of_the_library():
+    """DW4 in relative coordinates: the object serves as it is."""
+    frame = es.Particles(4, 2).relative()
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(frame.space), frame.rotations(), hidden=(6,), rng=0
+    )
+    flow.fit_energy(en.DoubleWell(), annealing=5, **QUICK)
+    weights = flow.weigh(en.DoubleWell(), 200)
+    assert np.isfinite(weights.log_z)

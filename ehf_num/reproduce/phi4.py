@@ -1,0 +1,288 @@
+"""The lattice field φ⁴ learned from its action: weights against closed forms, or against chains.
+
+Every model is exactly invariant under translations, point group and φ → −φ: its energies are sums
+over the lattice of networks of a site and its neighbours, its encoder is a convolution. The free
+field, λ = 0, has everything in closed form; else the judge is long Hamiltonian Monte Carlo.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from matplotlib.figure import Figure
+
+import ehf_num as en
+import ehf_sym as es
+from ehf_num.engine import arguments
+from ehf_num.plotting import plot_learning_curves
+from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
+from ehf_num.reproduce.common import Floats, seed_range
+from ehf_num.targets.hmc import hmc_step
+from ehf_num.targets.target_energy import known_energy
+from ehf_sym.errors import ArgumentError
+
+_CHAINS, _WARM, _KEPT, _LEAPS = 256, 300, 700, 10
+_STEPS = 0.3  # dt of leapfrog where learning starts; every Hamiltonian's dilation is learned
+
+
+def _number(text: str, name: str) -> sp.Rational:
+    try:
+        return sp.Rational(text)
+    except (TypeError, ValueError, ZeroDivisionError):
+        raise ArgumentError(f"{name} was {text!r}; it should be a number") from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Size of the study.
+
+    Attributes
+    ----------
+    size : int
+        L: the lattice has L × L sites.
+    mass_squared, coupling : str
+        m² and λ, exact numbers such as 6.975; λ = 0 is the free field, of m² > 0.
+    hamiltonians, hidden : int
+        Length of the chain, and width of each network.
+    iterations : int
+        Updates of each model.
+    draws : int
+        That are weighed, and steps of the independence chain.
+    seeds : int
+        Repetitions.
+    progress : bool or None
+        Progress bars; None: only on a terminal.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a number cannot be used, or the free field has no density.
+    """
+
+    size: int = 8
+    mass_squared: str = "1"
+    coupling: str = "0"
+    hamiltonians: int = 4
+    hidden: int = 8
+    iterations: int = 2_000
+    draws: int = 20_000
+    seeds: int = 1
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("size", "hamiltonians", "hidden", "iterations", "draws", "seeds"):
+            arguments.positive_integer(getattr(self, name), name)
+        m2, coupling = self.constants
+        if coupling < 0 or (coupling == 0 and m2 <= 0):
+            raise ArgumentError(
+                f"coupling was {self.coupling} with mass_squared {self.mass_squared}; e^−S should "
+                "have a finite integral: λ > 0, or λ = 0 with m² > 0"
+            )
+
+    @property
+    def constants(self) -> tuple[sp.Rational, sp.Rational]:
+        """m² and λ."""
+        return _number(self.mass_squared, "mass_squared"), _number(self.coupling, "coupling")
+
+    @property
+    def free(self) -> bool:
+        """Whether there is no interaction."""
+        return bool(self.constants[1] == 0)
+
+    @property
+    def lattice(self) -> es.ScalarLattice:
+        """The lattice."""
+        return es.ScalarLattice([self.size, self.size])
+
+    @property
+    def action(self) -> sp.Expr:
+        """S."""
+        return self.lattice.action(*self.constants)
+
+
+FULL = Settings(iterations=4_000, seeds=3)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One trained model, its weights and its chain."""
+
+    model: en.EquivariantHamiltonianFlow
+    weights: en.WeightedDraws
+    chain: en.IndependenceChain
+    seconds: float
+
+
+def build(settings: Settings, seed: int) -> en.EquivariantHamiltonianFlow:
+    """Make a model that keeps every symmetry of the lattice by construction."""
+    lattice = settings.lattice
+    group, windows = lattice.symmetry(), [lattice.window()]
+    energy = {
+        of: en.OrbitSum(lattice.space, windows, group, of=of, hidden=(settings.hidden,))
+        for of in ("q", "p")
+    }
+    mean = None if settings.free else energy["q"]
+    return en.EquivariantHamiltonianFlow(
+        es.StandardNormal(lattice.space),
+        group,
+        enforce="exact",
+        potential=energy["q"],
+        kinetic=energy["p"],
+        hamiltonians=settings.hamiltonians,
+        integrator=en.Dilated(en.Leapfrog(1, _STEPS)),
+        encoder=en.CommutantEncoder(group, mean),
+        rng=seed,
+    )
+
+
+def train_one(settings: Settings, seed: int) -> Outcome:
+    """Train one model on the action, and weigh its draws."""
+    start, model = time.perf_counter(), build(settings, seed)
+    model.fit_energy(
+        settings.action,
+        iterations=settings.iterations,
+        batch_size=64,
+        learning_rate=1e-2 if settings.free else 6e-3,
+        schedule="cosine",
+        progress=settings.progress,
+    )
+    seconds = time.perf_counter() - start
+    weights = model.weigh(settings.action, settings.draws, rng=seed)
+    return Outcome(model, weights, weights.metropolis(settings.draws, rng=seed), seconds)
+
+
+def square(q: Floats) -> Floats:
+    """Evaluate the mean of φ² over sites: (n, V) to (n,)."""
+    mean: Floats = (q**2).mean(axis=1)
+    return mean
+
+
+def susceptibility(q: Floats) -> Floats:
+    """Evaluate (Σ φ)²/V: (n, V) to (n,)."""
+    found: Floats = q.sum(axis=1) ** 2 / q.shape[1]
+    return found
+
+
+OBSERVABLES = {"⟨φ²⟩": square, "χ": susceptibility}
+
+
+def reference(settings: Settings) -> tuple[str, dict[str, tuple[float, float]]]:
+    """Return what judges, and value and error of ln Z, where it is known, and of observables."""
+    if settings.free:
+        m2, _ = settings.constants
+        hessian = np.array(sp.hessian(settings.action, settings.lattice.space.q), dtype=float)
+        covariance = np.linalg.inv(hessian)
+        return "closed form", {
+            "ln Z": (float(settings.lattice.free_log_z(m2)), 0.0),
+            "⟨φ²⟩": (float(np.trace(covariance)) / len(covariance), 0.0),
+            "χ": (float(covariance.sum()) / len(covariance), 0.0),
+        }
+    return f"HMC, {_CHAINS} chains of {_KEPT}", _by_chains(settings)
+
+
+def _by_chains(settings: Settings) -> dict[str, tuple[float, float]]:
+    """Average observables over long chains; the error is the spread of the chains' means."""
+    space, rng = settings.lattice.space, np.random.default_rng(2024)
+    energy = known_energy(settings.action, space, None, np.zeros((1, 2 * space.dim)))
+    q, step, kept = 0.3 * rng.standard_normal((_CHAINS, space.dim)), 0.1, []
+    for turn in range(_WARM + _KEPT):
+        q, accepted = hmc_step(energy, q, step * rng.uniform(0.8, 1.2), _LEAPS, rng)
+        q = q * rng.choice([-1.0, 1.0], (_CHAINS, 1))  # φ → −φ, which keeps S
+        if turn < _WARM:
+            step *= math.exp(0.3 * (accepted.mean() - 0.8))
+        else:
+            kept.append([observe(q) for observe in OBSERVABLES.values()])
+    means = np.mean(kept, axis=0)
+    return {
+        name: (float(mean.mean()), float(mean.std(ddof=1)) / math.sqrt(_CHAINS))
+        for name, mean in zip(OBSERVABLES, means, strict=True)
+    }
+
+
+def chapter(
+    outcomes: Sequence[Outcome],
+    settings: Settings,
+    *,
+    pictures: Sequence[Picture] = (),
+    command: str = "ehf reproduce phi4",
+) -> Chapter:
+    """Lay the outcomes out, one row a seed, and below them what judges."""
+    judge, known = reference(settings)
+    head = ("seed", "ESS", "k̂", "acceptance", "τ of S", "ln Z", *OBSERVABLES, "farthest off", "s")
+    rows: list[tuple[str, ...]] = [head]
+    for seed, outcome in enumerate(outcomes):
+        found = _found(outcome)
+        off = max((_off(found[name], known[name]) for name in known), key=abs)
+        rows.append((
+            str(seed),
+            f"{100 * outcome.weights.ess:.1f} %",
+            f"{outcome.weights.pareto_k:.2f}",
+            f"{100 * outcome.chain.acceptance:.1f} %",
+            f"{outcome.chain.autocorrelation_time():.2f}",
+            *(f"{value:.4f} ± {error:.4f}" for value, error in found.values()),
+            f"{off:+.1f} σ",
+            f"{outcome.seconds:.0f}",
+        ))  # fmt: skip
+    told = [
+        "unknown" if name not in known else f"{known[name][0]:.4f} ± {known[name][1]:.4f}"
+        for name in ("ln Z", *OBSERVABLES)
+    ]
+    rows.append((judge, "", "", "", "", *told, "", ""))
+    m2, coupling = settings.mass_squared, settings.coupling
+    return Chapter(
+        name="phi4",
+        title=f"φ⁴ on {settings.size} × {settings.size} sites, m² = {m2}, λ = {coupling}",
+        command=command,
+        seeds=f"{seed_range(settings.seeds)}: weights and noise",
+        tables=(Table("", tuple(rows)),),
+        pictures=tuple(pictures),
+        remarks=(
+            "S = Σ [φ(Σ_μ 2φ − φ₊ − φ₋) + m²φ² + λφ⁴]; ESS, ln Z (nats) and means of "
+            f"{settings.draws} weighed draws, acceptance and τ of as many Metropolis steps; "
+            "⟨φ²⟩ per site, χ = ⟨(Σφ)²⟩/V",
+            f"{settings.hamiltonians} Hamiltonians of windows, {settings.hidden} wide, and a "
+            f"convolution as encoder; {settings.iterations} iterations of batch 64",
+        ),
+    )
+
+
+def _found(outcome: Outcome) -> dict[str, tuple[Any, Any]]:
+    weights = outcome.weights
+    means = {name: tuple(weights.mean(f)) for name, f in OBSERVABLES.items()}
+    return {"ln Z": (weights.log_z, weights.log_z_error), **means}
+
+
+def _off(found: tuple[float, float], known: tuple[float, float]) -> float:
+    """Return a difference in standard errors."""
+    return (found[0] - known[0]) / math.hypot(found[1], known[1])
+
+
+def figure(outcomes: Sequence[Outcome], settings: Settings) -> Figure:
+    """Draw the bound of ln Z over the iterations, and ln Z where it is known, else estimated."""
+    canvas = Figure(figsize=(8, 4.5), layout="constrained")
+    ax = canvas.subplots()
+    curves = {}
+    for seed, outcome in enumerate(outcomes):
+        history = outcome.model.result_.history
+        curves[f"seed {seed}"] = (history.iteration, history.elbo)
+    known = reference(settings)[1] if settings.free else {}
+    level = known.get("ln Z", (outcomes[0].weights.log_z, 0.0))[0]
+    plot_learning_curves(curves, ax, truth=level, ylabel="bound of ln Z [nats]")
+    ax.set_ylim(level - 10, level + 1)
+    return canvas
+
+
+def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce phi4") -> str:
+    """Train every model, write `phi4.png`, return the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes = [train_one(settings, seed) for seed in range(settings.seeds)]
+    caption = "The bound of ln Z in training; dotted: ln Z in closed form, or by weights."
+    picture = save(figure(outcomes, settings), folder, "phi4.png", caption)
+    return chapter(outcomes, settings, pictures=[picture], command=command).write(folder)

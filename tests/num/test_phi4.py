@@ -1,0 +1,81 @@
+"""The study of φ⁴ on a lattice, small: what judges it, what it writes, what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from scipy import integrate
+
+import ehf_sym as es
+from ehf_num.cli import main
+from ehf_num.reproduce import phi4
+
+SMALL = {"size": 2, "iterations": 3, "draws": 200, "hamiltonians": 1, "hidden": 3}
+
+
+def test_the_free_field_is_judged_by_its_closed_form():
+    """χ = 1/(2m²), whatever the size; the waves' frequencies by hand for L = 2."""
+    judge, known = phi4.reference(phi4.Settings(size=2, mass_squared="1/2"))
+    frequencies = np.array([0.5, 4.5, 4.5, 8.5])
+    assert judge == "closed form"
+    assert known["χ"][0] == pytest.approx(1)
+    assert known["⟨φ²⟩"][0] == pytest.approx((1 / (2 * frequencies)).mean())
+    log_z = 2 * math.log(math.pi) - np.log(frequencies).sum() / 2
+    assert known["ln Z"][0] == pytest.approx(log_z)
+
+
+def test_an_interacting_field_is_judged_by_chains(monkeypatch):
+    """One site: the chains' ⟨φ²⟩ against quadrature."""
+    for name, value in (("_CHAINS", 64), ("_WARM", 60), ("_KEPT", 150)):
+        monkeypatch.setattr(phi4, name, value)
+    _, known = phi4.reference(phi4.Settings(size=1, mass_squared="-1", coupling="0.5"))
+
+    def weight(x):
+        return math.exp(x**2 - 0.5 * x**4)
+
+    z = integrate.quad(weight, -8, 8)[0]
+    second = integrate.quad(lambda x: x**2 * weight(x), -8, 8)[0] / z
+    for value, error in known.values():
+        assert abs(value - second) < 4 * error < 0.1
+    assert "ln Z" not in known
+
+
+@pytest.mark.parametrize("coupling", ["0", "1.5"])
+def test_a_model_keeps_the_lattice_s_symmetries_and_is_weighed(coupling):
+    settings = phi4.Settings(**SMALL, coupling=coupling, progress=False)
+    outcome = phi4.train_one(settings, 1)
+    flow, group = outcome.model, settings.lattice.symmetry()
+    states = np.random.default_rng(0).standard_normal((20, 2 * flow.dim))
+    q, p = np.split(states, 2, axis=1)
+    for A in (np.array(a, float) for a in group.generators):
+        turned = flow.joint_log_prob(q @ A.T, p @ A.T)
+        np.testing.assert_allclose(turned, flow.joint_log_prob(q, p), atol=1e-10)
+        np.testing.assert_allclose(flow.log_encoder(p @ A.T, q @ A.T), flow.log_encoder(p, q))
+    assert outcome.weights.n == len(outcome.chain.points) == 200
+    again = phi4.train_one(settings, 1)
+    assert again.weights.log_z == outcome.weights.log_z
+
+
+def test_the_command_writes_table_and_picture(tmp_path, capsys):
+    words = ["--size", "2", "--iterations", "3", "--hamiltonians", "1", "--hidden", "3"]
+    assert main(["reproduce", "phi4", *words, "--no-progress", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "closed form" in shown
+    assert "χ" in shown
+    assert imread(tmp_path / "phi4.png").std() > 0.02
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"size": 0}, "size was 0"),
+        ({"mass_squared": "m"}, "mass_squared was 'm'"),
+        ({"mass_squared": "-1"}, r"coupling was 0 with mass_squared -1"),
+        ({"coupling": "-1"}, r"coupling was -1"),
+        ({"draws": 2.5}, "draws was 2.5"),
+    ],
+)
+def test_what_has_no_integral_is_refused(options, text):
+    with pytest.raises(es.ArgumentError, match=text):
+        phi4.Settings(**options)
