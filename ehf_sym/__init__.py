@@ -33,7 +33,12 @@ from ehf_sym.symmetry.conditions import Conditions, InvariantFamily
 from ehf_sym.symmetry.construction import InvariantHamiltonian, invariant_hamiltonian
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.frames import equivariant_fields
-from ehf_sym.symmetry.invariance import GeneratorVerdict, InvarianceError, InvarianceReport
+from ehf_sym.symmetry.invariance import (
+    ElementVerdict,
+    GeneratorVerdict,
+    InvarianceError,
+    InvarianceReport,
+)
 from ehf_sym.symmetry.invariants import Invariants
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.symmetry import Symmetry
@@ -50,6 +55,7 @@ __all__ = [
     "Conditions",
     "Disentanglement",
     "EHFError",
+    "ElementVerdict",
     "FiniteAction",
     "FiniteSymmetry",
     "FormulaError",

@@ -438,7 +438,10 @@ def _map_in_time(
         verdict = ZeroVerdict("undecided", reason, residual=difference)
     except RecursionError:
         verdict = ZeroVerdict("undecided", "it is nested too deeply", residual=difference)
-    shown = S.Zero if verdict.proved else min(difference, factor_terms(difference), key=_length)
+    forms = [difference, factor_terms(difference)]
+    if verdict.refuted and difference.is_polynomial(*base.space.coordinates):
+        forms.append(difference.expand())
+    shown = S.Zero if verdict.proved else min(forms, key=_length)
     promise = _UNDER_MAP if verdict.proved else _NO_MAP
     return ElementVerdict(matrix, on_momenta, shown, verdict, promise)
 
