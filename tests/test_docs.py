@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 import ehf_num as en
-from ehf_num import cli
+from ehf_num.cli.command import command_parser
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -125,7 +125,7 @@ def test_a_wrong_block_is_noticed(tmp_path) -> None:
 
 
 def test_documented_commands_exist() -> None:
-    parser = cli._parser()
+    parser = command_parser()
     lines = [
         line
         for page in DOCUMENTS

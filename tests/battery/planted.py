@@ -173,7 +173,7 @@ FAULTS = [
     _fault("ruined weights in the last checkpoint", "ehf_num/training/training.py",
            "return self._is_finite() if last else self._has_finite_weights()",
            "return self._has_finite_weights()", "num/test_endings"),
-    _fault("the model written after an error is not", "ehf_num/cli.py",
+    _fault("the model written after an error is not", "ehf_num/cli/training.py",
            'if not hasattr(model, "result_"):', "if True:", "num/test_cli"),
     _fault("a signal is raised at once", "ehf_num/training/interrupts.py",
            "self.count, self._raised_from = 0, 2", "self.count, self._raised_from = 0, 1",

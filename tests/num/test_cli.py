@@ -17,8 +17,9 @@ import pytest
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num import cli
 from ehf_num.cli import main
+from ehf_num.cli.command import CommandHelp, command_parser
+from ehf_num.cli.training import add_fit
 
 ROTATION = "q1*p2 - q2*p1"
 NORMAL = "exp(-(q1**2+q2**2+p1**2+p2**2)/2)"
@@ -371,7 +372,7 @@ def points(tmp_path):
 
 def test_fit_does_without_options_what_python_does_without_arguments():
     parser = argparse.ArgumentParser()
-    cli._add_fit(parser)
+    add_fit(parser)
     options = vars(parser.parse_args(["points.csv", "--out", "model.npz"]))
     flow = en.EquivariantHamiltonianFlow
     arguments = {**signature(flow).parameters, **signature(flow.fit).parameters}
@@ -457,10 +458,10 @@ def options_of(parser):
 
 
 def test_help_has_a_line_and_the_default_of_each_option():
-    options = list(options_of(cli._parser()))
+    options = list(options_of(command_parser()))
     assert [(name, action.dest) for name, action in options if not action.help] == []
     told = {
-        (name, action.dest): cli._Help(name)._get_help_string(action) for name, action in options
+        (name, action.dest): CommandHelp(name)._get_help_string(action) for name, action in options
     }
     assert told["ehf fit", "kappa"].endswith("(default: 0.001)")
     assert told["ehf fit", "hidden"].endswith("(default: 128 128)")
