@@ -88,7 +88,7 @@ class Draws:
             with one_blas_thread(), np.errstate(all="ignore"):
                 starts = self.model.base.sample(count, rng, dtype)
                 states, log_weights = weigh_states(self.model, self.target, starts)
-            q = states[:, :dim]
+            q = states[:, :dim].copy()  # without the momenta, which a view would keep
             self._refuse(q, log_weights)
             yield q, log_weights.astype(np.float64)
 
