@@ -154,6 +154,17 @@ def test_log_z_is_that_of_quadrature(energy):
     assert abs(found.entropy - entropy) < 4 * found.entropy_error < 0.3
 
 
+def test_a_model_weighs_its_draws_against_such_an_energy():
+    """A third route to ln Z: an untrained flow, whose draws are far too narrow but overlap."""
+    pair = en.LennardJones(2, 2, epsilon=0.5)
+    frame = es.Particles(2, 2).relative()
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(frame.space), frame.rotations(), enforce="exact", hidden=(8,), rng=0
+    )
+    found = flow.weigh(pair, 4_000, rng=1)
+    assert abs(found.log_z - np.log(radial(pair))) < 4 * found.log_z_error < 0.4
+
+
 def test_one_step_of_hmc_keeps_the_law():
     """Exact normal draws stay normal, with steps so long that many are refused."""
 
