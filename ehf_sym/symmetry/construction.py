@@ -11,13 +11,16 @@ Each kick and each drift of leapfrog then commutes exactly with the flow of ever
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import comb, prod
 from typing import Any
 
-from sympy import Expr, expand
+from sympy import Add, Expr, ImmutableMatrix, Matrix, expand, prime
 
-from ehf_sym.errors import ArgumentError
+from ehf_sym.errors import ArgumentError, UndecidedError
+from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import formula_text, quoted
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.formulas.verdict import ZeroVerdict
@@ -27,6 +30,7 @@ from ehf_sym.symmetry.invariants import Invariants
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.rotation_group import generating_degree, is_full_orthogonal
 from ehf_sym.symmetry.symmetry import Symmetry, as_symmetry
+from ehf_sym.symmetry.symmetry_search import signed_permutations
 from ehf_sym.zero.zero_test import is_zero
 
 _PATIENCE = 6  # the degree after which no more invariants are looked for
@@ -51,6 +55,9 @@ class InvariantHamiltonian(Reported):
         symmetry to be a compact group or translations: then they tell any two orbits apart, and H
         keeps no larger group for want of them. `is_complete` asks for less: the dot products of
         three vectors in space are as many as there can be, and do not see a mirror.
+    larger : tuple of sympy.ImmutableMatrix
+        If they do not, though it is known to which degree they would: signed permutations of q
+        that H keeps as well, which are not in the group.
     """
 
     symmetry: LieAlgebra | FiniteSymmetry | Symmetry
@@ -58,6 +65,7 @@ class InvariantHamiltonian(Reported):
     of_p: Invariants
     verdicts: tuple[tuple[ZeroVerdict, ...], ...]
     is_generating: bool
+    larger: tuple[ImmutableMatrix, ...] = ()
 
     @property
     def proved(self) -> bool:
@@ -98,7 +106,14 @@ class InvariantHamiltonian(Reported):
             yield Line(1, "Every invariant K(p) and U(q) is locally of this form.")
         else:
             yield Line(1, "Whether every invariant K(p) and U(q) is of this form is not known.")
-        yield Line(1, "I and J are not known to tell all orbits apart: H may keep a larger group.")
+        for matrix in self.larger[:1]:
+            images = zip(self.symmetry.space.q, matrix * Matrix(self.symmetry.space.q), strict=True)
+            moved = ", ".join(f"{x} ↦ {quoted(image)}" for x, image in images if image != x)
+            yield Line(1, f"H keeps a larger group, with {moved}")
+        if not self.larger:
+            yield Line(
+                1, "I and J are not known to tell all orbits apart: H may keep a larger group."
+            )
 
     def _data(self) -> dict[str, Any]:
         return {
@@ -106,6 +121,7 @@ class InvariantHamiltonian(Reported):
             "proved": self.proved,
             "is_complete": self.is_complete,
             "is_generating": self.is_generating,
+            "larger": [[[*map(formula_text, row)] for row in a.tolist()] for a in self.larger],
             "space": space_data(self.symmetry.space),
             "of_q": [formula_data(f) for f in self.of_q.generators],
             "of_p": [formula_data(f) for f in self.of_p.generators],
@@ -166,13 +182,27 @@ def invariant_hamiltonian(
     halves = (of_q, of_p)
     all_generated = enough is not None and all(f.degree >= enough for f in halves)
     functions = (*of_q.generators, *of_p.generators)
-    return InvariantHamiltonian(
-        symmetry,
-        of_q,
-        of_p,
-        tuple(verdicts_on(whole, functions)),
-        all_generated or all(_is_polynomial_ring(whole, found) for found in halves),
-    )
+    complete = all_generated or all(_is_polynomial_ring(whole, found) for found in halves)
+    larger: tuple[ImmutableMatrix, ...] = ()
+    if not complete and enough is not None:
+        with suppress(UndecidedError):  # the model is as good without knowing
+            larger = tuple(_not_told_apart(symmetry, of_q, enough))
+    verdicts = tuple(verdicts_on(whole, functions))
+    return InvariantHamiltonian(symmetry, of_q, of_p, verdicts, complete, larger)
+
+
+def _not_told_apart(
+    symmetry: LieAlgebra | FiniteSymmetry | Symmetry, found: Invariants, enough: int
+) -> Iterator[ImmutableMatrix]:
+    """Find signed permutations that move an invariant of the group, and none of those found."""
+    space = PhaseSpace(symmetry.space.dim)
+    mixed = Add(*(prime(k) * f for k, f in enumerate(found.generators, start=1)))
+    all_of_them = symmetry.invariants(enough, "q").generators
+    for matrix in signed_permutations(mixed, space):
+        images = moved_coordinates(space, matrix, matrix)
+        kept = all(same_after(f, images).proved for f in found.generators)
+        if kept and any(same_after(f, images).refuted for f in all_of_them):
+            yield matrix
 
 
 def verdicts_on(whole: Symmetry, functions: Sequence[Expr]) -> Iterator[tuple[ZeroVerdict, ...]]:

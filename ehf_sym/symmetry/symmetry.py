@@ -257,7 +257,7 @@ class Symmetry:
         )
 
     def with_values(self, values: Mapping[Symbol, Any]) -> Symmetry:
-        """Give parameters of the functions values, see `LieAlgebra.with_values`."""
+        """Give parameters of the functions values, as `ehf_sym.lie.algebra.Algebra.with_values`."""
         if self.lie is None:
             raise ArgumentError("a finite symmetry has no parameters to give values")
         lie = self.lie.with_values(values)

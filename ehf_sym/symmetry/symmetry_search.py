@@ -169,13 +169,27 @@ def symmetries_of(
 
     with answered_within(time_limit, "which generators leave f alone"):
         found = interrupted(search) if limit else []
-        maps = interrupted(lambda: _SignedPermutations(formula, where).run()) if finite else []
+        maps = interrupted(lambda: signed_permutations(formula, where)) if finite else []
     generators = [*found, *([Integer(1)] if constants else [])]
     algebra = LieAlgebra(where, generators) if generators else None
     if not finite:
         return algebra
     group = FiniteSymmetry(where, maps) if maps else None
     return Symmetry(algebra, group) if maps or algebra is not None else None
+
+
+def signed_permutations(formula: Expr, space: PhaseSpace) -> list[ImmutableMatrix]:
+    """Find generators of the permutations and sign changes that leave a formula alone.
+
+    Examples
+    --------
+    >>> space = PhaseSpace(2)
+    >>> signed_permutations(space.q[0] * space.q[1] + space.q[0], space)
+    []
+    >>> len(signed_permutations(space.q[0] * space.q[1], space))
+    2
+    """
+    return _SignedPermutations(formula, space).run()
 
 
 Signed = tuple[int, int]  # where a coordinate goes, and with which sign

@@ -134,6 +134,19 @@ def test_mirrors_leave_no_handedness():
     assert es.invariant_hamiltonian(es.Symmetry(rotations, mirror)).is_generating
 
 
+def test_the_larger_group_is_named():
+    """Dot products of three vectors do not see a mirror, and the determinant does."""
+    rotations = es.Particles(3, 3).rotations()
+    short = es.invariant_hamiltonian(rotations, generating=False)
+    assert short.larger
+    for mirror in short.larger:
+        assert es.FiniteSymmetry(rotations.space, [mirror]).check(sum(short.of_q.generators)).proved
+        assert mirror[:3, :3].det() == -1
+    assert "H keeps a larger group, with q" in str(short)
+    assert es.invariant_hamiltonian(rotations).larger == ()
+    assert es.invariant_hamiltonian(es.groups.so(3), generating=False).larger == ()
+
+
 @pytest.mark.parametrize(
     ("symmetry", "generating"),
     [
