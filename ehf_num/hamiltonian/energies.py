@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -151,6 +151,14 @@ class SumOfEnergies:
         halves = [_known(energy) for energy in (self.of_p, self.of_q)]
         return None if () in halves else (halves[0][0], halves[1][0])
 
+    def times(self, factor: Any) -> SumOfEnergies | None:
+        """Return c H with other weights, where both energies know such; c may be a box."""
+        kinetic = _times(self.of_p, self.kinetic_weights, factor)
+        potential = _times(self.of_q, self.potential_weights, factor)
+        if kinetic is None or potential is None:
+            return None
+        return replace(self, kinetic_weights=kinetic, potential_weights=potential)
+
     def kinetic(self, p: Any) -> Any:
         """Evaluate K: (n, d) to (n,)."""
         return self.of_p.value(self.kinetic_weights, p)
@@ -166,6 +174,16 @@ class SumOfEnergies:
     def grad_potential(self, q: Any) -> Any:
         """Evaluate ∂U/∂q: (n, d) to (n, d)."""
         return self.of_q.gradient(self.potential_weights, q)
+
+
+def _times(energy: Any, weights: Weights, factor: Any) -> Weights | None:
+    """Return the weights of c times an energy; None where it does not know them."""
+    if type(energy) is NetworkEnergy or isinstance(energy, FeatureEnergy):
+        return [*weights[:-1], factor * weights[-1]]
+    if not goes_with(energy, "times", "value", "gradient"):
+        return None
+    found: Weights = energy.times(weights, factor)
+    return found
 
 
 def _known(energy: Any) -> tuple[Inputs, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import autograd.numpy as anp
 import numpy as np
@@ -277,6 +277,14 @@ def vector_field(hamiltonian: Separable | Motion, states: Any) -> Any:
     return anp.concatenate([velocity, force], axis=1)
 
 
+@runtime_checkable
+class Scalable(Separable, Protocol):
+    """K + U that may know of which weights it is the same energy times a factor."""
+
+    def times(self, factor: Any) -> Separable | None:
+        """Return c H with other weights; None: it does not know."""
+
+
 def times(hamiltonian: Separable | Motion, factor: Any) -> Separable | Motion:
     """Return c H, of networks with the weights of their last layers times c; c may be a box.
 
@@ -297,6 +305,8 @@ def times(hamiltonian: Separable | Motion, factor: Any) -> Separable | Motion:
             kinetic_weights=(*kinetic[:-1], factor * kinetic[-1]),
             potential_weights=(*potential[:-1], factor * potential[-1]),
         )
+    if isinstance(hamiltonian, Scalable):
+        return hamiltonian.times(factor) or _SeparableTimes(hamiltonian, factor)
     if isinstance(hamiltonian, Motion):
         return _MotionTimes(hamiltonian, factor)
     return _SeparableTimes(hamiltonian, factor)

@@ -288,6 +288,15 @@ class OrbitSum:
         """Evaluate its derivative, the chain rule written out: (n, d) to (n, d)."""
         return self._gradient(x, *weights)
 
+    def times(self, weights: Weights, factor: Any) -> Weights:
+        """Return the weights of c U: the last ones of u and of v times c."""
+        cut = 2 * len(self.hidden)
+        before, last, of_sites = weights[:cut], weights[cut], weights[cut + 1 :]
+        if not of_sites:
+            return [*before, factor * last]
+        last = anp.concatenate([factor * last[:, :1], last[:, 1:]], axis=1)
+        return [*before, last, *of_sites[:-1], factor * of_sites[-1]]
+
     def gradient_reference(self, x: Any, *weights: Any) -> Any:
         """Evaluate the derivative in autograd's operations."""
         return self._pass(weights, x).gradient()

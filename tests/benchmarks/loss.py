@@ -52,7 +52,7 @@ def loss_and_terms(
     kinetic, potential, encoder = _split(weights)
     dim = x.shape[1]
     q_base, p_base = states[:, :dim], states[:, dim:]
-    p, log_h = _draw(ops, encoder, x, noise)
+    p, log_h = draw(ops, encoder, x, noise)
     slope, slope_base = _pair(ops, x, q_base, potential)
     p = p + STEP_SIZE / 2 * slope
     velocity, velocity_base = _pair(ops, p, p_base, kinetic)
@@ -117,7 +117,7 @@ def _pair(ops: Operations, x: Any, y: Any, weights: Sequence[Any]) -> tuple[Any,
     return gradient[: len(x)], gradient[len(x) :]
 
 
-def _draw(ops: Operations, encoder: Sequence[Any], x: Any, noise: Any) -> tuple[Any, Any]:
+def draw(ops: Operations, encoder: Sequence[Any], x: Any, noise: Any) -> tuple[Any, Any]:
     """Draw p ~ h(p|x) (n, d), and evaluate ln h(p|x) (n,)."""
     half = len(encoder) // 2
     scale = ops.softplus(_relu_network(ops, x, encoder[half:]) + _SHIFT)

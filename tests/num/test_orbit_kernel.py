@@ -11,6 +11,7 @@ import ehf_sym as es
 from ehf_num.engine import native, parallel
 from ehf_num.engine.tape import make_vjp
 from ehf_num.hamiltonian.energies import NetworkEnergy, SeparableHamiltonian
+from ehf_num.hamiltonian.hamiltonian import times
 from ehf_num.hamiltonian.integrators import Leapfrog
 
 pytest.importorskip("ehf_num._native", reason="no C compiler at installation")
@@ -142,6 +143,17 @@ def test_one_map_of_a_chain(kinetic, dtype, reversible):
     assert_near(found, wanted, dtype)
 
 
+def test_an_energy_times_a_factor_has_other_weights():
+    sum_of = SeparableHamiltonian(NetworkEnergy(6, (7,)), pairs_of("q"))
+    scaled = times(sum_of.at(weights_of(sum_of, "float64")), np.array([1.7]))
+    plain = sum_of.at(weights_of(sum_of, "float64"))
+    assert scaled.in_c == plain.in_c
+    x = np.random.default_rng(6).standard_normal((20, 6))
+    for name in ("kinetic", "potential", "grad_kinetic", "grad_potential"):
+        wanted = 1.7 * getattr(plain, name)(x)
+        np.testing.assert_allclose(getattr(scaled, name)(x), wanted, rtol=1e-12)
+
+
 def test_threads_change_no_bit(monkeypatch):
     monkeypatch.setattr(parallel, "LEAST_KERNEL_WORK", 1.0)
     monkeypatch.setattr(parallel, "LEAST_ROWS", 1)
@@ -181,7 +193,7 @@ def test_a_model_says_that_c_is_at_work_and_trains_as_the_reference_does():
             frame.rotations(),
             kinetic=en.OrbitSum.pairs(frame, of="p", hidden=(8,), site_hidden=(6,)),
             potential=en.OrbitSum.pairs(frame, hidden=(8,), site_hidden=(6,), gaussians=3),
-            integrator=en.Dilated(en.Leapfrog(steps=2, step_size=0.3)),
+            integrator=en.LearnedStep(en.Dilated(en.Leapfrog(steps=2, step_size=0.3))),
             enforce="exact",
             hamiltonians=2,
             rng=0,
