@@ -33,7 +33,7 @@ _SMALL = 0.1  # of the last layers at the start: the flow begins close to the id
 _SMOOTH = 0.01  # added to |w|², whose root has a kink at 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OrbitSum:
     r"""U(q) = Σ_w u(I(w)) + Σ_s v(Σ_{w at s} φ(I(w))): a sum over the images of windows, learned.
 
@@ -144,6 +144,13 @@ class OrbitSum:
 
     def _put(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        rows, sites = len(self.orbits.rows), len(self.orbits.site_kinds)
+        return (
+            f"OrbitSum(of={self.of!r}, windows={rows}, sites={sites}, hidden={self.hidden}, "
+            f"site_hidden={self.site_hidden}, gaussians={self.gaussians}, reach={self.reach:g})"
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OrbitSum, (
