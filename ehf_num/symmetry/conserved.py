@@ -24,6 +24,7 @@ _FEWEST_RUNS = 4
 _FOLDS = 10
 _PLATEAU = 1.1
 _NOISE_OF_NOISE = 5.0  # variance of σ² by differences, in units of that of σ² itself
+_CLEAR = 2.0  # variances of the noise by which what is not conserved has to change
 _EXACT = 1e-5  # of |∇F|; what changes less than this is taken for constant
 _FEWEST_TIMES = 8
 _MOST_FEATURES = 400
@@ -317,8 +318,10 @@ class _Table:
 
     def _changes(self, run: int, row: Array) -> tuple[Array, Array]:
         """How F = Σ c_k φ_k differs from its mean in a run, and the variance noise gives that."""
-        values = (self.values[run] - self.curvatures[run] / 2) @ row
-        variance = np.sum((np.einsum("tji,j->ti", self.slopes[run], row) * self.noise) ** 2, axis=1)
+        curved = self.curvatures[run] @ row
+        values = self.values[run] @ row - curved / 2
+        slopes = np.einsum("tji,j->ti", self.slopes[run], row) * self.noise
+        variance = np.sum(slopes**2, axis=1) + curved**2 / 2  # the second where slopes vanish
         return values - values.mean(), variance
 
 
@@ -327,7 +330,7 @@ def _dimension(blocks: Array, changes: Changes, whitening: Array, level: float) 
 
     Σ_t (F(t) − F̄)²/σ_F² has as many degrees of freedom as there are times, less one for each run
     and those that the choice takes; its variance is larger by that of the estimated noise. None
-    where there is no such direction, but one that noise explains in the runs that did choose it.
+    where there is no such direction, but one that changes by little more in the runs that chose it.
     """
     runs, size = len(blocks), blocks.shape[-1]
     moved = whitening.T @ blocks @ whitening
@@ -340,29 +343,31 @@ def _dimension(blocks: Array, changes: Changes, whitening: Array, level: float) 
     for k in range(size):
         tried = [(run, rows[k]) for part, rows in chosen for run in part]
         if not _explained(changes, tried, size, level):
-            if k == 0 and _explained(changes, _least_in(total, whitening, runs), size, level):
+            least_of_all = least(total)[0] @ whitening.T
+            square, count = _changed(changes, [(run, least_of_all) for run in range(runs)])
+            if k == 0 and square <= _CLEAR * (count + size):
                 return None
             return k
     return int(size)
-
-
-def _least_in(total: Array, whitening: Array, runs: int) -> list[tuple[int, Array]]:
-    """Pair every run with the direction that changes least in all of them."""
-    row = least(total)[0] @ whitening.T
-    return [(run, row) for run in range(runs)]
 
 
 def _explained(
     changes: Changes, tried: Sequence[tuple[int, Array]], chosen: int, level: float
 ) -> bool:
     """Whether noise explains what functions change by in runs; so many coefficients were chosen."""
+    square, count = _changed(changes, tried)
+    limit = float(scipy.stats.norm.isf(level / 2)) * np.sqrt(2 * _NOISE_OF_NOISE * count)
+    return bool(square - count - chosen <= limit)
+
+
+def _changed(changes: Changes, tried: Sequence[tuple[int, Array]]) -> tuple[float, int]:
+    """Sum up squared changes in units of their noise, and count degrees of freedom."""
     square, count = 0.0, 0
     for run, row in tried:
         change, variance = changes(run, row)
         square += float(np.sum(change**2 / (variance + _EXACT**2)))
         count += len(change) - 1
-    limit = float(scipy.stats.norm.isf(level / 2)) * np.sqrt(2 * _NOISE_OF_NOISE * count)
-    return bool(square - count - chosen <= limit)
+    return square, count
 
 
 def _states(q: Any, p: Any, name: str = "q, p", shape: tuple[int, ...] | None = None) -> Array:
