@@ -24,7 +24,7 @@ from ehf_num.symmetry.exact_subspace import (
     null_space,
     squared_mean,
 )
-from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace
+from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, Symmetry
 from ehf_sym.errors import ArgumentError, ClosureError, UndecidedError
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data
@@ -97,6 +97,13 @@ class DiscoveredSymmetries(Reported):
     reflections: tuple[Reflection, ...]
     resolution: float
     remarks: tuple[str, ...] = ()
+
+    @property
+    def symmetry(self) -> Symmetry | None:
+        """All that is claimed, for `SymmetricDensity`; None where nothing is."""
+        if self.algebra is None and self.finite is None:
+            return None
+        return Symmetry(self.algebra, self.finite)
 
     def document(self) -> Document:
         """Return what is claimed, what was tried, and remarks."""

@@ -113,6 +113,16 @@ def test_points_move_by_shifts_and_vectors_do_not():
     assert en.audit(lambda x: 0 * x + 1, centre, x, "equivariant").passed
 
 
+def test_a_group_of_both_kinds_names_what_is_broken():
+    both = es.Symmetry(
+        es.groups.so(3), es.FiniteSymmetry(es.PhaseSpace(3), [[[-1, 0, 0], [0, 1, 0], [0, 0, 1]]])
+    )
+    handed = en.audit(lambda x: np.linalg.det(x[:, :3]), both, CLOUDS)
+    assert handed.status == "broken"
+    assert [d.status for d in handed.defects] == ["consistent"] * 3 + ["broken"]
+    assert en.audit(distances, both, CLOUDS).passed
+
+
 def test_the_report_is_text_html_and_json():
     report = en.audit(lambda x: x[:, 0], "so(3)", POINTS)
     data = json.loads(report.to_json())

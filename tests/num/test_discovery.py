@@ -115,6 +115,7 @@ def test_what_is_found_goes_into_a_model():
     found = en.discover_symmetries(x)
     model = en.SymmetricDensity(found.algebra, max_iter=5, rng=0).fit(x[:100])
     assert np.isfinite(model.score(x[:100]))
+    assert found.symmetry.check(es.StandardNormal(es.PhaseSpace(2))).proved
 
 
 def test_the_report_is_text_and_json():
