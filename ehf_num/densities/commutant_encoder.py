@@ -75,6 +75,11 @@ class CommutantEncoder:
         object.__setattr__(self, "_basis", basis)
         object.__setattr__(self, "_spread", spread)
 
+    def __repr__(self) -> str:
+        of = ", ".join(self.symmetry.labels)
+        mean = "" if self.mean is None else f", mean={type(self.mean).__name__}"
+        return f"CommutantEncoder(dim={self.symmetry.space.dim}, {of}{mean})"
+
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Return a and s, zero: h starts as N(∂Φ, 1); then the weights of Φ."""
         count = len(self._spread)

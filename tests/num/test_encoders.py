@@ -267,6 +267,12 @@ def test_a_convolution_of_a_free_field_is_its_conditional_law():
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
+def test_a_convolution_is_shown_in_a_line():
+    _, encoder = on_lattice(8, 8, curved=True)
+    shown = "dim=64, shift_1, shift_2, mirror_1, mirror_2, exchange_12, sign, mean=OrbitSum"
+    assert repr(encoder) == f"CommutantEncoder({shown})"
+
+
 def test_what_has_no_convolutions_is_refused():
     space = es.PhaseSpace(3)
     third = sp.Rational(1, 3)
