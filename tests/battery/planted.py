@@ -21,6 +21,19 @@ def _fault(name: str, file: str, text: str, replacement: str, *tests: str) -> Fa
 
 
 FAULTS = [
+    # finite symmetries
+    _fault("momenta that move with the inverse alone", "ehf_sym/exact/matrix_groups.py",
+           "_matrix(power, matrix.rows, field).T", "_matrix(power, matrix.rows, field)",
+           "sym/test_finite_symmetry"),
+    _fault("a map that leaves the domain unseen", "ehf_sym/symmetry/invariance.py",
+           "formula = walls.formula if walls.formula.has(UNDEFINED) else f", "formula = f",
+           "sym/test_finite_invariance"),
+    _fault("an algebra that does not grow", "ehf_sym/symmetry/symmetry.py",
+           "return [g for g in reach if g not in lie.generators]", "return []",
+           "sym/test_finite_invariance"),
+    _fault("a change under maps of K alone", "ehf_num/training/constraint.py",
+           "change + hamiltonian.potential(q @ A.T) - hamiltonian.potential(q)", "change",
+           "num/test_finite_models"),
     # integrators and chains
     _fault("sign of Euler's kick", "ehf_num/hamiltonian/implicit.py",
            "p - dt * hamiltonian.grad_potential(q),", "p + dt * hamiltonian.grad_potential(q),",

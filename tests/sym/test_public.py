@@ -28,6 +28,7 @@ def test_import_is_light(module):
 ARRAYS = {
     "actions/numpy_flow.py",
     "actions/positivity.py",
+    "catalogue/relative_frame.py",
     "enclosures/interval_arrays.py",
     "formulas/arrays.py",
     "formulas/numpy_forms.py",
