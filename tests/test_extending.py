@@ -413,12 +413,28 @@ def test_a_base_density():
     assert np.isfinite(flow.elbo(X)).all()
 
 
+def screws():
+    """Screws about the third axis, made as the catalogue's groups are: space, generators, labels."""
+    space = es.PhaseSpace(3)
+    q, p = space.q, space.p
+    return es.LieAlgebra(space, [q[0] * p[1] - q[1] * p[0] + p[2]], labels=("S",))
+
+
 def test_a_group_for_the_catalogue():
-    """The Euclidean group of the plane by its generators: closed, named, asked."""
-    group = es.LieAlgebra(SPACE, [Q1 * P2 - Q2 * P1, P1, P2], labels=("L", "P1", "P2"))
-    assert len(group.close().generators) == 3
-    assert not group.is_abelian
-    assert not group.check(BASE).proved  # a normal density is not moved along
+    """Alone and with shifts across the axis: closed, asked, moved by."""
+    group = screws()
+    q, p = group.space.q, group.space.p
+    wider = es.LieAlgebra(group.space, [*group.generators, p[0]], labels=("S", "P_1"))
+    assert len(wider.close().generators) == 3  # {S, P_1} = p2 is new
+    assert (group.is_abelian, wider.close().is_abelian) == (True, False)
+    eps = sp.Symbol("epsilon", real=True)
+    assert group.action(0).formula[2] == q[2] + eps  # along the axis, as far as the turn
+    pillar = es.BaseDensity(
+        group.space, log_density=-(q[0] ** 2 + q[1] ** 2 + sum(x**2 for x in p)) / 2
+    )
+    assert group.check(pillar).proved
+    assert not wider.check(pillar).proved  # shifts move the pillar along
+    assert not group.check(es.StandardNormal(group.space)).proved
 
 
 def test_an_objective():
@@ -437,17 +453,17 @@ class Mean:
         return anp.mean(model.log_weights(x, noise))
 
 
-def test_an_observer_draws_at_records(tmp_path):
+def test_an_observer_draws_every_hundred_iterations(tmp_path):
     flow = model()
 
     def draw(record):
         figure, axes = plt.subplots()
         axes.scatter(*flow.sample(50, rng=0).T)
-        figure.savefig(tmp_path / f"{record.iteration:03d}.png")
+        figure.savefig(tmp_path / f"{record.iteration}.png")
         plt.close(figure)
 
-    flow.fit(X, iterations=6, record_every=2, on_record=draw, progress=False)
-    assert sorted(path.stem for path in tmp_path.iterdir()) == ["002", "004", "006"]
+    flow.fit(X, iterations=300, record_every=100, on_record=draw, progress=False)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["100", "200", "300"]
 
 
 def test_no_private_name_is_used():

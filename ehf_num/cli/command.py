@@ -41,7 +41,8 @@ _FIT = "learn a density from points, or from its energy, every option yours"
 _WEIGH = "weigh draws of a saved model so that they stand for e^-S: ln Z, means, effective share"
 _DENSITY_TIME = (
     "Some thousand points in two or three dimensions take ten seconds to a minute of processor "
-    "time; a bar shows each round of training, twice as long as the one before."
+    "time. A bar counts up to the iterations at the most; training ends where points held out gain "
+    "no more, mostly long before."
 )
 _FIT_NOTES = (
     "By the defaults it takes about a minute in the plane; the bar says how long is left. Exit "

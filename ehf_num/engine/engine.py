@@ -87,10 +87,11 @@ def tell_of_missing_kernels() -> None:
         return
     _Told.once = True
     warnings.warn(
-        f"training takes the reference engine, which is slower: {native.why_not()}; install a C "
-        "compiler and then the package again (docs/engine.md), or set EHF_NATIVE=0",
+        "training takes the reference engine, which is slower (kernels in C: "
+        f"{native.why_not()}); install a C compiler and then the package again (docs/engine.md), "
+        "or set EHF_NATIVE=0",
         EngineWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

@@ -110,7 +110,7 @@ class SymmetricDensity:
     n_iter_ : int
         Iterations done.
     stop_reason_ : str
-        What ended training: "no gain", "max_iter", or what ended a round early.
+        What ended training: "no gain", "max_iter", or what ended it early.
 
     Raises
     ------

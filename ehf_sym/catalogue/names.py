@@ -110,7 +110,7 @@ def named_symmetry(text: str) -> LieAlgebra | FiniteSymmetry | Symmetry:
     >>> named_symmetry("so(two)")
     Traceback (most recent call last):
     ...
-    ehf_sym.errors.ArgumentError: text is 'so(two)'; it should be like so(3) or so(1, 3); the ...
+    ehf_sym.errors.ArgumentError: text is 'so(two)'; it should be like so(3), so(1, 3) or ...
     """
     plain = text[:200].strip().lower() if isinstance(text, str) else ""
     if about := _ABOUT.fullmatch(plain):
@@ -118,7 +118,8 @@ def named_symmetry(text: str) -> LieAlgebra | FiniteSymmetry | Symmetry:
     match = _CALL.fullmatch(plain)
     if match is None:
         raise ArgumentError(
-            f"text is {text!r:.60}; it should be like so(3) or so(1, 3); the catalogue has {_NAMES}"
+            f"text is {text!r:.60}; it should be like so(3), so(1, 3) or SO(2) about z; "
+            f"the catalogue has {_NAMES}"
         )
     name, *found = match.groups()
     name, digits = re.sub("[ -]", "_", name).rstrip("_"), found[0] or found[1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from importlib import import_module
+from pathlib import Path
 
 import autograd.numpy as anp
 import numpy as np
@@ -254,7 +256,32 @@ def test_missing_kernels_are_told_once_and_not_where_they_are_turned_off(monkeyp
     native.set_native(False)  # as EHF_NATIVE=0 does
     flow.fit(x, iterations=2, progress=False)
     native.set_native(True)
-    with pytest.warns(en.EngineWarning, match="reference engine.*not compiled"):
+    with pytest.warns(en.EngineWarning, match="reference engine.*not compiled") as told:
         flow.fit(x, iterations=2, progress=False)
+    assert told[0].filename == __file__
     assert flow.engine.name == "reference"
     flow.fit(x, iterations=2, progress=False)
+
+
+def test_kernels_of_an_earlier_build_go_where_these_cannot_be_compiled(tmp_path, monkeypatch):
+    setuptools = pytest.importorskip("setuptools")
+    build = import_module("ehf_num.engine.kernels.build_kernels")
+
+    def broken(_self, _extension):
+        raise OSError("no compiler")
+
+    monkeypatch.setattr(build.build_ext, "build_extension", broken)
+    extension = setuptools.Extension("ehf_num._native", ["module.c"])
+    command = build.BuildKernels(setuptools.Distribution({"ext_modules": [extension]}))
+    command.build_lib = str(tmp_path)
+    command.ensure_finalized()
+    told = []
+    monkeypatch.setattr(command, "warn", told.append)
+    old = Path(command.get_ext_fullpath(extension.name))
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"of other sources")
+    command.build_extension(extension)
+    assert not old.exists()
+    command.build_extension(extension)  # nor is it an error where there was none
+    assert len(told) == 2
+    assert all("ehf_num._native was not compiled (no compiler)" in line for line in told)
