@@ -414,7 +414,7 @@ def test_a_base_density():
 
 
 def screws():
-    """Screws about the third axis, made as the catalogue's groups are: space, generators, labels."""
+    """Screws about the third axis, made as the groups of the catalogue are."""
     space = es.PhaseSpace(3)
     q, p = space.q, space.p
     return es.LieAlgebra(space, [q[0] * p[1] - q[1] * p[0] + p[2]], labels=("S",))
