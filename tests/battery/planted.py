@@ -77,7 +77,7 @@ FAULTS = [
            "num/test_objective", "num/test_exact"),
     # networks
     _fault("slope of a layer left out", "ehf_num/engine/networks.py",
-           "_backwards(product, matrix) * slope", "_backwards(product, matrix)",
+           "backwards(product, matrix) * slope", "backwards(product, matrix)",
            "num/test_energy_gradient"),
     _fault("sigmoid without its factor", "ehf_num/engine/networks.py",
            "np.multiply(z, 0.5)", "np.multiply(z, 1.0)",
