@@ -83,7 +83,7 @@ class GraphFlowContender:
                     score = float(flow.mismatch(*validation))
                 if score < best[0]:
                     best = (score, iteration, deepcopy(flow.field.state_dict()))
-                if iteration - best[1] >= budget.patience * budget.check_every:
+                if iteration - best[1] >= budget.patience:
                     stop_reason = "early_stopping"
                     break
         flow.field.load_state_dict(best[2])

@@ -221,8 +221,8 @@ def _remarks(settings: Settings, floors: Floors) -> list[str]:
     remarks.append(
         f"at most {budget.iterations:,} iterations of batch {budget.batch_size}, learning rates "
         f"{budget.schedule}; a fifth of the N points, but at most 500, is held out and looked at "
-        f"every {budget.check_every} iterations; training ends after {budget.patience} looks "
-        "without a better score, and the weights are those of the best"
+        f"every {budget.check_every} iterations; training ends after {budget.patience:,} "
+        "iterations without a better score, and the weights are those of the best"
     )
     remarks.append(
         f"{budget.test_points:,} test points; ours importance weighted with {budget.draws:,} "

@@ -47,11 +47,11 @@ class WindowContender:
     hamiltonians: int = 8
     step_size: float = 0.3
     hidden: tuple[int, ...] = (32,)
-    site_hidden: tuple[int, ...] = (32,)
+    site_hidden: tuple[int, ...] = (32, 32)
     gaussians: int = 8
     reach: float = 4.5
     precision: str = "windows"
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     draws: int = 4
 
     def learn(self, problem: ParticleProblem, split: Split, budget: Budget, seed: int) -> Learned:
