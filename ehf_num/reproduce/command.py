@@ -168,6 +168,7 @@ EXPERIMENTS = {
 
 
 FIGURES = ("fig1", "fig2a", "fig2b")
+_SHOWN = {int: "N", float: "X", str: "WORD"}
 REPORT = "report.html"
 
 
@@ -179,7 +180,8 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
         command = commands.add_parser(experiment.name, help=text, description=f"{text}.")
         add_common_options(command)
         for name, option in experiment.options.items():
-            command.add_argument(f"--{name.replace('_', '-')}", **option)
+            shown = {} if "choices" in option else {"metavar": _SHOWN[option.get("type", str)]}
+            command.add_argument(f"--{name.replace('_', '-')}", **shown | option)
         if experiment.sweeps:
             add_dask(command)
         command.set_defaults(command=_reproduce, experiment=experiment)
@@ -203,7 +205,7 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add what every experiment has."""
     parser.add_argument("--full", action="store_true", help="the full study, not the quick one")
-    parser.add_argument("--out", type=Path, default=_OUT, help=f"folder for results ({_OUT})")
+    parser.add_argument("--out", type=Path, default=_OUT, help="folder for results")
     parser.add_argument("--no-progress", action="store_true", help="no bars")
 
 

@@ -463,6 +463,7 @@ def test_help_has_a_line_and_the_default_of_each_option():
     told = {
         (name, action.dest): CommandHelp(name)._get_help_string(action) for name, action in options
     }
+    assert told["ehf reproduce so2", "out"] == "folder for results (default: ehf-output)"
     assert told["ehf fit", "kappa"].endswith("(default: 0.001)")
     assert told["ehf fit", "hidden"].endswith("(default: 128 128)")
     assert told["ehf score", "seed"].endswith("(default: 0)")
