@@ -221,7 +221,7 @@ def audit(
     output : {"vectors", "points"} or a symmetry
         How values of an equivariant map move: as vectors at the point, by the derivative DR; as
         points, shifts included; or by the generators of a symmetry of their own, as many and in
-        the order of those of `symmetry`.
+        the order of those of ``symmetry``.
     elements : int
         How many of each generator are tried, each at every point.
     tolerance : float

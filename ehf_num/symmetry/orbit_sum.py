@@ -181,7 +181,7 @@ class OrbitSum:
         many_body : bool
             Whether there is a network a particle; False: a pair potential.
         **options
-            `hidden`, `site_hidden`, `gaussians` and `reach`.
+            ``hidden``, ``site_hidden``, ``gaussians`` and ``reach``.
 
         Examples
         --------
