@@ -71,6 +71,9 @@ class SymmetricDensity:
     enforce : {"auto", "exact", "penalty"}
         How the symmetry is kept, see `EquivariantHamiltonianFlow`. "auto": exactly where its
         invariants are known to generate all, else by a penalty.
+    kappa : float
+        With a penalty: the mean squared bracket that is allowed, dimensionless. It moves points by
+        its root times the time that each Hamiltonian acts, `steps` times `step_size`.
     base : ehf_sym.BaseDensity, optional
         π(q, p), in standardized units. None: the standard normal density.
     hamiltonians, steps, step_size, hidden, dtype
@@ -136,6 +139,7 @@ class SymmetricDensity:
         *,
         standardize: str | bool = "auto",
         enforce: str = "auto",
+        kappa: float = 1e-2,
         base: BaseDensity | None = None,
         hamiltonians: int = 6,
         steps: int = 2,
@@ -145,7 +149,7 @@ class SymmetricDensity:
         learning_rate: float = 1e-2,
         batch_size: int = 128,
         max_iter: int = 12_000,
-        patience: int = 1_500,
+        patience: int = 2_000,
         tol: float = 0.015,
         validation_fraction: float = 0.2,
         progress: bool | None = None,
@@ -155,6 +159,7 @@ class SymmetricDensity:
         self.symmetry = symmetry
         self.standardize = standardize
         self.enforce = enforce
+        self.kappa = kappa
         self.base = base
         self.hamiltonians = hamiltonians
         self.steps = steps
@@ -303,6 +308,7 @@ class SymmetricDensity:
             StandardNormal(space) if self.base is None else self.base,
             symmetry,
             enforce=enforce,
+            kappa=self.kappa,
             encoder="coupling",
             hamiltonians=self.hamiltonians,
             steps=self.steps,

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from scipy import integrate
+from scipy import integrate, stats
 from study_contenders import Failing, Remembering, Shifted, WiderRings
 
 import ehf_num as en
@@ -21,7 +21,7 @@ from ehf_num.cli import main
 from ehf_num.reproduce.efficiency import runs as efficiency_runs
 from ehf_num.reproduce.efficiency import study as data_efficiency
 from ehf_num.reproduce.efficiency.contender import Budget, Split
-from ehf_num.reproduce.efficiency.hamiltonian_flows import HamiltonianContender
+from ehf_num.reproduce.efficiency.hamiltonian_flows import FrontDoor, HamiltonianContender
 from ehf_num.reproduce.efficiency.problems import PROBLEMS
 from ehf_num.reproduce.efficiency.report import Findings, Row, as_chapter, as_markdown, figure
 from ehf_num.reproduce.efficiency.runs import BUDGETS, CONTENDERS, Run
@@ -146,6 +146,60 @@ def test_ours_learns():
     assert 10 < learned.best <= 100
 
 
+@pytest.mark.parametrize("enforce", ["auto", "penalty", "none"])
+def test_the_front_door_learns_from_all_points(enforce):
+    problem = PROBLEMS["rings"]()
+    split = Split.of(problem.target.sample(60, rng=0))
+    learned = FrontDoor(enforce).learn(problem, split, TINY, seed=0)
+    assert (learned.iterations, learned.stop_reason) == (TINY.iterations, "iterations")
+    own = None if enforce == "none" else problem.symmetry
+    options = {} if enforce == "none" else {"enforce": enforce}
+    model = en.SymmetricDensity(own, max_iter=TINY.iterations, rng=0, **options)
+    x = problem.target.sample(40, rng=1)
+    expected = model.fit(split.points).flow_.log_prob(model.units_.standardized(x), n_samples=8)
+    np.testing.assert_allclose(learned.log_prob(x, 8), expected - model.units_.log_jacobian)
+    gap = np.mean(learned.by_quadrature(x) - learned.log_prob(x, 4096))
+    assert abs(gap) < 0.2  # hardly trained, weights have a tail
+
+
+@every_problem
+def test_orbits_are_told_apart_and_have_their_volume(name):
+    """Of a standard normal x, |x| has the chi law; the place on a sphere is uniform."""
+    problem = PROBLEMS[name]()
+    x = np.random.default_rng(0).normal(size=(50, problem.target.dim))
+    u, log_volume = problem.orbits(x)
+    moved, _ = problem.orbits(en.orbit_sampler(problem.symmetry)(x, rng=1))
+    np.testing.assert_allclose(moved, u, atol=1e-9)
+    radius = np.linalg.norm(u, axis=1)
+    uniform = np.log(4 * np.pi * radius**2) if u.shape[1] == 3 else 0
+    expected = stats.chi(x.shape[1]).logpdf(radius) - uniform
+    np.testing.assert_allclose(stats.norm.logpdf(x).sum(axis=1) + log_volume, expected)
+    assert len(np.unique(u.round(9), axis=0)) == 50
+
+
+@pytest.mark.parametrize("name", ["mixture", "kernels", "oracle"])
+def test_contenders_without_a_network_learn_a_normalized_density(name):
+    problem, few = PROBLEMS["rings"](), 300
+    split = Split.of(problem.target.sample(few, rng=0))
+    contender = CONTENDERS[name]
+    contender = replace(contender, components=4) if hasattr(contender, "components") else contender
+    learned = contender.learn(problem, split, TINY, seed=0)
+    axis = np.linspace(-8, 8, 200) + 1e-6
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    mass = np.exp(learned.log_prob(grid, 1)).sum() * (axis[1] - axis[0]) ** 2
+    assert mass == pytest.approx(1, abs=0.02)
+    x = problem.target.sample(2000, rng=1)
+    kl = np.mean(problem.target.log_prob(x) - learned.log_prob(x, 1))
+    assert 0 < kl < (1 if name == "mixture" else 0.1)
+
+
+def test_the_oracle_is_for_one_coordinate():
+    problem = PROBLEMS["phase-orbits"]()
+    split = Split.of(problem.target.sample(20, rng=0))
+    with pytest.raises(ValueError, match="these have 3"):
+        CONTENDERS["oracle"].learn(problem, split, TINY, seed=0)
+
+
 @pytest.mark.parametrize("name", [n for n in CONTENDERS if n.startswith(("spline", "masked"))])
 def test_peers_learn_a_normalized_density(name):
     pytest.importorskip("zuko")
@@ -249,17 +303,22 @@ def test_bad_settings_are_named(options, message):
         Settings(**options)
 
 
-def test_missing_peers_are_noticed_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(data_efficiency, "zuko_versions", dict)
-    with pytest.raises(ArgumentError, match="zuko"):
-        study(tmp_path, contenders=("exact", "spline"))
+@pytest.mark.parametrize(
+    ("versions", "package", "peer"),
+    [("zuko_versions", "zuko", "spline"), ("scikit_learn_versions", "scikit-learn", "kernels")],
+)
+def test_missing_peers_are_noticed_before_any_work(versions, package, peer, tmp_path, monkeypatch):
+    monkeypatch.setattr(data_efficiency, versions, dict)
+    with pytest.raises(ArgumentError, match=f"had {peer}, which need {package}"):
+        study(tmp_path, contenders=("exact", peer))
     assert not list(tmp_path.iterdir())
 
 
 def test_default_study_is_the_one_that_the_issue_names():
     settings = Settings()
     assert settings.seeds == 3
-    assert len(settings.runs()) == 3 * 3 * 3 * len(CONTENDERS)
+    without = 3 * 3  # the oracle knows one coordinate: none of the orbits of a phase
+    assert len(settings.runs()) == 3 * 3 * 3 * len(CONTENDERS) - without
     assert data_efficiency.FULL.seeds == 5
     assert BUDGETS["full"].iterations > BUDGETS["default"].iterations
 

@@ -8,6 +8,8 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from scipy.linalg import expm
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -19,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.model.averaged_training import Course, _Average
 from ehf_num.model.units import Units
 from ehf_num.symmetry.reading import read_symmetry
 from ehf_sym.errors import ArgumentError, DataWarning
@@ -141,6 +144,35 @@ def test_log_densities_carry_the_jacobian(enforce):
     assert abs(np.mean(here - np.log(4) - there)) < 0.05 + 5 * errors
 
 
+@given(
+    scale=st.floats(1e-3, 1e3),
+    along=st.tuples(st.floats(0.1, 10), st.floats(-100, 100)),
+    symmetry=st.sampled_from(["so(2)", ABOUT_Z]),
+)
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
+def test_the_divergence_is_the_same_in_all_units_that_the_symmetry_allows(scale, along, symmetry):
+    """Scales A and shifts that commute with rotations: ln p falls by ln det A, point by point."""
+    dim = 2 if symmetry == "so(2)" else 3
+    stretch, shift = np.full(dim, scale), np.zeros(dim)
+    if dim == 3:
+        stretch[2], shift[2] = along
+    x = velocities(60)[:, :dim]
+    moved = stretch * x + shift
+    # One look at points held out, whose noise rounding changes, has nothing to choose from.
+    model = en.SymmetricDensity(symmetry, **{**TINY, "max_iter": 10, "dtype": "float64"})
+    here, there = clone(model).fit(x), clone(model).fit(moved)
+    # For all momenta, hence for their integral as well.
+    p = np.random.default_rng(1).standard_normal((60, dim))
+    joint = here.flow_.joint_log_prob(here.units_.standardized(x), p)
+    other = there.flow_.joint_log_prob(there.units_.standardized(moved), p)
+    ours, theirs = joint - here.units_.log_jacobian, other - there.units_.log_jacobian
+    np.testing.assert_allclose(theirs + np.log(stretch).sum(), ours, atol=3e-3)
+    if dim == 2:
+        exact = {"method": "quadrature", "standard_error": 1e-4}
+        ours, theirs = here.likelihood(x, **exact), there.likelihood(moved, **exact)
+        np.testing.assert_allclose(theirs.mean + 2 * np.log(scale), ours.mean, atol=3e-3)
+
+
 def test_a_density_in_units_of_the_data_integrates_to_one():
     x = 1e4 + 300 * np.random.default_rng(0).standard_normal((100, 1))
     model = en.SymmetricDensity(**TINY).fit(x)
@@ -226,6 +258,23 @@ def test_training_ends_where_the_points_held_out_gain_no_more():
     assert model.stop_reason_ == "no gain"
     assert model.n_iter_ < 400
     assert en.SymmetricDensity(**TINY).fit(x).stop_reason_ == "max_iter"
+
+
+def test_the_rate_falls_once_nothing_is_gained_and_the_average_is_kept():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    model = en.SymmetricDensity(**{**TINY, "max_iter": 600, "patience": 40, "tol": 1e3}).fit(x)
+    assert (model.stop_reason_, model.n_iter_) == ("no gain", 60)  # half as many again
+
+
+def test_a_course_falls_over_the_last_third_where_all_is_gained():
+    course = Course(1e-2, 128, max_iter=900, patience=10, tol=0.0, progress=False)
+    average = _Average(course, np.zeros((3, 2)))
+    assert average.factor(0) == pytest.approx(1 / 50)
+    assert [average.factor(t) for t in (50, 600)] == [1, 1]
+    assert average.factor(750) == pytest.approx(0.5)
+    assert average.factor(899) < 1e-4
+    average.settled = 200
+    assert average.factor(250) == pytest.approx(0.5)
 
 
 def in_another_process(model):

@@ -68,6 +68,11 @@ class Split:
         held_out = max(1, min(len(points) // 5, _MOST_HELD_OUT))
         return cls(points[:-held_out], points[-held_out:])
 
+    @property
+    def points(self) -> Floats:
+        """All of them, for who holds out points by itself, or needs none."""
+        return np.concatenate([self.training, self.validation])
+
     def validation_copies(self, rows: int) -> Floats:
         """Repeat the validation points up to so many rows, for scores with noise of their own."""
         return np.repeat(self.validation, max(1, rows // len(self.validation)), axis=0)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 import ehf_sym as es
-from ehf_num import EquivariantHamiltonianFlow, LikelihoodWarning, set_threads
+from ehf_num import (
+    EquivariantHamiltonianFlow,
+    LikelihoodWarning,
+    SymmetricDensity,
+    set_threads,
+)
 from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.efficiency.problems import Problem
@@ -74,12 +80,6 @@ class HamiltonianContender:
         def log_prob(x: Floats, draws: int) -> Floats:
             return flow.log_prob(x, n_samples=draws).astype(np.float64)
 
-        def by_quadrature(x: Floats) -> Floats:
-            with warnings.catch_warnings():  # a few points that miss it do not move the mean
-                warnings.simplefilter("ignore", LikelihoodWarning)
-                found = flow.likelihood(x, method="quadrature", standard_error=_QUADRATURE_ERROR)
-            return found.values.astype(np.float64)
-
         return Learned(
             log_prob=log_prob,
             iterations=result.iterations,
@@ -87,5 +87,60 @@ class HamiltonianContender:
             stop_reason=result.stop_reason,
             seconds=seconds,
             parameters=sum(array.size for array in flow.weights),
-            by_quadrature=by_quadrature if flow.dim <= 2 else None,
+            by_quadrature=_quadrature(flow) if flow.dim <= 2 else None,
         )
+
+
+@dataclass(frozen=True)
+class FrontDoor:
+    """`SymmetricDensity` by its defaults, which say themselves when training ends.
+
+    Attributes
+    ----------
+    enforce : {"auto", "penalty", "none"}
+        The way to keep the symmetry; "none": it is not told of it.
+    """
+
+    enforce: str = "auto"
+
+    def learn(self, problem: Problem, split: Split, budget: Budget, seed: int) -> Learned:
+        """Train on all points, with one thread; the budget bounds iterations as for others."""
+        set_threads(1)
+        free = self.enforce == "none"
+        model = SymmetricDensity(
+            None if free else problem.symmetry,
+            enforce="auto" if free else self.enforce,
+            progress=False,
+            rng=seed,
+        )
+        if budget.iterations < model.patience:  # a part of the study, in a minute
+            model.set_params(max_iter=budget.iterations)
+        start = time.process_time()
+        model.fit(split.points)
+        seconds = time.process_time() - start
+
+        def log_prob(x: Floats, draws: int) -> Floats:
+            z = model.units_.standardized(x)
+            return (
+                model.flow_.log_prob(z, n_samples=draws).astype(float) - model.units_.log_jacobian
+            )
+
+        return Learned(
+            log_prob=log_prob,
+            iterations=model.n_iter_,
+            best=model.n_iter_,
+            stop_reason="early_stopping" if model.stop_reason_ == "no gain" else "iterations",
+            seconds=seconds,
+            parameters=model.flow_.flat_weights.size,
+            by_quadrature=_quadrature(model) if problem.target.dim <= 2 else None,
+        )
+
+
+def _quadrature(model: EquivariantHamiltonianFlow | SymmetricDensity) -> Callable[[Floats], Floats]:
+    def by_quadrature(x: Floats) -> Floats:
+        with warnings.catch_warnings():  # a few points that miss it do not move the mean
+            warnings.simplefilter("ignore", LikelihoodWarning)
+            found = model.likelihood(x, method="quadrature", standard_error=_QUADRATURE_ERROR)
+        return found.values.astype(np.float64)
+
+    return by_quadrature

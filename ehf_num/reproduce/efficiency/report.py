@@ -22,6 +22,9 @@ from ehf_sym import ResultTable
 # Label, colour, line style and marker of each contender; a pair shares its
 # colour, and the one with rotated data has hollow markers.
 _STYLES = {
+    "front-door": ("SymmetricDensity", "black", "-", "*"),
+    "front-penalty": ("SymmetricDensity, penalty", "tab:green", "--", "s"),
+    "front-none": ("SymmetricDensity, no symmetry", "tab:gray", "--", "D"),
     "exact": ("ours, exact", "tab:blue", "-", "o"),
     "penalty": ("ours, penalty", "tab:green", "-", "s"),
     "none": ("ours, no symmetry", "tab:gray", "-", "D"),
@@ -29,6 +32,9 @@ _STYLES = {
     "spline-rotated": ("spline flow, rotated data", "tab:red", "--", "^"),
     "masked": ("masked flow", "tab:orange", "-", "v"),
     "masked-rotated": ("masked flow, rotated data", "tab:orange", "--", "v"),
+    "mixture": ("Gaussian mixture", "tab:purple", "-", "P"),
+    "kernels": ("kernels on orbits", "tab:brown", "-", "X"),
+    "oracle": ("oracle on orbits", "tab:brown", "--", "X"),
 }
 
 

@@ -14,8 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from ehf_num.reproduce.efficiency.classical import (
+    KernelContender,
+    MixtureContender,
+    OracleContender,
+)
 from ehf_num.reproduce.efficiency.contender import Budget, Contender, Split
-from ehf_num.reproduce.efficiency.hamiltonian_flows import HamiltonianContender
+from ehf_num.reproduce.efficiency.hamiltonian_flows import FrontDoor, HamiltonianContender
 from ehf_num.reproduce.efficiency.problems import PROBLEMS
 from ehf_num.reproduce.efficiency.zuko_flows import ZukoContender
 
@@ -30,6 +35,9 @@ BUDGETS = {
 """How long runs are; only "default" and "full" are meant to be judged by."""
 
 CONTENDERS: dict[str, Contender] = {
+    "front-door": FrontDoor(),
+    "front-penalty": FrontDoor("penalty"),
+    "front-none": FrontDoor("none"),
     "exact": HamiltonianContender("exact"),
     "penalty": HamiltonianContender("penalty"),
     "none": HamiltonianContender("none"),
@@ -37,6 +45,9 @@ CONTENDERS: dict[str, Contender] = {
     "spline-rotated": ZukoContender("NSF", transforms=3, rotated=True),
     "masked": ZukoContender("MAF", transforms=5),
     "masked-rotated": ZukoContender("MAF", transforms=5, rotated=True),
+    "mixture": MixtureContender(),
+    "kernels": KernelContender(),
+    "oracle": OracleContender(),
 }
 """By the names under which they are asked for."""
 

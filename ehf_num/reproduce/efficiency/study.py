@@ -15,13 +15,21 @@ from typing import Any
 from ehf_num import cores, versions
 from ehf_num.reproduce.chapter import save
 from ehf_num.reproduce.common import seed_range
-from ehf_num.reproduce.efficiency.problems import PROBLEMS
+from ehf_num.reproduce.efficiency.classical import (
+    KernelContender,
+    MixtureContender,
+    OracleContender,
+    scikit_learn_versions,
+)
+from ehf_num.reproduce.efficiency.problems import PROBLEMS, WITH_ONE_COORDINATE
 from ehf_num.reproduce.efficiency.report import Findings, Row, as_chapter, figure
 from ehf_num.reproduce.efficiency.runs import BUDGETS, CONTENDERS, Run
 from ehf_num.reproduce.efficiency.zuko_flows import ZukoContender, zuko_versions
 from ehf_num.reproduce.recorded import failures, run_all
 from ehf_num.reproduce.sweep import Outcome
 from ehf_sym import ArgumentError
+
+_CLASSICAL = MixtureContender, KernelContender, OracleContender
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Settings:
             for target in self.targets
             for size in self.sizes
             for name in self.contenders
+            if name != "oracle" or target in WITH_ONE_COORDINATE
         }
 
 
@@ -116,14 +125,19 @@ def run(
 
 
 def _check_peers(settings: Settings) -> None:
-    peers = [name for name, c in CONTENDERS.items() if isinstance(c, ZukoContender)]
-    asked = [name for name in settings.contenders if name in peers]
-    if asked and not zuko_versions():
-        raise ArgumentError(
-            f"contenders had {', '.join(asked)}, which need zuko, and it is not installed: pip "
-            "install '.[bench]', or leave them out: "
-            f"--contenders {' '.join(name for name in CONTENDERS if name not in peers)}"
-        )
+    kinds: list[tuple[str, Any, dict[str, str]]] = [
+        ("zuko", ZukoContender, zuko_versions()),
+        ("scikit-learn", _CLASSICAL, scikit_learn_versions()),
+    ]
+    for package, kind, found in kinds:
+        peers = [name for name, each in CONTENDERS.items() if isinstance(each, kind)]
+        asked = [name for name in settings.contenders if name in peers]
+        if asked and not found:
+            raise ArgumentError(
+                f"contenders had {', '.join(asked)}, which need {package}, and it is not "
+                "installed: pip install '.[bench]', or leave them out: "
+                f"--contenders {' '.join(name for name in CONTENDERS if name not in peers)}"
+            )
 
 
 def findings(settings: Settings, outcomes: Sequence[Outcome]) -> Findings:
@@ -143,7 +157,7 @@ def findings(settings: Settings, outcomes: Sequence[Outcome]) -> Findings:
 
 def _notes(settings: Settings) -> tuple[str, ...]:
     budget = BUDGETS[settings.budget]
-    found = versions() | zuko_versions()
+    found = versions() | zuko_versions() | scikit_learn_versions()
     return (
         f"seeds 0 to {settings.seeds - 1}; at most {budget.iterations:,} iterations of batch "
         f"{budget.batch_size}, learning rates {budget.schedule}; a fifth of the N points, but at "
