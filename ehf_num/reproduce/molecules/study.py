@@ -142,7 +142,7 @@ def run(
         seeds=f"{seed_range(settings.seeds)}: data, weights and noise",
         tables=tuple(tables),
         pictures=tuple(pictures),
-        remarks=(*_failed(settings, outcomes), *_remarks(settings, floors)),
+        remarks=(*_failed(settings, outcomes), *_errors(rows), *_remarks(settings, floors)),
         versions=versions() | zuko_versions(),
     ).write(folder)
 
@@ -203,6 +203,17 @@ def _failed(settings: Settings, outcomes: Sequence[Outcome]) -> list[str]:
         return f"{named[spec]} on {spec.target}, N = {spec.size}, seed {spec.seed}"
 
     return [f"failed: {line}" for line in failures(outcomes, name)]
+
+
+def _errors(rows: list[Finished]) -> list[str]:
+    """Say how far means over test points can be off."""
+    if not rows:
+        return []
+    of_nll, of_gap = (max(row.values[f"{n}_error"] for row in rows) for n in ("nll", "excess"))
+    return [
+        f"standard error over test points: of an NLL at most {of_nll:.3f}, of a gap {of_gap:.3f}, "
+        "without that of ln Z"
+    ]
 
 
 def _remarks(settings: Settings, floors: Floors) -> list[str]:
