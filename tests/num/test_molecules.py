@@ -16,6 +16,7 @@ from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.molecules import lj13, runs, study
 from ehf_num.reproduce.molecules.problems import PROBLEMS, ParticleProblem
 from ehf_num.reproduce.molecules.runs import BUDGETS, CONTENDERS, FLOOR_WALKERS, Floor, Run
+from ehf_num.reproduce.molecules.window_flows import WindowContender
 from ehf_sym.errors import ArgumentError
 
 # PyTorch's own, of a script that its forward mode imports.
@@ -120,6 +121,22 @@ def test_the_truth_is_at_the_floor_and_has_equal_weights(pair):
     for what in ("distance", "energy"):
         density, edges = values[f"{what}_density"], values[f"{what}_edges"]
         assert 0.9 < (density * np.diff(edges)).sum() <= 1
+
+
+def test_patience_counts_iterations():
+    ours = WindowContender(
+        1,
+        hidden=(8,),
+        site_hidden=(8,),
+        gaussians=2,
+        draws=1,
+        precision="scalar",
+        learning_rate=0.1,
+    )
+    budget = replace(TINY, iterations=900, patience=12, schedule="constant", batch_size=16)
+    learned = ours.learn(PAIR, Split.of(PAIR.points(20, 1)), budget, 0)
+    assert learned.stop_reason == "early_stopping"
+    assert learned.iterations == learned.best + 12
 
 
 # The peers

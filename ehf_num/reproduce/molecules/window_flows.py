@@ -61,7 +61,7 @@ class WindowContender:
         scale = float(split.training.std())
         flow = EquivariantHamiltonianFlow(
             es.StandardNormal(frame.space),
-            es.Symmetry(lie=frame.rotations(), finite=frame.permutations()),
+            frame.symmetry(),
             kinetic=self.pairs(frame, "p"),
             potential=self.pairs(frame, "q"),
             enforce="exact",
