@@ -82,7 +82,9 @@ def short_fits(monkeypatch, tmp_path) -> Iterator[None]:
     fit = en.EquivariantHamiltonianFlow.fit
 
     def short_fit(self, x, **options):
-        return fit(self, x, **options | {"iterations": 10, "progress": False})
+        asked = options.get("iterations", 15_000)
+        iterations = asked if asked <= 300 else 10  # pages show what such short runs learn
+        return fit(self, x, **options | {"iterations": iterations, "progress": False})
 
     monkeypatch.setattr(en.EquivariantHamiltonianFlow, "fit", short_fit)
     monkeypatch.chdir(tmp_path)
