@@ -60,6 +60,7 @@ from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.annealing import Normalizer, annealed_importance
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
+from ehf_num.targets.hmc import hmc_step
 from ehf_num.targets.particle_energies import DoubleWell, LennardJones
 from ehf_num.targets.phase_orbits import phase_orbits
 from ehf_num.targets.target_energy import TargetEnergy
@@ -161,6 +162,7 @@ __all__ = [
     "discover_symmetries",
     "executor_at",
     "finite_action",
+    "hmc_step",
     "load",
     "modes_on_circle",
     "orbit_sampler",

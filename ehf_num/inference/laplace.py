@@ -15,7 +15,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from scipy import special
+import scipy
 
 from ehf_num.densities.encoder import EvaluatedEncoder
 from ehf_num.engine.tape import make_vjp
@@ -137,8 +137,8 @@ def _student(noise: Array) -> Array:
     """Stretch standard normals (m, S, d) along their directions: Student's law, one to one."""
     dim = noise.shape[2]
     squares = np.sum(noise.astype(np.float64) ** 2, axis=2, keepdims=True)
-    above = special.gammaincc(dim / 2, squares / 2)
-    wanted = dim / special.fdtri(dim + _MORE_DEGREES, dim, above)
+    above = scipy.special.gammaincc(dim / 2, squares / 2)
+    wanted = dim / scipy.special.fdtri(dim + _MORE_DEGREES, dim, above)
     stretched: Array = noise * np.sqrt(wanted / np.maximum(squares, 1e-30))
     return stretched
 
@@ -146,7 +146,7 @@ def _student(noise: Array) -> Array:
 def _log_student(squares: Array, dim: int) -> Array:
     """Evaluate ln of Student's density at |x|², nats."""
     degrees = dim + _MORE_DEGREES
-    constant = special.gammaln((degrees + dim) / 2) - special.gammaln(degrees / 2)
+    constant = scipy.special.gammaln((degrees + dim) / 2) - scipy.special.gammaln(degrees / 2)
     log_density: Array = constant - dim / 2 * np.log(degrees * np.pi)
     log_density = log_density - (degrees + dim) / 2 * np.log1p(squares / degrees)
     return log_density

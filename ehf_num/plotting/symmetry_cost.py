@@ -51,6 +51,7 @@ def plot_symmetry_cost(
     ax.axvline(0.0, color="#222222", linestyle=":")
     ax.set_yticks(rows, [mode.enforce for mode in modes])
     ax.set_ylim(-0.6, len(modes) - 0.4)
+    ax.set_ylabel("how it is kept")
     ax.set_xlabel("cost against no symmetry, nats a point (left of 0: the symmetry gains)")
     ax.set_title(f"{title}: {cost.advice.split(':')[0]}")
     ax.grid(axis="x", alpha=0.3)

@@ -20,13 +20,9 @@ from matplotlib.figure import Figure
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.engine import arguments
 from ehf_num.plotting import plot_learning_curves
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.common import Floats, seed_range
-from ehf_num.targets.hmc import hmc_step
-from ehf_num.targets.target_energy import known_energy
-from ehf_sym.errors import ArgumentError
 
 _CHAINS, _WARM, _KEPT, _LEAPS = 256, 300, 700, 10
 _STEPS = 0.3  # dt of leapfrog where learning starts; every Hamiltonian's dilation is learned
@@ -36,7 +32,7 @@ def _number(text: str, name: str) -> sp.Rational:
     try:
         return sp.Rational(text)
     except (TypeError, ValueError, ZeroDivisionError):
-        raise ArgumentError(f"{name} was {text!r}; it should be a number") from None
+        raise es.ArgumentError(f"{name} was {text!r}; it should be a number") from None
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("size", "hamiltonians", "hidden", "iterations", "draws", "seeds"):
-            arguments.positive_integer(getattr(self, name), name)
+            if (value := getattr(self, name)) < 1:
+                raise es.ArgumentError(f"{name} was {value!r}; it should be a positive integer")
         m2, coupling = self.constants
         if coupling < 0 or (coupling == 0 and m2 <= 0):
-            raise ArgumentError(
+            raise es.ArgumentError(
                 f"coupling was {self.coupling} with mass_squared {self.mass_squared}; e^−S should "
                 "have a finite integral: λ > 0, or λ = 0 with m² > 0"
             )
@@ -187,13 +184,26 @@ def reference(settings: Settings) -> tuple[str, dict[str, tuple[float, float]]]:
     return f"HMC, {_CHAINS} chains of {_KEPT}", _by_chains(settings)
 
 
+@dataclass(frozen=True)
+class _Action:
+    """S(φ), with its gradient."""
+
+    formula: es.NumpyFormula
+
+    def value(self, q: Floats) -> Floats:
+        return np.asarray(self.formula(q)[:, 0])
+
+    def gradient(self, q: Floats) -> Floats:
+        return np.asarray(self.formula.gradient(q)[:, 0])
+
+
 def _by_chains(settings: Settings) -> dict[str, tuple[float, float]]:
     """Average observables over long chains; the error is the spread of the chains' means."""
     space, rng = settings.lattice.space, np.random.default_rng(2024)
-    energy = known_energy(settings.action, space, None, np.zeros((1, 2 * space.dim)))
+    energy = _Action(es.to_numpy([settings.action], space.q))
     q, step, kept = 0.3 * rng.standard_normal((_CHAINS, space.dim)), 0.1, []
     for turn in range(_WARM + _KEPT):
-        q, accepted = hmc_step(energy, q, step * rng.uniform(0.8, 1.2), _LEAPS, rng)
+        q, accepted = en.hmc_step(energy, q, step * rng.uniform(0.8, 1.2), _LEAPS, rng)
         q = q * rng.choice([-1.0, 1.0], (_CHAINS, 1))  # φ → −φ, which keeps S
         if turn < _WARM:
             step *= math.exp(0.3 * (accepted.mean() - 0.8))

@@ -119,7 +119,7 @@ def uniform_elements(
     --------
     >>> import ehf_sym as es
     >>> draw = uniform_elements(es.groups.symmetric(20))
-    >>> draw(2, np.random.default_rng(0)).sum(axis=2).min()
+    >>> float(draw(2, np.random.default_rng(0)).sum(axis=2).min())
     1.0
     """
     if finite.order <= _FEW:

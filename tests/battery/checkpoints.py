@@ -98,6 +98,7 @@ MODELS: dict[str, list[Any]] = {
     "encoder": ["gaussian", "coupling", _Own(2, (4,)), _Own(2, (5,))],
     "hamiltonians": [1, 2],
     "steps": [2, 1, 6],
+    "start": ["random", "identity"],
     "step_size": [0.5, 0.1, 0.5000001],
     "hidden": [(4,), (5,), (4, 4)],
     "dtype": ["float64", "float32"],

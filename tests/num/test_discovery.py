@@ -83,14 +83,14 @@ def test_permutations_without_rotations():
 
 @pytest.mark.parametrize("n", [200, 1000])
 def test_nothing_is_claimed_of_a_density_without_symmetry(n):
-    """Thirty data sets a size; the chance that one of 60 is claimed at level 0.01 is its budget."""
-    claims = [en.discover_symmetries(skewed(np.random.default_rng(seed), n)) for seed in range(30)]
+    """Twelve data sets a size, level 0.01: two claims or more have a chance under 1 %."""
+    claims = [en.discover_symmetries(skewed(np.random.default_rng(seed), n)) for seed in range(12)]
     assert sum(found.algebra is not None for found in claims) <= 1
     assert sum(found.finite is not None for found in claims) <= 1
 
 
 def test_an_ellipse_is_not_taken_for_a_circle():
-    for seed in range(10):
+    for seed in range(5):
         x = rings(np.random.default_rng(seed), 2000) * [1, 1.25]
         found = en.discover_symmetries(x)
         if found.algebra is not None:

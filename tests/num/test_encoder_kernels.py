@@ -33,14 +33,6 @@ CASES = ENCODERS | {
     "coupling, U(1), two directions": phase(2),
     "coupling, U(1), three directions": phase(3),
 }
-COORDINATES = [
-    "gaussian, d = 1",
-    "gaussian, d = 3",
-    "monotone",
-    "coupling, d = 2",
-    "coupling, d = 5",
-]
-MOVING = [name for name in CASES if name not in COORDINATES]
 LOOSE = {"float32": 2e-4, "float64": 1e-11}
 
 
@@ -162,8 +154,8 @@ def test_score_where_nothing_is_left_beside_the_directions():
     assert not score[1:].any()
 
 
-@pytest.mark.parametrize("name", COORDINATES)
-def test_derivative_in_q_where_the_frame_is_q_itself(name):
+@pytest.mark.parametrize("name", CASES)
+def test_derivative_in_q(name):
     encoder, weights, q, noise = start(name, rows=3)
     check_grads(lambda q: joined(encoder, weights, q, noise), modes=["rev"], order=1)(q)
     ours, plain = (
@@ -171,13 +163,6 @@ def test_derivative_in_q_where_the_frame_is_q_itself(name):
         for form in (encoder, Plain(encoder))
     )
     assert_close(ours, plain)
-
-
-@pytest.mark.parametrize("name", MOVING)
-def test_no_derivative_in_q_is_passed_off_as_one(name):
-    encoder, weights, q, noise = start(name)
-    with pytest.raises(es.ArgumentError, match="ArrayBox"):
-        grad(lambda q: anp.sum(joined(encoder, weights, q, noise)))(q)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +202,11 @@ def test_a_row_does_not_depend_on_its_neighbours(name, dtype):
     encoder, weights, q, noise = start(name, dtype, rows=60)
     together = joined(encoder, weights, q, noise)
     alone = [joined(encoder, weights, q[k : k + 1], noise[k : k + 1]) for k in range(60)]
-    np.testing.assert_array_equal(np.concatenate(alone), together)
+    if name.startswith("convolution"):  # whose products are in NumPy with kernels too
+        rounding = 100 * np.finfo(dtype).eps
+        np.testing.assert_allclose(np.concatenate(alone), together, rtol=rounding, atol=rounding)
+    else:
+        np.testing.assert_array_equal(np.concatenate(alone), together)
 
 
 def test_an_encoder_that_has_drawn_can_be_copied():

@@ -9,7 +9,7 @@ from matplotlib.quiver import Quiver
 from scipy.stats import gaussian_kde
 
 import ehf_num as en
-from ehf_num import plotting
+from ehf_num import ModeScore, SymmetryCost, plotting
 from ehf_num.plotting import (
     plot_constraint,
     plot_density,
@@ -18,6 +18,7 @@ from ehf_num.plotting import (
     plot_learning_curves,
     plot_multipliers,
     plot_samples,
+    plot_symmetry_cost,
     plot_trace,
     plot_vector_field,
 )
@@ -26,6 +27,7 @@ from ehf_sym.errors import ArgumentError
 ITERATIONS = np.arange(0, 50, 10)
 VALUES = np.array([-4.0, -3.0, np.nan, -2.7, -2.6])
 SAMPLES = np.random.default_rng(0).normal(size=(60, 2)) * [1.0, 0.3] + [2.0, -1.0]
+COST = SymmetryCost((ModeScore("exact", np.zeros(3), 0.1, 0.01, 1e-9),), 0.01)
 BOX = (0.0, 4.0, -2.0, 0.5)
 DIAGNOSIS = en.Diagnosis(
     (en.Check("good", 1e-3, 1e-2), en.Check("bad", 4.0, 2.0), en.Check("zero", 0.0, 1.0))
@@ -58,6 +60,7 @@ CALLS = {
     "density with a color bar": lambda ax: plot_density(bump, ax, resolution=20, colorbar=True),
     "field": lambda ax: plot_field(bump, ax, resolution=20),
     "vector field": lambda ax: plot_vector_field(swirl, ax, resolution=7),
+    "cost of a symmetry": lambda ax: plot_symmetry_cost(COST, ax),
     "samples": lambda ax: plot_samples(SAMPLES, ax, label="data"),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from tqdm.auto import tqdm
 
 import ehf_sym as es
 from ehf_num import EquivariantHamiltonianFlow, SymmetricDensity, rings
@@ -26,7 +27,6 @@ from ehf_num.plotting import (
 )
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.common import Floats, centered, mean_and_spread, seed_range
-from ehf_num.training.progress import bar
 
 _DATA_SEED, _TEST_SEED = 1_000, 20_190_913
 _DRAWS = 128  # the default of scores
@@ -254,7 +254,8 @@ def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce so2")
     """Train every model, write `so2.png` and `so2_constraint.png`, return the table."""
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = []
-    with bar(settings.seeds * len(_KINDS), "model", settings.progress) as shown:
+    hidden = None if settings.progress is None else not settings.progress
+    with tqdm(total=settings.seeds * len(_KINDS), unit="model", disable=hidden) as shown:
         for seed in range(settings.seeds):
             for enforce in _KINDS:
                 shown.set_description(_name(enforce, settings))
