@@ -74,7 +74,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("size", "hamiltonians", "hidden", "iterations", "draws", "seeds"):
-            if (value := getattr(self, name)) < 1:
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
                 raise es.ArgumentError(f"{name} was {value!r}; it should be a positive integer")
         m2, coupling = self.constants
         if coupling < 0 or (coupling == 0 and m2 <= 0):

@@ -1,5 +1,6 @@
 """Arrays of others are read as they are meant, or refused at every door."""
 
+import subprocess
 import sys
 import warnings
 from decimal import Decimal
@@ -195,7 +196,13 @@ def test_an_error_of_a_foreign_library_is_ours():
 
 
 def test_nothing_is_copied_without_need_and_nothing_imported():
+    before = set(sys.modules)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read(X) is X
-    assert not {"torch", "pandas"} & set(sys.modules)
+    assert not {"torch", "pandas"} & (set(sys.modules) - before)
+
+
+def test_the_packages_import_no_library_of_others():
+    code = "import sys, ehf_num; sys.exit(bool({'torch', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
