@@ -142,14 +142,12 @@ def test_draws_have_the_radial_law_of_quadrature(energy):
 
 @every_pair
 def test_log_z_is_that_of_quadrature(energy):
-    found = en.annealed_importance(energy, 3_000, rng=0, width=2.0)
+    found = en.annealed_importance(energy, 800, rng=0, width=2.0)
     exact = np.log(radial(energy))
-    for value, error in (
-        (found.log_z, found.log_z_error),
-        (found.forward, found.forward_error),
-        (found.backward, found.backward_error),
-    ):
-        assert abs(value - exact) < 4 * error < 0.5
+    for value, error in ((found.log_z, found.log_z_error), (found.forward, found.forward_error)):
+        assert abs(value - exact) < 4 * error < 0.3
+    # Weights from the target's end have heavy tails, which their own error does not see.
+    assert abs(found.backward - exact) < 0.3
     entropy = exact + radial(energy, 1) / radial(energy)
     assert abs(found.entropy - entropy) < 4 * found.entropy_error < 0.3
 
