@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any, Literal
 
@@ -207,12 +208,13 @@ def conserved_quantities(
         blocks, changes = table.within_runs()
     else:
         blocks, changes = table.along(_states(*derivatives, "derivatives", states.shape))
-    size = _dimension(blocks, changes, table.whitening, level)
+    blocks = table.whitening.T @ blocks  # equations in units of their own, whatever those of q, p
+    size = _dimension(blocks @ table.whitening, table.whitening, changes, level)
     if size is None:
         return ConservedQuantities("undecided", (), None, deviations, (_NOT_EXCLUDED,))
     found = null_space(blocks, size, level, resolution, table.whitening, table.scales)
     found = found.where(
-        lambda row: _explained(changes, [(r, row) for r in range(len(states))], 0, level)
+        lambda row: _explained(changes, table.in_all_runs(table.normalized(row)), 0, level)
     )
     return _judged(found, features, space, energy, deviations, states)
 
@@ -271,13 +273,13 @@ class _Table:
             sizes,
         )
 
-    @property
+    @cached_property
     def scales(self) -> Array:
         """What makes coefficients comparable: root mean squares of the slopes, (m,)."""
         scales: Array = np.sqrt(np.mean((self.slopes * self.sizes) ** 2, axis=(0, 1)).sum(axis=1))
         return scales
 
-    @property
+    @cached_property
     def whitening(self) -> Array:
         """Columns T with c = T u, |∇F| of one size for all u: (m, m)."""
         scaled = (self.slopes * self.sizes).reshape(-1, *self.slopes.shape[2:])
@@ -291,6 +293,15 @@ class _Table:
             )
         whitening: Array = vectors / np.sqrt(values) / self.scales[:, np.newaxis]
         return whitening
+
+    def normalized(self, row: Array) -> Array:
+        """Return c divided by the size of |∇F|, in which `_EXACT` is told."""
+        normalized: Array = row / np.linalg.norm(np.linalg.solve(self.whitening, row))
+        return normalized
+
+    def in_all_runs(self, row: Array) -> list[tuple[int, Array]]:
+        """Pair every run with coefficients."""
+        return [(run, row) for run in range(len(self.values))]
 
     def within_runs(self) -> tuple[Array, Changes]:
         """Covariances of features within runs, without what noise adds, and changes of functions.
@@ -325,15 +336,14 @@ class _Table:
         return values - values.mean(), variance
 
 
-def _dimension(blocks: Array, changes: Changes, whitening: Array, level: float) -> int | None:
+def _dimension(moved: Array, whitening: Array, changes: Changes, level: float) -> int | None:
     """Count directions that change by no more than noise does, in runs that did not choose them.
 
     Σ_t (F(t) − F̄)²/σ_F² has as many degrees of freedom as there are times, less one for each run
     and those that the choice takes; its variance is larger by that of the estimated noise. None
     where there is no such direction, but one that changes by little more in the runs that chose it.
     """
-    runs, size = len(blocks), blocks.shape[-1]
-    moved = whitening.T @ blocks @ whitening
+    runs, size = len(moved), moved.shape[-1]
     parts = np.array_split(np.arange(runs), min(_FOLDS, runs))
     total = moved.sum(axis=0)
     chosen = [

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 import scipy
@@ -42,11 +41,6 @@ class NullSpace:
     basis: Array
     errors: Array
     exact: tuple[tuple[sp.Rational | None, ...], ...]
-
-    @cached_property
-    def decided(self) -> bool:
-        """Whether there is a row, and every entry is exact."""
-        return bool(self.exact) and all(x is not None for row in self.exact for x in row)
 
     @property
     def decided_rows(self) -> tuple[tuple[sp.Rational, ...], ...]:
@@ -166,6 +160,8 @@ def exact_number(value: float, width: float, margin: float) -> sp.Rational | Non
     >>> exact_number(0.3371, 0.001, 0.02) is None
     True
     """
+    if abs(value) <= min(width, margin):  # 0 is 0 in all units, however wide a number is in these
+        return sp.S.Zero
     if not np.isfinite(value) or not 0 < width < 1:
         return None
     largest = max(1, min(int(np.sqrt(_CHANCE / (0.6 * width))), _LARGEST_DENOMINATOR))

@@ -1,6 +1,7 @@
 """Conserved quantities from trajectories: exact formulas, algebras, and none that are not there."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,38 @@ def test_the_isotropic_oscillator_has_u_n(n, name, noise):
     space = es.PhaseSpace(n)
     energy = sum(x**2 for x in space.coordinates)
     assert all(es.is_zero(space.bracket(g, energy)).proved for g in algebra.generators)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
+@pytest.mark.parametrize("noise", [0.0, 1e-2])
+def test_units_change_nothing(scale, noise):
+    q, p = oscillator(np.random.default_rng(11), [1.0, 1.0], runs=40, times=200, noise=noise)
+    found, scaled = (en.conserved_quantities(u * q, u * p) for u in (1.0, scale))
+    assert found.status == scaled.status == "found"
+    assert {c.formula for c in found.quantities} == {c.formula for c in scaled.quantities}
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_an_exact_row_that_changes_is_not_kept(monkeypatch, scale):
+    """Where coefficients were exact and wrong, what changes along the runs would show it."""
+    from ehf_num.symmetry import conserved
+
+    q, p = oscillator(np.random.default_rng(11), [1.0, 1.0], runs=40, times=200, noise=1e-3)
+    honest = conserved.null_space
+
+    def wrong(*arguments):
+        found = honest(*arguments)
+        assert len(found.decided_rows) == 4
+        rows = []
+        for row in found.exact:
+            last = max(k for k, x in enumerate(row) if x != 0)
+            rows.append((*row[:last], 2 * row[last], *row[last + 1 :]))
+        return replace(found, exact=tuple(rows))
+
+    monkeypatch.setattr(conserved, "null_space", wrong)
+    found = en.conserved_quantities(scale * q, scale * p)
+    assert found.status == "undecided"
+    assert found.algebra is None
 
 
 def test_frequencies_that_differ_leave_two_energies():
