@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ehf_sym import ArgumentError
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -36,6 +38,33 @@ def seed_range(count: int) -> str:
     ('0..2', '0')
     """
     return "0" if count == 1 else f"0..{count - 1}"
+
+
+def check_cells(
+    sizes: Sequence[int], seeds: int, **words: tuple[Sequence[str], Collection[str]]
+) -> None:
+    """Refuse what a study of contenders over sizes and seeds cannot run: words beside those known.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a name is unknown, or a size leaves no point on either side of the split.
+
+    Examples
+    --------
+    >>> check_cells([100], 1, targets=(["rings"], ["shells"]))
+    Traceback (most recent call last):
+    ...
+    ehf_sym.errors.ArgumentError: targets had ['rings']; it should have some of ['shells']
+    """
+    for name, (chosen, known) in words.items():
+        unknown = [word for word in chosen if word not in known]
+        if unknown or not chosen:
+            raise ArgumentError(f"{name} had {unknown}; it should have some of {list(known)}")
+    if not sizes or min(sizes) < 10:
+        raise ArgumentError(f"sizes was {sizes}; it should hold numbers of at least 10")
+    if seeds < 1:
+        raise ArgumentError(f"seeds was {seeds}; it should be a positive integer")
 
 
 def centered(energy: Callable[[Array], Array]) -> Callable[[Array], Array]:

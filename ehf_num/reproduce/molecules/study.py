@@ -15,7 +15,7 @@ from typing import Any
 
 from ehf_num import cores, versions
 from ehf_num.reproduce.chapter import Chapter, Table, save
-from ehf_num.reproduce.common import mean_and_spread, seed_range
+from ehf_num.reproduce.common import check_cells, mean_and_spread, seed_range
 from ehf_num.reproduce.efficiency.zuko_flows import zuko_versions
 from ehf_num.reproduce.molecules.pictures import distributions, potentials, progress_by_points
 from ehf_num.reproduce.molecules.problems import PROBLEMS
@@ -63,18 +63,13 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, chosen, known in (
-            ("targets", self.targets, PROBLEMS),
-            ("contenders", self.contenders, CONTENDERS),
-            ("budget", (self.budget,), BUDGETS),
-        ):
-            unknown = [word for word in chosen if word not in known]
-            if unknown or not chosen:
-                raise ArgumentError(f"{name} had {unknown}; it should have some of {list(known)}")
-        if not self.sizes or min(self.sizes) < 10:
-            raise ArgumentError(f"sizes was {self.sizes}; it should hold numbers of at least 10")
-        if self.seeds < 1:
-            raise ArgumentError(f"seeds was {self.seeds}; it should be a positive integer")
+        check_cells(
+            self.sizes,
+            self.seeds,
+            targets=(self.targets, PROBLEMS),
+            contenders=(self.contenders, CONTENDERS),
+            budget=((self.budget,), BUDGETS),
+        )
 
     def named(self) -> dict[Run, str]:
         """List every run with its contender's name: all cells of a seed before the next seed."""
