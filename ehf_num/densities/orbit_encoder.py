@@ -125,12 +125,13 @@ class OrbitEncoder:
         mean, of_scale = self._halves(weights, q)
         if self.precision == "scalar":
             log_width = self._log_width(of_scale, q)
-            noise = (p - mean) * np.exp(-log_width)[:, np.newaxis]
+            noise = (p - mean) * anp.exp(-log_width)[:, np.newaxis]
             log_scales = q.shape[1] * log_width
         else:
-            factor = np.linalg.cholesky(self.precision_matrix(of_scale, q))
-            noise, log_scales = np.einsum("nji,nj->ni", factor, p - mean), -_log_det(factor)
-        log_prob: Array = -0.5 * np.sum(noise**2, axis=1) - q.shape[1] * HALF_LOG_2PI - log_scales
+            factor = anp.linalg.cholesky(self.precision_matrix(of_scale, q))
+            noise = anp.einsum("nji,nj->ni", factor, p - mean)
+            log_scales = -_log_det(factor)
+        log_prob: Array = -0.5 * anp.sum(noise**2, axis=1) - q.shape[1] * HALF_LOG_2PI - log_scales
         return log_prob
 
     def precision_matrix(self, of_scale: Weights, q: Any) -> Any:

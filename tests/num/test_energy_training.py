@@ -429,12 +429,22 @@ def test_a_finite_symmetry_has_to_keep_the_energy_too():
     assert flow.result_.objective == "energy"
 
 
-def test_particles_learn_from_an_energy_of_the_library():
-    """DW4 in relative coordinates: the object serves as it is."""
-    frame = es.Particles(4, 2).relative()
+@pytest.mark.parametrize("precision", ["windows", "scalar"])
+def test_particles_learn_from_an_energy_of_the_library(precision):
+    """DW4 in relative coordinates, with all parts made of windows: the object serves as it is."""
+    frame, options = es.Particles(4, 2).relative(), {"hidden": (6,), "site_hidden": (5,)}
+    U, K = (en.OrbitSum.pairs(frame, of=of, **options) for of in ("q", "p"))
     flow = en.EquivariantHamiltonianFlow(
-        es.StandardNormal(frame.space), frame.rotations(), hidden=(6,), rng=0
+        es.StandardNormal(frame.space),
+        frame.symmetry(),
+        enforce="exact",
+        potential=U,
+        kinetic=K,
+        encoder=en.OrbitEncoder(U, precision, width=6),
+        rng=0,
     )
+    before = [w.copy() for w in flow.bound.encoder_weights]
     flow.fit_energy(en.DoubleWell(), annealing=5, **QUICK)
-    weights = flow.weigh(en.DoubleWell(), 200)
-    assert np.isfinite(weights.log_z)
+    after = flow.bound.encoder_weights
+    assert all((a != b).any() for a, b in zip(after, before, strict=True))
+    assert np.isfinite(flow.weigh(en.DoubleWell(), 200).log_z)
