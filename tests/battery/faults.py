@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 
-from tests.battery.frame import ROOT, Case, Row, require, run
+from ehf_num.engine import native
+from tests.battery.frame import ROOT, Case, Row, Skipped, require, run
 from tests.battery.planted import FAULTS, Fault
 
 _PATIENCE = 900.0  # seconds, several times what the slowest of the test files takes
@@ -105,6 +106,8 @@ def plant(fault: Fault, patience: float | None = None) -> subprocess.CompletedPr
 
 
 def _check(fault: Fault) -> str:
+    if fault.of_kernels and native.why_not():
+        raise Skipped(f"no kernels: {native.why_not()}")
     try:
         done = plant(fault, _PATIENCE)
     except subprocess.TimeoutExpired:

@@ -14,10 +14,14 @@ class Fault:
     text: str
     replacement: str
     tests: tuple[str, ...]
+    of_kernels: bool = False  # in what only the kernels in C run, or in what only leads to them
 
 
-def _fault(name: str, file: str, text: str, replacement: str, *tests: str) -> Fault:
-    return Fault(name, file, text, replacement, tuple(f"tests/{test}.py" for test in tests))
+def _fault(
+    name: str, file: str, text: str, replacement: str, *tests: str, of_kernels: bool = False
+) -> Fault:
+    files = tuple(f"tests/{test}.py" for test in tests)
+    return Fault(name, file, text, replacement, files, of_kernels or file.endswith(".h"))
 
 
 FAULTS = [
@@ -68,7 +72,7 @@ FAULTS = [
            "in reversed(self.maps):", "in self.maps:", "num/test_integrators"),
     _fault("fields of a chain in the wrong order", "ehf_num/hamiltonian/flow.py",
            "fields[:, ::-1] if len(self.hamiltonians) > 1 else fields", "fields",
-           "num/test_integrators"),
+           "num/test_integrators", of_kernels=True),
     _fault("half kick missing where samples are drawn", "ehf_num/hamiltonian/integrators.py",
            "self.factors()[:-1]", "self.factors()[:-2]", "num/test_inference",
            "num/test_model"),
