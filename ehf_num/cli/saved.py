@@ -69,12 +69,8 @@ def _weigh(options: argparse.Namespace) -> int:
     elif options.resample is not None:
         raise ArgumentError(f"--resample was {options.resample} without --out, a file to write to")
     model = en.load(options.model)
-    if not isinstance(model, en.EquivariantHamiltonianFlow):
-        raise ArgumentError(
-            f"{options.model} is a model in units of its data, and an energy knows none; fit one "
-            "with `ehf fit`"
-        )
-    space = es.PhaseSpace(model.dim)
+    flow = model.flow_ if isinstance(model, en.SymmetricDensity) else model
+    space = es.PhaseSpace(flow.dim)
     observables = {text: es.parse(text, space) for text in options.observable}
     weights = model.weigh(es.parse(options.energy, space), options.n, rng=options.seed)
     print(weights)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import sympy as sp
@@ -60,6 +61,20 @@ class WeightedMean(NamedTuple):
     error: Any
 
 
+class DrawnUnits(Protocol):
+    """Units x = scale z + shift that users have, where a model has z."""
+
+    shift: Array
+    scale: Array
+
+    @property
+    def log_jacobian(self) -> float:
+        """The number ln det scale."""
+
+    def restored(self, z: Array, /) -> Array:
+        """Return x of z, (n, d)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Draws:
     """Where weighed draws come from: a model as it was, and the random numbers.
@@ -68,15 +83,34 @@ class Draws:
     ----------
     model : BoundModel
         With weights of its own.
-    target : KnownEnergy
-        S.
+    energy : KnownEnergy
+        S, in the units of the user.
     secret : int
         What the random numbers of all blocks follow from.
+    units : DrawnUnits or None
+        Those of the user; None: the model's own.
     """
 
     model: BoundModel
-    target: KnownEnergy
+    energy: KnownEnergy
     secret: int
+    units: DrawnUnits | None = None
+
+    @cached_property
+    def target(self) -> KnownEnergy:
+        """S of the model's coordinates, with the same Z."""
+        if self.units is None:
+            return self.energy
+        return self.energy.in_units(self.units.shift, self.units.scale)
+
+    def restored(self, q: Array) -> Array:
+        """Return points (n, d) in the units of the user."""
+        return q if self.units is None else self.units.restored(q)
+
+    def energies(self, q: Array) -> Array:
+        """Evaluate S at points of the model: (n, d) to (n,)."""
+        shift = 0.0 if self.units is None else self.units.log_jacobian
+        return np.asarray(self.target.value(q)) + shift
 
     def blocks(self, n: int, stream: int = 0) -> Iterator[tuple[Array, Array]]:
         """Draw block by block: q (m, d) and ln w (m,) as float64; a stream repeats itself."""
@@ -96,9 +130,9 @@ class Draws:
         """Refuse weights that are no numbers, or infinite; none at all where S = ∞ is one."""
         bad = np.flatnonzero(np.isnan(log_weights) | np.isposinf(log_weights))
         if len(bad):
-            at = q[bad[0]]
+            at = self.restored(q[bad[:1]])[0]
             with np.errstate(all="ignore"):
-                energy = self.target.value(q[bad[:1]])[0]
+                energy = self.energies(q[bad[:1]])[0]
             raise ArgumentError(
                 f"S was {energy} and the weight e^{log_weights[bad[0]]} at q = {state_text(at)}; "
                 "S should be a number, or infinite where there is no density"
@@ -123,7 +157,8 @@ class WeightedDraws:
         k̂, the shape of the weights' upper tail, from a million draws at the most: errors can be
         believed below `pareto_threshold`.
     kept : list of (ndarray, ndarray), or None
-        The draws, q and ln w, block by block; None where they are made again.
+        The draws, q in the model's coordinates and ln w, block by block; None where they are made
+        again.
 
     Examples
     --------
@@ -149,7 +184,7 @@ class WeightedDraws:
     kept: list[tuple[Array, Array]] | None = field(repr=False)
 
     def _blocks(self) -> Iterator[tuple[Array, Array]]:
-        """Yield q and w/Z, block by block."""
+        """Yield q, in the model's coordinates, and w/Z, block by block."""
         for q, log_weights in self.kept or self.draws.blocks(self.n):
             yield q, np.exp(log_weights - self._scale)
 
@@ -186,7 +221,7 @@ class WeightedDraws:
         near: Any = None
         total, sums = 0.0, [0.0, 0.0, 0.0, 0.0]
         for q, weights in self._blocks():
-            values = evaluate(q)
+            values = evaluate(self.draws.restored(q))
             if near is None:  # sums of differences from it do not cancel
                 near = values[int(np.argmax(weights))]
             away, w = values - near, weights
@@ -225,7 +260,11 @@ class WeightedDraws:
         Systematic resampling: each draw comes m w/Σw times, rounded up or down. Points repeat
         where weights are uneven; their law is e^−S/Z up to O(1/n), and `polish` moves them on.
         """
-        m, rng = arguments.positive_integer(m, "m"), arguments.generator(rng)
+        return self.draws.restored(self._resampled(m, arguments.generator(rng)))
+
+    def _resampled(self, m: int, rng: np.random.Generator) -> Array:
+        """Draw m points by their weights, in the model's coordinates."""
+        m = arguments.positive_integer(m, "m")
         self._refuse_no_weight()
         places = (np.arange(m) + rng.random()) * (self.n / m)  # Σ w/Z = n
         found: list[Array] = []
@@ -257,11 +296,10 @@ class WeightedDraws:
         m, rng = arguments.positive_integer(m, "m"), arguments.generator(rng)
         self._refuse_no_weight()
         stream = int(rng.integers(1, 2**62))
-        energy = self.draws.target.value
 
         def proposals() -> Iterator[tuple[Array, Array, Array]]:
             for q, log_weights in self.draws.blocks(m, stream):
-                yield q, energy(q), log_weights
+                yield self.draws.restored(q), self.draws.energies(q), log_weights
 
         return independence_chain(proposals(), self._one(rng), rng)
 
@@ -271,7 +309,9 @@ class WeightedDraws:
         weights = np.exp(log_weights - max(float(log_weights.max()), _LEAST))
         total = float(weights.sum())
         k = int(rng.choice(len(q), p=weights / total)) if total else 0
-        return q[k], float(self.draws.target.value(q[k : k + 1])[0]), float(log_weights[k])
+        one = q[k : k + 1]
+        energy = float(self.draws.energies(one)[0])
+        return self.draws.restored(one)[0], energy, float(log_weights[k])
 
     def polish(
         self,
@@ -296,7 +336,8 @@ class WeightedDraws:
         leaps : int
             Leapfrog steps of a transition.
         step_size : float, optional
-            Of a leapfrog step; None: one that is accepted four times of five.
+            Of a leapfrog step, in the model's coordinates; None: one that is accepted four times
+            of five.
         rng : int or numpy.random.Generator
             Draws all that is random.
 
@@ -310,14 +351,19 @@ class WeightedDraws:
         leaps = arguments.positive_integer(leaps, "leaps")
         if step_size is not None:
             step_size = arguments.positive_number(step_size, "step_size")
-        q = self.resample(m, rng)
-        options = {"transitions": transitions, "leaps": leaps, "step_size": step_size}
-        return hmc(self.draws.target, q, rng, **options)  # type: ignore[arg-type]
+        q = self._resampled(m, rng)
+        found = hmc(
+            self.draws.target, q, rng, transitions=transitions, leaps=leaps, step_size=step_size
+        )
+        return replace(found, points=self.draws.restored(found.points))
 
     def missing_modes(self, rng: int | np.random.Generator = 0) -> MissingModes:
         """Look with chains that start from the base for mass of e^−S that the model misses."""
         generator = arguments.generator(rng)
-        return look_for_missing_modes(self.draws.model, self.draws.target, generator)
+        found = look_for_missing_modes(self.draws.model, self.draws.target, generator)
+        if found.example is None:
+            return found
+        return replace(found, example=self.draws.restored(found.example[np.newaxis])[0])
 
     def _refuse_no_weight(self) -> None:
         if not math.isfinite(self.log_z):

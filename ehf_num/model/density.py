@@ -24,11 +24,18 @@ from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.inference import likelihood
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.inference.inference import draw_positions, draw_states, in_blocks
-from ehf_num.inference.weighing import Draws, WeightedDraws, weigh
+from ehf_num.inference.weighing import DrawnUnits, Draws, WeightedDraws, weigh
 from ehf_num.model.settings import FlowSettings
 from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy, known_energy
 from ehf_num.training.objective import BoundModel, Objective
-from ehf_sym import BaseDensity, FiniteSymmetry, InvarianceReport, InvariantHamiltonian, LieAlgebra
+from ehf_sym import (
+    BaseDensity,
+    FiniteSymmetry,
+    InvarianceReport,
+    InvariantHamiltonian,
+    LieAlgebra,
+    PhaseSpace,
+)
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
@@ -413,21 +420,7 @@ class FlowDensity:
         >>> 0 < weights.ess <= 1
         True
         """
-        n, generator = arguments.positive_integer(n, "n"), arguments.generator(rng)
-        target = self._known(S, None)
-        model = self._objective.at([array.copy() for array in self.weights])
-        return weigh(Draws(model, target, int(generator.integers(2**62))), n)
-
-    def _known(self, S: Any, symmetry: AnySymmetry | None) -> KnownEnergy:
-        """Admit an energy, which the symmetry has to keep, for an encoder that can weigh it."""
-        encoder = self._objective.encoder
-        if not isinstance(encoder, EvaluatedEncoder) or not goes_with(encoder, "log_prob", "draw"):
-            raise ArgumentError(
-                f"encoder was {type(encoder).__name__}, whose draw has no log_prob(weights, q, p) "
-                "beside it; weights need ln h(p|q) at momenta that the flow found"
-            )
-        states = self.bound.base.sample(_PROBES, np.random.default_rng(0))
-        return known_energy(S, self.base.space, symmetry, states)
+        return weighed(self.bound, S, n, rng)
 
     def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
         return arguments.states(q, p, self.dim, self.settings.dtype)
@@ -440,3 +433,33 @@ class FlowDensity:
             arguments.positive_integer(n_samples, "n_samples"),
             arguments.generator(rng),
         )
+
+
+def weighed(
+    model: BoundModel,
+    S: sp.Expr | TargetEnergy,
+    n: int,
+    rng: int | np.random.Generator,
+    units: DrawnUnits | None = None,
+) -> WeightedDraws:
+    """Weigh n draws of a model, whose weights may change afterwards, in the units of the user."""
+    n, generator = arguments.positive_integer(n, "n"), arguments.generator(rng)
+    target = admitted_energy(model, S, None, units)
+    kept = model.objective.at([array.copy() for array in model.weights])
+    return weigh(Draws(kept, target, int(generator.integers(2**62)), units), n)
+
+
+def admitted_energy(
+    model: BoundModel, S: Any, symmetry: AnySymmetry | None, units: DrawnUnits | None = None
+) -> KnownEnergy:
+    """Admit an energy, which the symmetry has to keep, for an encoder that can weigh it."""
+    encoder, dim = model.objective.encoder, model.base.dim
+    if not isinstance(encoder, EvaluatedEncoder) or not goes_with(encoder, "log_prob", "draw"):
+        raise ArgumentError(
+            f"encoder was {type(encoder).__name__}, whose draw has no log_prob(weights, q, p) "
+            "beside it; weights need ln h(p|q) at momenta that the flow found"
+        )
+    states = model.base.sample(_PROBES, np.random.default_rng(0))
+    if units is not None:
+        states[:, :dim] = units.restored(states[:, :dim])
+    return known_energy(S, PhaseSpace(dim), symmetry, states)

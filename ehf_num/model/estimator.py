@@ -10,17 +10,21 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
+import sympy as sp
 
 from ehf_num.engine import arguments as checks
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import write_model
 from ehf_num.files.frames import KINDS, as_frame, column_names, frame_kind
 from ehf_num.inference.estimate import LikelihoodEstimate
+from ehf_num.inference.weighing import WeightedDraws
 from ehf_num.model.averaged_training import Course, learn_average
+from ehf_num.model.density import weighed
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.model.model import EquivariantHamiltonianFlow
 from ehf_num.model.units import Units
 from ehf_num.symmetry.reading import read_symmetry
+from ehf_num.targets.target_energy import TargetEnergy
 from ehf_sym import (
     BaseDensity,
     FiniteSymmetry,
@@ -332,6 +336,46 @@ class SymmetricDensity:
         z = self.units_.standardized(self._fitted_table(X))
         found = self.flow_.likelihood(z, **options)
         return replace(found, values=found.values.astype(np.float64) - self.units_.log_jacobian)
+
+    def weigh(
+        self, S: sp.Expr | TargetEnergy, n: int = 10_000, *, rng: int | np.random.Generator = 0
+    ) -> WeightedDraws:
+        """Weigh n draws, so that they stand for e^−S(x)/Z: `EquivariantHamiltonianFlow.weigh`.
+
+        S, Z = ∫ e^−S dx, means and points are in the units of the data.
+
+        Parameters
+        ----------
+        S : sympy.Expr or TargetEnergy
+            A formula of q1, q2, …, which are the columns of the data, or an object with value and
+            gradient; infinite where there is no density.
+        n : int
+            Draws.
+        rng : int or numpy.random.Generator
+            Draws them; the default repeats itself.
+
+        Returns
+        -------
+        WeightedDraws
+            ``.ess``, ``.log_z``, ``.mean(f)``, ``.resample(m)`` and more; prints as a summary.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError, ehf_sym.FormulaError
+            If it is not fitted, S or another argument cannot be used, or a weight is no number.
+
+        Examples
+        --------
+        >>> import ehf_num as en
+        >>> x = 150 * en.rings().sample(300, rng=0)
+        >>> model = en.SymmetricDensity(max_iter=40, rng=0).fit(x)
+        >>> r2 = sum(q**2 for q in model.flow_.base.space.q)
+        >>> weights = model.weigh(r2 / 150**2, 2000)  # Z = π 150², ln Z = 11.166
+        >>> bool(abs(weights.log_z - 11.166) < 4 * weights.log_z_error)
+        True
+        """
+        self._refuse_unfitted()
+        return weighed(self.flow_.bound, S, n, rng, self.units_)
 
     def diagnose(self, X: Any, **options: Any) -> Diagnosis:
         """Measure what the flow keeps, in its units: `EquivariantHamiltonianFlow.diagnose`."""

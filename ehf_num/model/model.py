@@ -33,7 +33,7 @@ from ehf_num.model.assembly import (
     prove,
     random_state,
 )
-from ehf_num.model.density import FlowDensity
+from ehf_num.model.density import FlowDensity, admitted_energy
 from ehf_num.model.diagnosis import Diagnosis, diagnose
 from ehf_num.model.model_card import model_rows
 from ehf_num.model.parts import Parts, admit_penalty, describe_parts
@@ -525,7 +525,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
 
     def _learnable(self, S: Any) -> KnownEnergy:
         """Admit an energy that the symmetry keeps, for an encoder whose density has slopes."""
-        target, encoder = self._known(S, self.symmetry), self._parts.encoder
+        target, encoder = admitted_energy(self.bound, S, self.symmetry), self._parts.encoder
         if encoder is not None:
             evaluate: Any = encoder.log_prob  # type: ignore[attr-defined]
             dim, weights = self.dim, list(self.bound.encoder_weights)

@@ -56,6 +56,30 @@ class KnownEnergy:
     value: Callable[[Any], Any] = field(compare=False, repr=False)
     gradient: Callable[[Array], Array] = field(compare=False, repr=False)
 
+    def in_units(self, shift: Array, scale: Array) -> KnownEnergy:
+        """Return S(scale z + shift) − ln det scale, of z: e^− of it has the integral of e^−S.
+
+        Parameters
+        ----------
+        shift, scale : ndarray, shapes (d,) and (d, d)
+            In the units of q; scale symmetric and positive definite.
+
+        Examples
+        --------
+        >>> import ehf_sym as es
+        >>> space = es.PhaseSpace(1)
+        >>> S = known_energy(space.q[0] ** 2, space, None, np.zeros((1, 2)))
+        >>> moved = S.in_units(np.array([1.0]), np.array([[2.0]]))
+        >>> moved.value(np.array([[3.0]])) + np.log(2), moved.gradient(np.array([[3.0]]))
+        (array([49.]), array([[28.]]))
+        """
+        log_volume = float(np.linalg.slogdet(scale)[1])
+        return KnownEnergy(
+            self.given,
+            lambda z: self.value(z @ scale + shift) - log_volume,
+            lambda z: self.gradient(z @ scale + shift) @ scale,
+        )
+
     def fault(self, q: Array) -> str | None:
         """Name the first state where S is not finite, or its slope; None where all are."""
         with np.errstate(all="ignore"):

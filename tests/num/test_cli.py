@@ -562,9 +562,14 @@ def test_an_energy_takes_points_too(tmp_path, capsys):
     np.testing.assert_array_equal(flow.flat_weights, again.flat_weights)
 
 
-def test_a_model_in_units_of_its_data_is_not_weighed(tmp_path, capsys):
-    path = tmp_path / "density.npz"
-    x = np.random.default_rng(0).standard_normal((60, 2))
-    en.SymmetricDensity(max_iter=2, progress=False, rng=0).fit(x).save(path)
-    assert run("weigh", path, "--energy", "q1^2") == 3
-    assert "in units of its data" in capsys.readouterr().err
+def test_a_model_in_units_of_its_data_is_weighed_in_them(tmp_path, capsys):
+    path, points = tmp_path / "density.npz", tmp_path / "points.csv"
+    x = 1000 + 50 * np.random.default_rng(0).standard_normal((60, 2))
+    model = en.SymmetricDensity(max_iter=2, progress=False, rng=0).fit(x)
+    model.save(path)
+    S = "(q1 - 1000)^2/5000 + (q2 - 1000)^2/5000"
+    options = ["-n", "500", "--observable", "q1", "--out", points, "--resample", "5"]
+    assert run("weigh", path, "--energy", S, *options) == 0
+    weights = model.weigh(es.parse(S, es.PhaseSpace(2)), 500)
+    assert str(weights) in capsys.readouterr().out
+    np.testing.assert_array_equal(en.read_points(points), weights.resample(5))

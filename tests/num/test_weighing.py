@@ -258,3 +258,66 @@ def test_a_model_trained_on_data_is_weighed_too():
     weights = flow.weigh(2 * sum(q**2 for q in space.q), 4000)
     assert weights.ess > 0.6
     assert abs(weights.log_z - math.log(math.pi / 2)) < 4 * weights.log_z_error
+
+
+class Tilted:
+    """(x − m)ᵀ P (x − m)/2 as code."""
+
+    def __init__(self, mean, precision):
+        self.mean, self.precision = mean, precision
+
+    def value(self, x):
+        return np.einsum("ni,ij,nj->n", x - self.mean, self.precision, x - self.mean) / 2
+
+    def gradient(self, x):
+        return (x - self.mean) @ self.precision
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """A front door that learned from correlated points, columns 1e6 times apart, far from 0."""
+    mean, root = np.array([5e3, -2.0]), np.array([[300.0, 0.0], [2e-4, 3e-4]])
+    x = mean + np.random.default_rng(0).standard_normal((400, 2)) @ root.T
+    model = en.SymmetricDensity(max_iter=120, progress=False, rng=0).fit(x)
+    return model, mean, root @ root.T
+
+
+@pytest.mark.parametrize("as_code", [True, False])
+def test_units_of_data_are_those_of_weights(measured, as_code):
+    """ln Z, means, points and energies of a Gaussian in the units of x, in closed form."""
+    model, mean, covariance = measured
+    S = Tilted(mean, np.linalg.inv(covariance))
+    if not as_code:
+        away = sp.Matrix(es.PhaseSpace(2).q) - sp.Matrix(mean).applyfunc(sp.Rational)
+        S = sp.expand((away.T * sp.Matrix(S.precision).applyfunc(sp.Rational) * away)[0] / 2)
+    weights = model.weigh(S, 4000, rng=1)
+    log_z = np.linalg.slogdet(2 * np.pi * covariance)[1] / 2
+    assert abs(weights.log_z - log_z) < 4 * weights.log_z_error < 0.2
+    assert weights.ess > 0.3
+    found = weights.mean(lambda x: np.concatenate([x, (x - mean) ** 2], axis=1))
+    expected = np.concatenate([mean, np.diag(covariance)])
+    assert (np.abs(found.value - expected) < 4 * found.error).all()
+    chain, polished = weights.metropolis(500), weights.polish(500)
+    assert 0.5 < polished.acceptance <= 1
+    assert not weights.missing_modes().collapsed
+    width = np.sqrt(np.diag(covariance))
+    for x in (weights.resample(500), chain.points, polished.points):
+        assert (np.abs(x.mean(axis=0) - mean) < width / 2).all()
+        assert (np.abs(x.std(axis=0) / width - 1) < 0.5).all()
+    energies = Tilted(mean, np.linalg.inv(covariance)).value(chain.points)
+    np.testing.assert_allclose(chain.energies, energies, atol=1e-4)
+
+
+def test_faults_of_an_energy_are_told_in_units_of_data(measured):
+    model, mean, covariance = measured
+
+    class Wrong(Tilted):
+        def value(self, x):
+            return np.where(x[:, 0] > 5300, np.nan, super().value(x))
+
+    with pytest.raises(es.ArgumentError, match=r"S was nan .* at q = \(5[3-9]\d\d"):
+        model.weigh(Wrong(mean, np.linalg.inv(covariance)), 500)
+    with pytest.raises(es.ArgumentError, match="not fitted"):
+        en.SymmetricDensity().weigh(Wrong(mean, covariance), 500)
+    missed = Tilted(mean + np.array([3e3, 0.0]), np.linalg.inv(covariance))
+    assert model.weigh(missed, 500).missing_modes().example[0] > 7e3
