@@ -55,6 +55,9 @@ def add_weigh(parser: argparse.ArgumentParser) -> None:
     )
     out = parser.add_argument_group("output")
     out.add_argument("-n", type=int, default=WEIGHED, metavar="N", help="number of draws")
+    out.add_argument(
+        "--momenta", type=int, default=1, metavar="N", help="for each draw: more even weights"
+    )
     out.add_argument("--out", type=Path, help="a file for points that are drawn by their weights")
     out.add_argument(
         "--resample", type=int, metavar="N", help="how many (default: 1000); with --out"
@@ -72,7 +75,9 @@ def _weigh(options: argparse.Namespace) -> int:
     flow = model.flow_ if isinstance(model, en.SymmetricDensity) else model
     space = es.PhaseSpace(flow.dim)
     observables = {text: es.parse(text, space) for text in options.observable}
-    weights = model.weigh(es.parse(options.energy, space), options.n, rng=options.seed)
+    weights = model.weigh(
+        es.parse(options.energy, space), options.n, momenta=options.momenta, rng=options.seed
+    )
     print(weights)
     for text, formula in observables.items():
         value, error = weights.mean(formula)

@@ -4,8 +4,12 @@ With (q, p) = flow(s0), s0 ~ π, and the target e^−S(q),
 
     w = e^−S(q) h(p|q) / π(s0),      E[w] = Z,      E[w f(q)] / E[w] = ∫ f e^−S dq / Z
 
-exactly, on (q, p): no marginal of the model is needed. Sums are taken over blocks of draws; where
-all draws are too many to keep, they are made again from the same random numbers.
+exactly, on (q, p): no marginal of the model is needed. With K momenta for each q, exactly as well,
+
+    w = e^−S(q) K / Σ_k p(q, p_k)/h(p_k|q),      p_1 of the flow, p_2, … p_K ~ h(p|q),
+
+which with K becomes e^−S(q)/p(q), without the encoder's misfit. Sums are taken over blocks of
+draws; where all draws are too many to keep, they are made again from the same random numbers.
 """
 
 from __future__ import annotations
@@ -64,8 +68,13 @@ class WeightedMean(NamedTuple):
 class DrawnUnits(Protocol):
     """Units x = scale z + shift that users have, where a model has z."""
 
-    shift: Array
-    scale: Array
+    @property
+    def shift(self) -> Array:
+        """Where z = 0 is, (d,)."""
+
+    @property
+    def scale(self) -> Array:
+        """Symmetric and positive definite, (d, d)."""
 
     @property
     def log_jacobian(self) -> float:
@@ -89,12 +98,15 @@ class Draws:
         What the random numbers of all blocks follow from.
     units : DrawnUnits or None
         Those of the user; None: the model's own.
+    momenta : int
+        K, for each q.
     """
 
     model: BoundModel
     energy: KnownEnergy
     secret: int
     units: DrawnUnits | None = None
+    momenta: int = 1
 
     @cached_property
     def target(self) -> KnownEnergy:
@@ -115,13 +127,15 @@ class Draws:
     def blocks(self, n: int, stream: int = 0) -> Iterator[tuple[Array, Array]]:
         """Draw block by block: q (m, d) and ln w (m,) as float64; a stream repeats itself."""
         dim, dtype = self.model.base.dim, self.model.weights[0].dtype
-        places = range(0, n, inference.ROWS_PER_BLOCK)
+        rows = max(1, inference.ROWS_PER_BLOCK // self.momenta)
+        places = range(0, n, rows)
         for number, start in enumerate(watched(places, len(places), "block")):
             rng = np.random.default_rng([self.secret, stream, number])
-            count = min(inference.ROWS_PER_BLOCK, n - start)
+            count = min(rows, n - start)
             with one_blas_thread(), np.errstate(all="ignore"):
                 starts = self.model.base.sample(count, rng, dtype)
-                states, log_weights = weigh_states(self.model, self.target, starts)
+                noise = rng.standard_normal((count, self.momenta - 1, dim)).astype(dtype)
+                states, log_weights = weigh_states(self.model, self.target, starts, noise)
             q = states[:, :dim].copy()  # without the momenta, which a view would keep
             self._refuse(q, log_weights)
             yield q, log_weights.astype(np.float64)

@@ -381,13 +381,22 @@ class FlowDensity:
         )
 
     def weigh(
-        self, S: sp.Expr | TargetEnergy, n: int = 10_000, *, rng: int | np.random.Generator = 0
+        self,
+        S: sp.Expr | TargetEnergy,
+        n: int = 10_000,
+        *,
+        momenta: int = 1,
+        rng: int | np.random.Generator = 0,
     ) -> WeightedDraws:
         """Draw n states and weigh them, so that they stand for the density e^−S(q)/Z exactly.
 
         w = e^−S(q) h(p|q)/π(s0) for (q, p) = flow(s0). The model may have learned from S, from
         data, or not at all: that shows in the effective share of the draws. S need not have the
         model's symmetry. Memory does not grow with n beyond 256 MiB of draws.
+
+        That weight has the misfit of the encoder h in it. With K momenta for each q, p_1 of the
+        flow and the others drawn from h, w = e^−S(q) K / Σ_k p(q, p_k)/h(p_k|q), exact too: the
+        larger K, the less of it, at K times the price.
 
         Parameters
         ----------
@@ -396,6 +405,8 @@ class FlowDensity:
             infinite where there is no density.
         n : int
             Draws.
+        momenta : int
+            K.
         rng : int or numpy.random.Generator
             Draws them; the default repeats itself.
 
@@ -420,7 +431,7 @@ class FlowDensity:
         >>> 0 < weights.ess <= 1
         True
         """
-        return weighed(self.bound, S, n, rng)
+        return weighed(self.bound, S, n, rng, momenta=momenta)
 
     def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
         return arguments.states(q, p, self.dim, self.settings.dtype)
@@ -441,12 +452,14 @@ def weighed(
     n: int,
     rng: int | np.random.Generator,
     units: DrawnUnits | None = None,
+    momenta: int = 1,
 ) -> WeightedDraws:
     """Weigh n draws of a model, whose weights may change afterwards, in the units of the user."""
     n, generator = arguments.positive_integer(n, "n"), arguments.generator(rng)
+    momenta = arguments.positive_integer(momenta, "momenta")
     target = admitted_energy(model, S, None, units)
     kept = model.objective.at([array.copy() for array in model.weights])
-    return weigh(Draws(kept, target, int(generator.integers(2**62)), units), n)
+    return weigh(Draws(kept, target, int(generator.integers(2**62)), units, momenta), n)
 
 
 def admitted_energy(

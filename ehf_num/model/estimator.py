@@ -338,7 +338,12 @@ class SymmetricDensity:
         return replace(found, values=found.values.astype(np.float64) - self.units_.log_jacobian)
 
     def weigh(
-        self, S: sp.Expr | TargetEnergy, n: int = 10_000, *, rng: int | np.random.Generator = 0
+        self,
+        S: sp.Expr | TargetEnergy,
+        n: int = 10_000,
+        *,
+        momenta: int = 1,
+        rng: int | np.random.Generator = 0,
     ) -> WeightedDraws:
         """Weigh n draws, so that they stand for e^−S(x)/Z: `EquivariantHamiltonianFlow.weigh`.
 
@@ -349,8 +354,8 @@ class SymmetricDensity:
         S : sympy.Expr or TargetEnergy
             A formula of q1, q2, …, which are the columns of the data, or an object with value and
             gradient; infinite where there is no density.
-        n : int
-            Draws.
+        n, momenta : int
+            Draws, and momenta for each.
         rng : int or numpy.random.Generator
             Draws them; the default repeats itself.
 
@@ -375,7 +380,7 @@ class SymmetricDensity:
         True
         """
         self._refuse_unfitted()
-        return weighed(self.flow_.bound, S, n, rng, self.units_)
+        return weighed(self.flow_.bound, S, n, rng, self.units_, momenta)
 
     def diagnose(self, X: Any, **options: Any) -> Diagnosis:
         """Measure what the flow keeps, in its units: `EquivariantHamiltonianFlow.diagnose`."""

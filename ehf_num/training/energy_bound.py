@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import autograd.numpy as anp
 import numpy as np
 
+from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.tape import constant, make_vjp, part
 from ehf_num.engine.workspace import Array
 from ehf_num.targets.target_energy import KnownEnergy
@@ -120,11 +121,26 @@ class EnergyBound:
         return np.concatenate([bound, values[1:]])
 
 
-def weigh_states(model: BoundModel, target: KnownEnergy, starts: Array) -> tuple[Array, Array]:
-    """Push base states (n, 2d) forward, and weigh them: states (n, 2d), ln w (n,), nats."""
-    states = np.asarray(model.pushed(starts)[0])
-    log_target = np.asarray(_log_target(model, target, states))
-    return states, log_target - np.asarray(model.base.log_prob(starts))
+def weigh_states(
+    model: BoundModel, target: KnownEnergy, starts: Array, noise: Array | None = None
+) -> tuple[Array, Array]:
+    """Push base states (n, 2d) forward, and weigh them: states (n, 2d), ln w (n,), nats.
+
+    With noise (n, K − 1, d) each q gets further momenta p_2, … p_K ~ h(p|q) beside its own, p_1:
+
+        w = e^−S(q) K / Σ_k p(q, p_k)/h(p_k|q)
+
+    has the mean Z as well: the law of (q, p_1, … p_K) is that mean of ratios times ∏_k h(p_k|q),
+    whichever of the momenta were the flow's own.
+    """
+    states, dim = np.asarray(model.pushed(starts)[0]), model.base.dim
+    log_base = np.asarray(model.base.log_prob(starts))
+    if noise is None or not noise.shape[1]:
+        return states, np.asarray(_log_target(model, target, states)) - log_base
+    q, p = np.ascontiguousarray(states[:, :dim]), states[:, dim:]
+    own = log_base - np.asarray(model.log_encoder(q, p))
+    ratios = np.concatenate([own[:, np.newaxis], model.log_weights(q, noise)], axis=1)
+    return states, -np.asarray(target.value(q)) - log_mean_exp(ratios)
 
 
 def _log_target(model: BoundModel, target: KnownEnergy, states: Any) -> Any:

@@ -48,6 +48,37 @@ def test_weights_agree_with_quadrature(S, options):
     assert (value, error) == (found.value, found.error)
 
 
+@pytest.mark.parametrize(
+    ("momenta", "options"), [(2, {"hamiltonians": 3}), (7, {"dtype": "float32"})]
+)
+def test_weights_of_several_momenta_are_exact_too(momenta, options):
+    """Against quadrature, by an encoder that never learned."""
+    flow = plain(**options)
+    q = flow.base.space.q[0]
+    S = q**4 / 4 - q**2
+    weights = flow.weigh(S, 20_000, momenta=momenta, rng=1)
+    log_z, second = quadrature(flow, S, q**2)
+    assert abs(weights.log_z - log_z) < 4 * weights.log_z_error < 0.2
+    found = weights.mean(q**2)
+    assert abs(found.value - second) < 4 * found.error
+    assert weights.ess > flow.weigh(S, 20_000, rng=1).ess
+
+
+def test_many_momenta_leave_the_misfit_of_the_marginal():
+    """An affine map, its own marginal as target, and an h(p|q) wider than the posterior."""
+    flow, marginal = linear(2, width=1.6)
+    q = sp.Matrix(flow.base.space.q)
+    away = q - sp.Matrix(marginal.mean).applyfunc(sp.Rational)
+    precision = sp.Matrix(np.linalg.inv(marginal.cov)).applyfunc(sp.Rational)
+    S = sp.expand((away.T * precision * away)[0] / 2)
+    shares = [flow.weigh(S, 2000, momenta=k).ess for k in (1, 4, 64)]
+    assert shares[0] < shares[1] - 0.02 < shares[2] - 0.04
+    assert shares[2] > 0.97
+    log_z = np.linalg.slogdet(2 * np.pi * marginal.cov)[1] / 2
+    weights = flow.weigh(S, 2000, momenta=64)
+    assert abs(weights.log_z - log_z) < 4 * weights.log_z_error < 0.03
+
+
 def test_weights_of_a_gaussian_have_its_closed_form():
     """ln Z = −½ ln det(A/2π), means and covariances; several observables at once."""
     flow, _ = linear(3, width=1.2)
@@ -234,6 +265,7 @@ def test_no_weight_at_all_is_told():
     [
         (lambda flow, S: flow.weigh(S, 0), "n was 0"),
         (lambda flow, S: flow.weigh(S, 10, rng="x"), "rng was 'x'"),
+        (lambda flow, S: flow.weigh(S, 10, momenta=0), "momenta was 0"),
         (lambda flow, S: flow.weigh(S, 10).mean(3), "f was 3"),
         (lambda flow, S: flow.weigh(S, 10).mean(np.sum), r"f returned shape \(\)"),
         (lambda flow, S: flow.weigh(S, 10).resample(0), "m was 0"),
