@@ -111,6 +111,10 @@ def prove(
     """
     if not isinstance(base, BaseDensity):
         raise ArgumentError(f"base was {type(base).__name__}; it should be an ehf_sym.BaseDensity")
+    if base.space.angles:
+        raise ArgumentError(
+            f"base lives on {base.space}; models take positions that are no angles so far"
+        )
     enforce = settings.enforce
     if symmetry is None and enforce != "none" and parts.penalty is None:
         raise ArgumentError(

@@ -7,13 +7,14 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sympy import Add, Expr, Mul, Piecewise, Pow, Symbol, exp, expand_log, log
+from sympy import Add, Expr, Mul, Piecewise, Pow, Symbol, exp, expand_log, log, pi
 
 from ehf_sym.densities.factorization import find_factors
 from ehf_sym.densities.gaussian import Gaussian, find_gaussian, log_integral
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.phase_space import PhaseSpace, assign
 from ehf_sym.formulas.printing import formula_latex, quoted, record_text
+from ehf_sym.zero.periodicity import function_on
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -28,8 +29,8 @@ class BaseDensity:
     log_density : sympy.Expr
         ln π(q, p) up to a constant, in nats.
     log_normalizer : sympy.Expr or int, optional
-        ln Z with ln π = log_density − ln Z, a constant. Computed exactly for a Gaussian; otherwise
-        None unless given.
+        ln Z with ln π = log_density − ln Z, a constant: over one turn of each angle. Computed
+        exactly for a Gaussian, uniform on the angles if there are any; otherwise None unless given.
 
     Attributes
     ----------
@@ -41,8 +42,10 @@ class BaseDensity:
     ArgumentError
         If ``space`` is not a `PhaseSpace`.
     FormulaError
-        If a formula is not exact, not real or not of this space, or the given normalizer is not the
-        Gaussian's.
+        If a formula is not exact, not real or not of this space, not 2π-periodic in an angle, or
+        the given normalizer is not the Gaussian's.
+    UndecidedError
+        If it is not known whether it is periodic.
 
     Examples
     --------
@@ -61,7 +64,7 @@ class BaseDensity:
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
             raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
-        formula = self.space.validate(self.log_density, "log_density")
+        formula = function_on(self.space, self.log_density, "log_density")
         object.__setattr__(self, "log_density", formula)
         if self.log_normalizer is None:
             object.__setattr__(self, "log_normalizer", self._gaussian_normalizer())
@@ -114,7 +117,7 @@ class BaseDensity:
         -------
         Gaussian or None
             None unless the formula is proved to be a quadratic polynomial with negative definite
-            Hessian.
+            Hessian; so never on a space with angles.
 
         Examples
         --------
@@ -216,7 +219,7 @@ class BaseDensity:
     @cached_property
     def _gaussian(self) -> Gaussian | None:
         """See `gaussian`."""
-        return find_gaussian(self.space, self.log_density)
+        return find_gaussian(self.space.coordinates, self.log_density)
 
     @cached_property
     def _factors(self) -> tuple[Expr, ...] | None:
@@ -224,10 +227,15 @@ class BaseDensity:
         return find_factors(self.space, self.log_density)
 
     def _gaussian_normalizer(self) -> Expr | None:
-        """Exact ln Z of a Gaussian, None for any other density."""
-        if self._gaussian is None:
+        """Exact ln Z of a Gaussian, uniform on angles; None for any other density."""
+        linear, formula = self.space.linear, self.log_density
+        if not formula.free_symbols.isdisjoint(self.space.angular):
             return None
-        return log_integral(self.space, self.log_density, self._gaussian)
+        gaussian = self._gaussian if not self.space.angles else find_gaussian(linear, formula)
+        if gaussian is None:
+            return None
+        turns = len(self.space.angles) * log(2 * pi)
+        return log_integral(linear, formula, gaussian) + turns
 
     def _checked_normalizer(self, given: Any) -> Expr:
         """Admit the user's ln Z: a constant, and the Gaussian's if this is one."""

@@ -118,7 +118,7 @@ def chart_of(base: BaseDensity, positive: Iterable[Expr] = ()) -> Chart:
     elimination = _Elimination(parameters)
     diagonal: tuple[Expr, ...] = ()
     if is_quadratic(base):
-        precision = (-hessian(base.log_density, base.space.coordinates)).applyfunc(expand)
+        precision = (-hessian(base.log_density, base.space.linear)).applyfunc(expand)
         diagonal = tuple(precision.diagonal())
         elimination.run(precision.as_mutable())
     chart = elimination.chart()

@@ -1,4 +1,8 @@
-"""Base densities by name: the standard normal, the soft-uniform, Gaussians of unknown precision."""
+"""Base densities by name: the standard normal, the soft-uniform, Gaussians of unknown precision.
+
+Angles have none of these densities: on a space with angles each is that of the other coordinates,
+uniform on the angles, 1/2π each.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
-from sympy import Add, Expr, Float, ImmutableMatrix, Rational, Symbol, exp, log
+from sympy import Add, Expr, Float, ImmutableMatrix, Rational, Symbol, exp, log, pi
 
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError
@@ -22,7 +26,8 @@ def StandardNormal(space: PhaseSpace) -> BaseDensity:  # noqa: N802 - reads as t
     Parameters
     ----------
     space : PhaseSpace
-        The coordinates.
+        The coordinates. With angles it is the uniform density on these, 1/2π each, times the
+        standard normal one of all others.
 
     Returns
     -------
@@ -33,18 +38,22 @@ def StandardNormal(space: PhaseSpace) -> BaseDensity:  # noqa: N802 - reads as t
     --------
     >>> StandardNormal(PhaseSpace(1)).log_density
     -p1**2/2 - q1**2/2
+    >>> circle = StandardNormal(PhaseSpace(1, angles=True))
+    >>> circle.log_density, circle.log_normalizer, circle.name
+    (-p1**2/2, log(2)/2 + log(pi)/2 + log(2*pi), 'standard normal, uniform on angles')
     """
+    linear = _linear(space)
     return BaseDensity(
         space,
-        log_density=-Add(*(x**2 for x in _coordinates(space))) / 2,
-        name="standard normal",
+        log_density=-Add(*(x**2 for x in linear)) / 2,
+        name=_named("standard normal", space),
     )
 
 
 def SoftUniform(  # noqa: N802 - reads as the density's name
     space: PhaseSpace, width: Any = 5, sharpness: Any = 10
 ) -> BaseDensity:
-    """Build the soft-uniform density of all 2d coordinates (the paper's footnote 6).
+    """Build the soft-uniform density of all coordinates but angles (the paper's footnote 6).
 
     Each coordinate x has the density f(β(x + σ/2)) f(−β(x − σ/2))/Z with f the sigmoid and
     Z = σ/(1 − exp(−βσ)): nearly constant on [−σ/2, σ/2], falling as exp(−β|x|) outside.
@@ -74,7 +83,7 @@ def SoftUniform(  # noqa: N802 - reads as the density's name
     >>> SoftUniform(PhaseSpace(1), width=2, sharpness=4).log_normalizer
     -2*log(1 - exp(-8)) + 2*log(2)
     """
-    coordinates = _coordinates(space)
+    coordinates = _linear(space)
     sigma = _positive_number(width, "width", space)
     beta = _positive_number(sharpness, "sharpness", space)
     walls = [
@@ -83,16 +92,21 @@ def SoftUniform(  # noqa: N802 - reads as the density's name
     return BaseDensity(
         space,
         log_density=Add(*walls),
-        log_normalizer=2 * space.dim * (log(sigma) - log(1 - exp(-beta * sigma))),
-        name=f"soft-uniform(width={sigma}, sharpness={beta})",
+        log_normalizer=len(coordinates) * (log(sigma) - log(1 - exp(-beta * sigma)))
+        + len(space.angles) * log(2 * pi),
+        name=_named(f"soft-uniform(width={sigma}, sharpness={beta})", space),
     )
 
 
-def _coordinates(space: PhaseSpace) -> tuple[Symbol, ...]:
-    """Coordinates of what must be a phase space."""
+def _linear(space: PhaseSpace) -> tuple[Symbol, ...]:
+    """Coordinates of what must be a phase space that are no angles."""
     if not isinstance(space, PhaseSpace):
         raise ArgumentError(f"space is {space!r}; it should be a PhaseSpace")
-    return space.coordinates
+    return space.linear
+
+
+def _named(name: str, space: PhaseSpace) -> str:
+    return f"{name}, uniform on angles" if space.angles else name
 
 
 def _positive_number(value: Any, name: str, space: PhaseSpace) -> Expr:
@@ -118,7 +132,7 @@ def GaussianFamily(space: PhaseSpace, *, mean: bool = False) -> BaseDensity:  # 
     Parameters
     ----------
     space : PhaseSpace
-        The coordinates s, 2d of them.
+        The coordinates s, 2d of them, or those that are no angles.
     mean : bool
         Whether there is a linear term, with parameters ``b1``, ``b2``, …; else the mean is 0.
 
@@ -144,20 +158,19 @@ def GaussianFamily(space: PhaseSpace, *, mean: bool = False) -> BaseDensity:  # 
       Family 1 (proved): P1_2 = 0, P2_2 = P1_1
         ln π = -P1_1*p1**2/2 - P1_1*q1**2/2
     """
-    if not isinstance(space, PhaseSpace):
-        raise ArgumentError(f"space is {space!r}; it should be a PhaseSpace")
-    n = 2 * space.dim
+    linear = _linear(space)
+    n = len(linear)
     entries = {
         (i, j): Symbol(f"P{i + 1}_{j + 1}", **({"positive": True} if i == j else {"real": True}))
         for i in range(n)
         for j in range(i, n)
     }
     slope = [Symbol(f"b{i + 1}", real=True) for i in range(n)] if mean else []
-    s = ImmutableMatrix(space.coordinates)
+    s = ImmutableMatrix(linear)
     P = ImmutableMatrix(n, n, lambda i, j: entries[min(i, j), max(i, j)])
-    linear = sum(b * x for b, x in zip(slope, s, strict=False))
+    first_order = sum(b * x for b, x in zip(slope, s, strict=False))
     return BaseDensity(
         replace(space, parameters=(*space.parameters, *entries.values(), *slope)),
-        log_density=(linear - (s.T * P * s)[0] / 2).expand(),
-        name="Gaussian with precision matrix P",
+        log_density=(first_order - (s.T * P * s)[0] / 2).expand(),
+        name=_named("Gaussian with precision matrix P", space),
     )

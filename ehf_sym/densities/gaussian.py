@@ -22,7 +22,6 @@ from sympy import (
 from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.clock import attempted
-from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import record_text
 from ehf_sym.zero.zero_test import is_zero
 
@@ -47,13 +46,13 @@ class Gaussian:
     __repr__ = record_text
 
 
-def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
+def find_gaussian(coordinates: Sequence[Symbol], log_density: Expr) -> Gaussian | None:
     """Mean and precision of a log density proved to be quadratic with a maximum.
 
     Parameters
     ----------
-    space : PhaseSpace
-        The coordinates.
+    coordinates : sequence of sympy.Symbol
+        Of what it is a density: all coordinates of a space, or those that are no angles.
     log_density : sympy.Expr
         A formula in them, up to a constant.
 
@@ -65,16 +64,16 @@ def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
 
     Examples
     --------
-    >>> space = PhaseSpace(1)
-    >>> (q,), (p,) = space.q, space.p
-    >>> find_gaussian(space, q - q**2 - p**2 / 2).mean.T
+    >>> from sympy import symbols
+    >>> q, p = symbols("q1 p1", real=True)
+    >>> find_gaussian((q, p), q - q**2 - p**2 / 2).mean.T
     Matrix([[1/2, 0]])
     """
-    origin = dict.fromkeys(space.coordinates, S.Zero)
+    origin = dict.fromkeys(coordinates, S.Zero)
     # Of a polynomial the derivatives are short.
-    seconds = inf if log_density.is_polynomial(*space.coordinates) else _SECONDS
+    seconds = inf if log_density.is_polynomial(*coordinates) else _SECONDS
     try:
-        expansion = attempted(lambda: _expansion(space, log_density), seconds)
+        expansion = attempted(lambda: _expansion(coordinates, log_density), seconds)
     # 1/0 > 0 in a condition; a derivative that is not taken; a formula nested deeply
     except (TypeError, ValueError, RecursionError):
         return None
@@ -85,8 +84,8 @@ def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
         return None
     if not _is_positive_definite(precision):
         return None
-    s = ImmutableMatrix(space.coordinates)
-    linear = [b * x for b, x in zip(slope, space.coordinates, strict=True)]
+    s = ImmutableMatrix(coordinates)
+    linear = [b * x for b, x in zip(slope, coordinates, strict=True)]
     squares = [-c * s[i] * s[j] / 2 for (i, j), c in precision.todok().items()]
     quadratic = Add(log_density.xreplace(origin), *linear, *squares)
     if not is_zero(log_density - quadratic).proved:
@@ -94,36 +93,36 @@ def find_gaussian(space: PhaseSpace, log_density: Expr) -> Gaussian | None:
     return Gaussian(mean=_solution(precision, slope), precision=ImmutableMatrix(precision))
 
 
-def log_integral(space: PhaseSpace, log_density: Expr, gaussian: Gaussian) -> Expr:
-    """Logarithm of ∫ exp(c − ½(s−m)ᵀP(s−m)) ds = c + d ln 2π − ½ ln det P, exact."""
-    at_mean = dict(zip(space.coordinates, gaussian.mean, strict=True))
+def log_integral(coordinates: Sequence[Symbol], log_density: Expr, gaussian: Gaussian) -> Expr:
+    """Logarithm of ∫ exp(c − ½(s−m)ᵀP(s−m)) ds = c + (n/2) ln 2π − ½ ln det P, n long, exact."""
+    at_mean = dict(zip(coordinates, gaussian.mean, strict=True))
     height = log_density.xreplace(at_mean)
     blocks = (block for _, block in _blocks(SparseMatrix(gaussian.precision)))
     determinant = Mul(*(block.domain.to_sympy(block.det()) for block in blocks))
-    return expand(expand_log(height + space.dim * log(2 * pi) - log(determinant) / 2))
+    return expand(expand_log(height + (len(coordinates) * log(2 * pi) - log(determinant)) / 2))
 
 
-def _expansion(space: PhaseSpace, f: Expr) -> tuple[list[Expr], SparseMatrix]:
+def _expansion(coordinates: Sequence[Symbol], f: Expr) -> tuple[list[Expr], SparseMatrix]:
     """Slope and negative Hessian at 0."""
-    slopes = _slopes(space, f)
-    origin = dict.fromkeys(space.coordinates, S.Zero)
-    return [slope.xreplace(origin) for slope in slopes], _precision(space, slopes)
+    slopes = _slopes(coordinates, f)
+    origin = dict.fromkeys(coordinates, S.Zero)
+    return [slope.xreplace(origin) for slope in slopes], _precision(coordinates, slopes)
 
 
-def _slopes(space: PhaseSpace, f: Expr) -> list[Expr]:
+def _slopes(coordinates: Sequence[Symbol], f: Expr) -> list[Expr]:
     """Return the first derivatives; each term is looked at for its own coordinates alone."""
-    parts: dict[Symbol, list[Expr]] = {x: [] for x in space.coordinates}
+    parts: dict[Symbol, list[Expr]] = {x: [] for x in coordinates}
     for term in Add.make_args(f):
         for x in term.free_symbols.intersection(parts):
             parts[x].append(term.diff(x))
     return [Add(*terms) for terms in parts.values()]
 
 
-def _precision(space: PhaseSpace, slopes: Sequence[Expr]) -> SparseMatrix:
+def _precision(coordinates: Sequence[Symbol], slopes: Sequence[Expr]) -> SparseMatrix:
     """Return the second derivatives at 0, with the other sign."""
-    origin = dict.fromkeys(space.coordinates, S.Zero)
+    origin = dict.fromkeys(coordinates, S.Zero)
     n = len(slopes)
-    place = {x: j for j, x in enumerate(space.coordinates)}
+    place = {x: j for j, x in enumerate(coordinates)}
     entries = {
         (i, place[x]): -slope.diff(x).xreplace(origin)
         for i, slope in enumerate(slopes)

@@ -8,8 +8,9 @@ from itertools import islice
 from math import isqrt, lcm
 from typing import Any
 
-from sympy import QQ, default_sort_key
+from sympy import QQ, ZZ, default_sort_key
 from sympy.polys.matrices import DomainMatrix
+from sympy.polys.matrices.normalforms import hermite_normal_form
 
 from ehf_sym.clock import check_time, interrupted
 from ehf_sym.enclosures.enclosure import EvaluationError, enclose, excludes_zero
@@ -41,6 +42,56 @@ def combine(terms: Iterable[tuple[Any, Vector]]) -> dict[int, Any]:
             else:
                 total[place] = factor * entry
     return {place: entry for place, entry in total.items() if entry}
+
+
+def integer_kernel(rows: Sequence[Sequence[Any]], width: int) -> list[tuple[int, ...]]:
+    """Basis of all integer vectors n with M n = 0, M rational: short ones, the shortest first.
+
+    With R integer rows that span the kernel over Q and W their Hermite normal form, W⁻¹R spans all
+    integer vectors in it. It is reduced by Lenstra, Lenstra and Lovász, and then by each other
+    vector of the basis: short, which is not to say that there are no shorter ones.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of sympy.Rational or int
+        M, each row of length `width`; none is no condition.
+    width : int
+        Length of the vectors, at least 1.
+
+    Examples
+    --------
+    >>> integer_kernel([[1, -1, 0, 0], [0, 0, 2, 3]], 4)
+    [(1, 1, 0, 0), (0, 0, 3, -2)]
+    >>> integer_kernel([], 1), integer_kernel([[2]], 1)
+    ([(1,)], [])
+    """
+    matrix = DomainMatrix([[QQ.convert(x) for x in row] for row in rows], (len(rows), width), QQ)
+    if not rows:
+        return [tuple(int(i == j) for j in range(width)) for i in range(width)]
+    spanned = matrix.nullspace().clear_denoms_rowwise(convert=True)[1].to_dense()
+    if not spanned.shape[0]:
+        return []
+    inverse = interrupted(lambda: hermite_normal_form(spanned).to_field().inv())
+    saturated = (inverse * spanned.to_field()).convert_to(ZZ)
+    basis = [[*map(int, row)] for row in interrupted(saturated.lll).to_dense().rep.to_list()]
+    _shortened(basis)
+    signed = [[-x for x in n] if next(x for x in n if x) < 0 else n for n in basis]
+    return sorted(map(tuple, signed), key=lambda n: (sum(x * x for x in n), [-x for x in n]))
+
+
+def _shortened(basis: list[list[int]]) -> None:
+    """Add and subtract other vectors as long as one becomes shorter, in place."""
+    changed = True
+    while changed:
+        check_time()
+        changed = False
+        for i, own in enumerate(basis):
+            for j, other in enumerate(basis):
+                overlap = sum(x * y for x, y in zip(own, other, strict=True))
+                if i != j and 2 * abs(overlap) > sum(y * y for y in other):
+                    sign = 1 if overlap < 0 else -1
+                    own[:] = [x + sign * y for x, y in zip(own, other, strict=True)]
+                    changed = True
 
 
 def transposed(
@@ -419,7 +470,7 @@ class Subspace:
 
         Examples
         --------
-        >>> from sympy import QQ, default_sort_key
+        >>> from sympy import QQ, ZZ, default_sort_key
         >>> Subspace.spanned(QQ, 3, [{0: QQ(2), 1: QQ(2)}, {1: QQ(1)}]).basis == ({0: 1}, {1: 1})
         True
         """

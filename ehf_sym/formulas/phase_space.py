@@ -1,6 +1,7 @@
 """Canonical coordinates q1..qd, p1..pd, the Poisson bracket and Hamiltonian vector fields.
 
-A space may have parameters: constants of unknown value, which an `Assignment` gives one.
+A space may have parameters: constants of unknown value, which an `Assignment` gives one. Some of
+its positions may be angles, coordinates modulo 2π.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from sympy import Add, Expr, ImmutableMatrix, MatrixBase, Symbol, latex
 
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.printing import quoted
-from ehf_sym.formulas.validation import validate_formula, validate_parameters, whole_number
+from ehf_sym.formulas.validation import (
+    listed,
+    validate_formula,
+    validate_parameters,
+    whole_number,
+)
 
 _MOST_POSITIONS = 2048
 # Of all that follows from an assumption, what is named first.
@@ -33,6 +39,11 @@ class PhaseSpace:
         Constants of unknown value that formulas may contain, such as masses: real symbols, with
         whatever else is assumed of them (positive, integer). Brackets treat them as numbers, and
         what is proved holds for every value that the assumptions allow. Kept as a tuple.
+    angles : sequence of int, str or sympy.Symbol, or bool, optional
+        Which positions are angles, modulo 2π: their indices from 0, or their names or symbols. True
+        is all, False none. Kept as an ascending tuple of indices. Functions on the space, such as
+        generators and densities, have to be 2π-periodic in each (`ehf_sym.zero.periodicity`);
+        brackets are local, and ask for nothing.
 
     Attributes
     ----------
@@ -44,8 +55,9 @@ class PhaseSpace:
     Raises
     ------
     ArgumentError
-        If ``dim`` is not a positive integer, or a parameter is no real symbol or has the name of a
-        coordinate, a function, a constant or another parameter.
+        If ``dim`` is not a positive integer, a parameter is no real symbol or has the name of a
+        coordinate, a function, a constant or another parameter, or an angle is no position or is
+        given twice.
 
     Examples
     --------
@@ -61,10 +73,16 @@ class PhaseSpace:
     >>> space = PhaseSpace(1, parameters=[m])
     >>> space.bracket(space.q[0], space.p[0] ** 2 / (2 * m))
     p1/m
+
+    A pendulum, whose position is an angle:
+
+    >>> PhaseSpace(1, angles=["q1"])
+    PhaseSpace(dim=1, angles=(0,))
     """
 
     dim: int
     parameters: Sequence[Symbol] = ()
+    angles: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", whole_number(self.dim, "dim"))
@@ -74,6 +92,7 @@ class PhaseSpace:
                 "coordinates are not decided in bounded time"
             )
         object.__setattr__(self, "parameters", validate_parameters(self.parameters))
+        object.__setattr__(self, "angles", self._read_angles(self.angles))
 
     @cached_property
     def q(self) -> tuple[Symbol, ...]:
@@ -90,9 +109,22 @@ class PhaseSpace:
         """All 2d coordinates, positions first."""
         return self.q + self.p
 
+    @property
+    def angular(self) -> tuple[Symbol, ...]:
+        """The positions that are angles."""
+        return tuple(self.q[i] for i in self.angles)
+
+    @property
+    def linear(self) -> tuple[Symbol, ...]:
+        """The coordinates that are no angles: other positions, then momenta."""
+        return tuple(x for x in self.coordinates if x not in self.angular)
+
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""
-        return rf"$s = ({', '.join(map(latex, self.coordinates))})$"
+        shown = rf"s = ({', '.join(map(latex, self.coordinates))})"
+        if self.angles:
+            shown += rf",\; {', '.join(map(latex, self.angular))} \bmod 2\pi"
+        return f"${shown}$"
 
     def __mul__(self, other: PhaseSpace) -> PhaseSpace:
         """Joint phase space: the other's coordinates come after this one's, parameters are shared.
@@ -110,7 +142,8 @@ class PhaseSpace:
         if not isinstance(other, PhaseSpace):
             return NotImplemented
         parameters = dict.fromkeys((*self.parameters, *other.parameters))
-        return PhaseSpace(self.dim + other.dim, tuple(parameters))
+        angles = (*self.angles, *(self.dim + i for i in other.angles))
+        return PhaseSpace(self.dim + other.dim, tuple(parameters), angles)
 
     def renamed(self, shift: int) -> dict[Symbol, Symbol]:
         """Map each coordinate to its name in a joint space, after ``shift`` others.
@@ -141,6 +174,7 @@ class PhaseSpace:
 
     def __repr__(self) -> str:
         shown = f", parameters={self.parameters}" if self.parameters else ""
+        shown += f", angles={self.angles}" if self.angles else ""
         return f"PhaseSpace(dim={self.dim}{shown})"
 
     def bracket(self, f: Any, g: Any) -> Expr:
@@ -289,6 +323,26 @@ class PhaseSpace:
         Rational(1, 2), or pass nsimplify(f, rational=True)
         """
         return validate_formula(expr, self.q, self.p, name, tuple(self.parameters))
+
+    def _read_angles(self, given: Any) -> tuple[int, ...]:
+        """Read which positions are angles."""
+        if isinstance(given, bool):
+            return tuple(range(self.dim)) if given else ()
+        places = {symbol.name: i for i, symbol in enumerate(self.q)}
+        angles = []
+        for k, item in enumerate(listed(given, "angles")):
+            place: Any = places.get(item.name if isinstance(item, Symbol) else item, item)
+            if isinstance(item, bool) or isinstance(place, str | Symbol):
+                place = self.dim
+            place = whole_number(place, f"angles[{k}]", least=0)
+            if place >= self.dim or place in angles:
+                why = "is given twice" if place in angles else "is no position"
+                raise ArgumentError(
+                    f"angles[{k}] is {quoted(item)}, which {why}; angles should hold different "
+                    f"indices from 0 to {self.dim - 1}, or names from q1 to q{self.dim}"
+                )
+            angles.append(place)
+        return tuple(sorted(angles))
 
     def _operand(self, value: Any, name: str) -> Any:
         """Validate a scalar, or each component of a vector."""

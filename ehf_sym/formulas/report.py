@@ -257,7 +257,8 @@ def space_data(space: PhaseSpace) -> dict[str, Any]:
     >>> space_data(PhaseSpace(2))
     {'dim': 2, 'parameters': []}
     """
-    return {"dim": space.dim, "parameters": [symbol.name for symbol in space.parameters]}
+    data = {"dim": space.dim, "parameters": [symbol.name for symbol in space.parameters]}
+    return data | ({"angles": list(space.angles)} if space.angles else {})
 
 
 def _latex_prose(prose: str) -> str:

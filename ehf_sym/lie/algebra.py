@@ -18,6 +18,7 @@ from ehf_sym.lie.closure import close
 from ehf_sym.lie.labels import checked_labels, fresh_label, in_latex
 from ehf_sym.lie.structural import Structural
 from ehf_sym.lie.structure import LieStructure
+from ehf_sym.zero.periodicity import function_on
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -48,7 +49,7 @@ class Algebra(Structural):
                 f"generators is {quoted(self.generators)}; it should be a sequence of formulas"
             )
         generators = tuple(
-            self.space.validate(g, f"generators[{k}]") for k, g in enumerate(self.generators)
+            function_on(self.space, g, f"generators[{k}]") for k, g in enumerate(self.generators)
         )
         if not generators:
             raise ArgumentError("generators is empty; it should hold at least one formula")

@@ -229,7 +229,9 @@ def _lifted(symmetry: Algebra, base: BaseDensity) -> Algebra:
     if not isinstance(base, BaseDensity):
         raise ArgumentError(f"base is {quoted(base)}; it should be a BaseDensity")
     own, other = symmetry.space, base.space
-    if own.dim != other.dim or not set(own.parameters) <= set(other.parameters):
+    if (own.dim, own.angles) != (other.dim, other.angles) or not set(own.parameters) <= set(
+        other.parameters
+    ):
         raise ArgumentError(
             f"base is on {other!r}; it should be on {own!r}, with more parameters or none"
         )
@@ -283,10 +285,10 @@ def _formed(formula: Expr, case: Case) -> Expr:
 def _pivots(log_density: Expr, space: PhaseSpace) -> list[Expr] | None:
     """Find what has to be positive for a finite integral: pivots of a Gaussian's precision.
 
-    None where the integral is infinite: a pivot is not positive, or a coordinate does not occur.
-    Empty for other formulas, of which nothing is said.
+    None where the integral is infinite: a pivot is not positive, or a coordinate does not occur
+    that is no angle. Empty for other formulas, of which nothing is said.
     """
-    if any(is_zero(log_density.diff(x)).proved for x in space.coordinates):
+    if any(is_zero(log_density.diff(x)).proved for x in space.linear):
         return None
     try:
         quadratic = Poly(log_density, *space.coordinates).total_degree() <= 2
@@ -294,7 +296,7 @@ def _pivots(log_density: Expr, space: PhaseSpace) -> list[Expr] | None:
         quadratic = False
     if not quadratic:
         return []
-    rows = (-hessian(log_density, space.coordinates)).as_mutable()
+    rows = (-hessian(log_density, space.linear)).as_mutable()
     pivots = []
     for k in range(rows.rows):
         pivot = factor(cancel(rows[k, k]))

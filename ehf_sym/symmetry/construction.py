@@ -12,21 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb, prod
 from typing import Any
 
 from sympy import Add, Expr, ImmutableMatrix, Matrix, expand, prime
 
 from ehf_sym.errors import ArgumentError, UndecidedError
-from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import formula_text, quoted
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.formulas.verdict import ZeroVerdict
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.invariance import moved_coordinates, same_after
-from ehf_sym.symmetry.invariants import Invariants
+from ehf_sym.symmetry.invariants import Invariants, turns_angles
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.rotation_group import generating_degree, is_full_orthogonal
 from ehf_sym.symmetry.symmetry import Symmetry, as_symmetry
@@ -195,7 +194,7 @@ def _not_told_apart(
     symmetry: LieAlgebra | FiniteSymmetry | Symmetry, found: Invariants, enough: int
 ) -> Iterator[ImmutableMatrix]:
     """Find signed permutations that move an invariant of the group, and none of those found."""
-    space = PhaseSpace(symmetry.space.dim)
+    space = replace(symmetry.space, parameters=())
     mixed = Add(*(prime(k) * f for k, f in enumerate(found.generators, start=1)))
     all_of_them = symmetry.invariants(enough, "q").generators
     for matrix in signed_permutations(mixed, space):
@@ -226,7 +225,7 @@ def _enough(whole: Symmetry) -> int | None:
     finite = whole.finite
     if whole.algebra is None or finite is None:
         if whole.algebra is not None:
-            return generating_degree(whole.algebra)
+            return _enough_off_angles(whole.algebra)
         return None if finite is None else _noether(finite)
     connected = generating_degree(whole.algebra)
     if connected is None:
@@ -234,6 +233,14 @@ def _enough(whole: Symmetry) -> int | None:
     if connected > 1 and is_full_orthogonal(whole.algebra, finite.generators):
         return 2
     return connected * finite.order
+
+
+def _enough_off_angles(algebra: LieAlgebra) -> int | None:
+    """Find it for what moves no angles: the waves of angles are all found at any degree."""
+    rest = [g for g in algebra.generators if not turns_angles(g, algebra.space)]
+    if len(rest) == len(algebra.generators):
+        return generating_degree(algebra)
+    return generating_degree(LieAlgebra(algebra.space, rest)) if rest else 1
 
 
 def _noether(finite: FiniteSymmetry) -> int:

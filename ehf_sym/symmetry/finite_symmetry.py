@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 from sympy import Expr, ImmutableMatrix, MatrixBase, eye, latex
@@ -19,6 +20,7 @@ from ehf_sym.formulas.validation import exact_scalar, listed, whole_number
 from ehf_sym.lie.labels import checked_labels
 from ehf_sym.symmetry.invariance import InvarianceReport, check_maps
 from ehf_sym.symmetry.invariants import Invariants, find_invariants
+from ehf_sym.zero.periodicity import function_on
 
 _BUILD_SECONDS = 60.0
 
@@ -34,7 +36,8 @@ class FiniteSymmetry:
     space : PhaseSpace
         The coordinates, d positions.
     generators : sequence of sympy.Matrix
-        At least one d×d matrix with rational or real algebraic entries. Kept as a tuple of
+        At least one d×d matrix with rational or real algebraic entries; integers between angles of
+        the space, zeros between angles and other positions. Kept as a tuple of
         `sympy.ImmutableMatrix`.
     labels : sequence of str, optional
         What reports call each; ``A1``, ``A2``, ... by default. They do not count for equality.
@@ -51,7 +54,8 @@ class FiniteSymmetry:
     ------
     ArgumentError
         If ``space`` is not a `PhaseSpace`, ``generators`` is not a non-empty sequence of d×d
-        matrices, or they generate an infinite group.
+        matrices, they generate an infinite group, or one does not map the circle to itself where
+        the space has angles.
     FormulaError
         If an entry is not exact, or no real algebraic number.
     UndecidedError
@@ -88,12 +92,31 @@ class FiniteSymmetry:
                     f"generators[{k}] is of shape {matrix.shape}; it should be {(d, d)}, for the "
                     f"{d} positions"
                 )
+            self._refuse_off_circle(matrix, f"generators[{k}]")
         labels = tuple(self.labels) if not isinstance(self.labels, str) else self.labels
         labels = labels or tuple(f"A{k + 1}" for k in range(len(matrices)))
         object.__setattr__(self, "generators", matrices)
         object.__setattr__(self, "labels", checked_labels(labels, len(matrices)))
         with answered_within(_BUILD_SECONDS, "whether the matrices generate a finite group"):
             self.__dict__["action"] = vector_action(matrices)
+
+    def _refuse_off_circle(self, matrix: ImmutableMatrix, name: str) -> None:
+        """Refuse what a turn of an angle by 2π does not commute with, or mixes angles with rest."""
+        angles = self.space.angles
+        for i, j in product(range(self.space.dim), repeat=2):
+            entry, inside = matrix[i, j], (i in angles, j in angles)
+            if (inside == (True, True) and not entry.is_Integer) or (
+                inside[0] != inside[1] and entry != 0
+            ):
+                wanted = (
+                    "an integer between angles"
+                    if all(inside)
+                    else ("0 between an angle and a position that is none")
+                )
+                raise ArgumentError(
+                    f"{name} has the entry {quoted(entry)} at ({i}, {j}); it should be {wanted}, "
+                    "for angles to be mapped to angles modulo 2π"
+                )
 
     @cached_property
     def action(self) -> VectorAction:
@@ -272,8 +295,8 @@ class FiniteSymmetry:
 def as_density(base: Any, space: PhaseSpace) -> BaseDensity:
     """Read a density, or the formula of its logarithm, on a space with these coordinates."""
     if not isinstance(base, BaseDensity):
-        return BaseDensity(space, log_density=space.validate(base, "base"), name="exp(formula)")
-    if base.space.dim != space.dim:
+        return BaseDensity(space, log_density=function_on(space, base, "base"), name="exp(formula)")
+    if (base.space.dim, base.space.angles) != (space.dim, space.angles):
         raise ArgumentError(f"base lives on {base.space}; it should live on {space}")
     return base
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from sympy import Abs, Add, Expr, ImmutableMatrix, Mul, Piecewise, Symbol, diag
+from sympy import Abs, Add, Expr, ImmutableMatrix, Mul, Piecewise, Symbol, cos, diag, sin
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
 
 from ehf_sym.errors import ArgumentError, FormulaError, UndecidedError
 from ehf_sym.exact.generating_sets import GeneratingSet, Product, generating_set
-from ehf_sym.exact.linear import Echelon
+from ehf_sym.exact.linear import Echelon, integer_kernel
 from ehf_sym.exact.separation import separate
 from ehf_sym.exact.vector_fields import (
     Poly,
@@ -39,6 +39,10 @@ class Invariants(Reported):
 
     Of a finite symmetry, all with f∘σ = f; of both together, all that satisfy both. Prints as
     text, LaTeX, HTML and JSON.
+
+    On a space with angles cosines and sines of integer combinations of these are among the
+    generators, and count as constants for a degree: `degrees` has 0 for them, and `basis` and
+    `dimension` leave them out.
 
     Attributes
     ----------
@@ -210,6 +214,9 @@ def find_invariants(
 ) -> Invariants:
     """Find all polynomial invariants to a degree; see `LieAlgebra.invariants`.
 
+    Angles are found apart, see `_of_angles`: what turns them moves nothing else, so that invariants
+    of everything are polynomials in those of either part.
+
     Parameters
     ----------
     symmetry : LieAlgebra, FiniteSymmetry or Symmetry
@@ -224,7 +231,92 @@ def find_invariants(
     """
     space, limit = symmetry.space, whole_number(degree, "degree")
     variables = _variables(space, of)
-    generators = [_off_jumps(g, space) for g in functions]
+    angles = [x for x in variables if x in space.angular]
+    waves = _of_angles(space, functions, maps) if angles else ()
+    rest = tuple(x for x in variables if x not in angles)
+    found = Invariants(symmetry, limit, of, (), (), (), 0, (), True, _none_to(limit))  # type: ignore[arg-type]  # _variables has checked it
+    if rest:
+        found = _polynomials(symmetry, limit, of, rest, functions, maps)
+    return _joined(found, waves) if angles else found
+
+
+def turns_angles(g: Expr, space: PhaseSpace) -> bool:
+    """Whether a generator holds an angle or the momentum of one."""
+    return not g.free_symbols.isdisjoint((*space.angular, *(space.p[i] for i in space.angles)))
+
+
+def _of_angles(
+    space: PhaseSpace,
+    functions: Sequence[Expr],
+    maps: Sequence[tuple[ImmutableMatrix, ImmutableMatrix]],
+) -> tuple[Expr, ...]:
+    """Find cos(n·q) and sin(n·q), two a form, that generate the invariant functions of angles.
+
+    Generators Σ_l c_l p_l with rational c turn the angles by the elements of a torus T. The wave
+    exp(i n·q) is invariant exactly where Σ_l c_l n_l = 0 for each of them. Such n are a lattice; a
+    basis of it makes every other wave a product of these waves and of their conjugates, and
+    by Fourier's theorem sums of waves come as near to each continuous invariant function as one
+    likes. The waves of a basis also tell any two orbits apart: the angles modulo T are again a
+    torus, with the lattice as its waves.
+    """
+    if maps:
+        raise ArgumentError(
+            "finite maps angles, of which no invariants are found; an energy that keeps it is a "
+            "sum over the images of a window: ehf_num.OrbitSum"
+        )
+    angles, momenta = space.angular, [space.p[i] for i in space.angles]
+    rows = []
+    for g in functions:
+        if not turns_angles(g, space):
+            continue
+        slopes = [g.diff(p) for p in momenta]
+        rest = (g - Add(*(c * p for c, p in zip(slopes, momenta, strict=True)))).expand()
+        if not all(c.is_Rational for c in slopes) or not rest.is_Rational:
+            raise ArgumentError(
+                f"a generator is {quoted(g)}, which holds angles or their momenta; for invariants "
+                "it should be a sum of the momenta of angles times rational numbers. Others can be "
+                'kept by a penalty: enforce="penalty"'
+            )
+        rows.append(slopes)
+    forms = [
+        Add(*(k * q for k, q in zip(n, angles, strict=True)))
+        for n in integer_kernel(rows, len(angles))
+    ]
+    upright = (-form if form.could_extract_minus_sign() else form for form in forms)
+    return tuple(f(form) for form in upright for f in (cos, sin))
+
+
+def _none_to(limit: int) -> dict[int, list[Product]]:
+    return {k: [] for k in range(1, limit + 1)}
+
+
+def _joined(found: Invariants, waves: Sequence[Expr]) -> Invariants:
+    """Put cosines and sines of angles, of degree 0, behind polynomials in the rest."""
+    joined = replace(
+        found,
+        generators=(*found.generators, *waves),
+        degrees=(*found.degrees, *(0 for _ in waves)),
+        independent=(*found.independent, *waves[::2]),
+        max_independent=found.max_independent + len(waves) // 2,
+    )
+    names = joined.names[len(found.generators) :]
+    circles = [c**2 + s**2 - 1 for c, s in zip(names[::2], names[1::2], strict=True)]
+    return replace(joined, relations=(*found.relations, *circles))
+
+
+def _polynomials(
+    symmetry: Any,
+    limit: int,
+    of: str,
+    variables: tuple[Symbol, ...],
+    functions: Sequence[Expr],
+    maps: Sequence[tuple[ImmutableMatrix, ImmutableMatrix]],
+) -> Invariants:
+    """Find those that are polynomials of some coordinates."""
+    space = symmetry.space
+    partner = dict(zip(space.coordinates, (*space.p, *space.q), strict=True))
+    moving = {partner[x] for x in variables}
+    generators = [_off_jumps(g, space) for g in functions if g.free_symbols & moving]
     fields = enough(restricted_fields(space, generators, variables))
     if maps:
         matrices = [{"q": a, "p": b, "s": diag(a, b)}[of] for a, b in maps]
@@ -237,7 +329,7 @@ def find_invariants(
     return Invariants(
         symmetry=symmetry,
         degree=limit,
-        of=of,  # type: ignore[arg-type]  # _variables has checked it
+        of=of,  # type: ignore[arg-type]  # one of the three
         generators=formulas,
         degrees=tuple(found.degrees),
         independent=tuple(formulas[i] for i in independent),

@@ -10,7 +10,6 @@ from sympy import Expr, Symbol
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.densities.charts import Chart, chart_of
 from ehf_sym.errors import ArgumentError
-from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted
 from ehf_sym.symmetry.conditions import Conditions, InvariantFamily, find_conditions
 from ehf_sym.symmetry.invariance import InvarianceError, InvarianceReport
@@ -58,14 +57,14 @@ def on_common_space(
     (True, PhaseSpace(dim=4))
     """
     spaces = [base.space] if symmetry is None else [base.space, symmetry.space]
-    if len({space.dim for space in spaces}) > 1:
+    if len({(space.dim, space.angles) for space in spaces}) > 1:
         raise ArgumentError(f"base lives on {spaces[0]}; it should live on {spaces[1]}")
     whole = as_symmetry(symmetry)
     lie = None if whole is None else whole.lie
     generators = () if lie is None else lie.generators
     held = base.log_density.free_symbols.union(*(g.free_symbols for g in generators))
     parameters = dict.fromkeys(x for space in spaces for x in space.parameters if x in held)
-    space = PhaseSpace(base.space.dim, list(parameters))
+    space = replace(base.space, parameters=list(parameters))
     if base.space != space:
         base = replace(base, space=space)
     if symmetry is not None and symmetry.space != space:

@@ -37,7 +37,8 @@ class LieAlgebra(Algebra):
         If ``space`` is not a `PhaseSpace`, ``generators`` is not a non-empty sequence, or
         ``labels`` are not distinct short texts, one for each generator.
     FormulaError
-        If a generator is not a formula of this space, or is identically zero.
+        If a generator is not a formula of this space, is not 2π-periodic in an angle, or is
+        identically zero.
 
     Examples
     --------
@@ -188,7 +189,8 @@ class LieAlgebra(Algebra):
         Raises
         ------
         ArgumentError
-            If ``degree`` is not a positive integer or ``of`` is none of these.
+            If ``degree`` is not a positive integer, ``of`` is none of these, or a generator moves
+            angles in another way.
         FormulaError
             If the generators have no normal form within bounds.
 
@@ -203,6 +205,12 @@ class LieAlgebra(Algebra):
           Functionally independent: f1
           There can be no more: every invariant is locally a function of these
           Relations to degree 4: none
+
+        Two angles of which the difference alone is kept:
+
+        >>> space = PhaseSpace(2, angles=True)
+        >>> LieAlgebra(space, [sum(space.p)]).invariants(1, of="q").generators
+        (cos(q1 - q2), sin(q1 - q2))
         """
         with answered_within(time_limit, "which polynomials are invariant"):
             return interrupted(lambda: find_invariants(self, degree, of, self.generators))

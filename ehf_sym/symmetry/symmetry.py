@@ -80,7 +80,7 @@ class Symmetry:
         if not isinstance(self.finite, FiniteSymmetry | None):
             raise ArgumentError(f"finite is {quoted(self.finite)}; it should be a FiniteSymmetry")
         spaces = [part.space for part in (self.lie, self.finite) if part is not None]
-        if len({space.dim for space in spaces}) > 1:
+        if len({(space.dim, space.angles) for space in spaces}) > 1:
             raise ArgumentError(f"finite lives on {spaces[1]}; it should live on {spaces[0]}")
 
     @property

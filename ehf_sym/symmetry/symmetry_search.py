@@ -48,6 +48,7 @@ from ehf_sym.symmetry.jumps.crossings import (
 from ehf_sym.symmetry.jumps.walls import Walls, differentiable, walls_of
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.symmetry import Symmetry
+from ehf_sym.zero.periodicity import function_on
 from ehf_sym.zero.zero_test import is_zero
 
 _SEED = 20190930
@@ -101,7 +102,8 @@ def symmetries_of(
     f : BaseDensity or sympy.Expr
         A density, of which ln π is taken, or a formula such as a Hamiltonian.
     degree : int
-        The highest total degree of g in q and p; 0 with ``finite`` looks for no g.
+        The highest total degree of g in q and p; 0 with ``finite`` looks for no g. Angles of the
+        space occur in no polynomial: functions of them go into ``basis``.
     finite : bool
         Whether permutations and sign changes of the coordinates, p alike with q, are looked for
         as well: those that leave f alone are the finite part of a `Symmetry`. They are found by
@@ -161,7 +163,7 @@ def symmetries_of(
     limit = whole_number(degree, "degree", 0 if finite else 1)
     if not isinstance(basis, Iterable) or isinstance(basis, str):
         raise ArgumentError(f"basis is {quoted(basis)}; it should be a sequence of formulas")
-    extra = tuple(where.validate(b, f"basis[{k}]") for k, b in enumerate(basis))
+    extra = tuple(function_on(where, b, f"basis[{k}]") for k, b in enumerate(basis))
 
     def search() -> Sequence[Expr]:
         ansatz = _Ansatz(where, differentiable(formula), limit, linear_in_p)
@@ -271,6 +273,9 @@ class _SignedPermutations:
 
     def _fits(self, partial: dict[int, Signed], own: int, goal: Signed) -> bool:
         """Whether the terms that are complete with one more coordinate are those of the images."""
+        angles = self._space.angles
+        if (own in angles) != (goal[0] in angles):
+            return False
         if any(
             self._meetings[frozenset((own, k))] != self._meetings[frozenset((goal[0], image))]
             for k, (image, _) in (*partial.items(), (own, goal))
@@ -364,7 +369,7 @@ def _question(f: Any, space: PhaseSpace | None) -> tuple[Expr, PhaseSpace]:
         return f.log_density, f.space
     formula = exact_scalar(f, "f")
     where = _smallest_space(formula) if space is None else space
-    return where.validate(formula, "f"), where
+    return function_on(where, formula, "f"), where
 
 
 def _smallest_space(formula: Expr) -> PhaseSpace:
@@ -449,6 +454,8 @@ class _Ansatz:
         ]
 
     def _admits(self, monomial: Exponents) -> bool:
+        if any(monomial[i] for i in self.space.angles):  # no function on the circle
+            return False
         return sum(monomial[self.space.dim :]) <= self._highest_in_p
 
     def _refuse_dependent(self, own: Sequence[Exponents], extra: Sequence[Expr]) -> None:
