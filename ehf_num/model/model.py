@@ -420,9 +420,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
         Warns
         -----
         TrainingWarning
-            As in `fit`; an energy that is not finite is named with its state. And if chains that
-            started from the base's states end where e^−S has mass that the model does not reach,
-            though its weights look well: modes are missing.
+            As in `fit`; an energy that is not finite is named with its state. And if chains from
+            the base's states, or annealed from far away, end where e^−S has mass that the model
+            does not reach, though its weights look well: modes are missing.
 
         Examples
         --------
@@ -525,7 +525,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
 
     def _learnable(self, S: Any) -> KnownEnergy:
         """Admit an energy that the symmetry keeps, for an encoder whose density has slopes."""
-        target, encoder = admitted_energy(self.bound, S, self.symmetry), self._parts.encoder
+        target, encoder = admitted_energy(self, S, self.symmetry), self._parts.encoder
         if encoder is not None:
             evaluate: Any = encoder.log_prob  # type: ignore[attr-defined]
             dim, weights = self.dim, list(self.bound.encoder_weights)
