@@ -363,6 +363,7 @@ class EquivariantHamiltonianFlow(FlowDensity):
         epsilon: float = 1e-8,
         schedule: Any = "constant",
         annealing: int = 0,
+        gradient: str = "total",
         data_weight: float = 0.5,
         augment: bool | str = "auto",
         validation: int | None = None,
@@ -391,6 +392,10 @@ class EquivariantHamiltonianFlow(FlowDensity):
         annealing : int
             Iterations over which the target goes from the base, at strength β = 0, to e^−S, at 1:
             (e^−S h)^β π^(1−β). The history holds the bound at β = 1 all the time.
+        gradient : {"total", "path"}
+            How the bound's slope is estimated: "path" takes what is zero in the mean off it, the
+            path's share of the flow's own ln p(q, p). It has less noise near the optimum, and
+            costs about twice the time an iteration.
         data_weight : float
             The share of the ELBO where there are points, in (0, 1).
         validation : int, optional
@@ -437,9 +442,11 @@ class EquivariantHamiltonianFlow(FlowDensity):
             raise ArgumentError("patience was given without validation= base states to watch")
         if x is not None and not arguments.number_from_zero(data_weight, "data_weight", 1) > 0:
             raise ArgumentError(f"data_weight was {data_weight!r}; it should be in (0, 1)")
+        arguments.one_of(gradient, "gradient", ("total", "path"))
         bound = EnergyBound(
             self._learnable(S),
             annealing=arguments.count(annealing, "annealing"),
+            own_slope=gradient == "path",
             data_weight=0.0 if x is None else float(data_weight),
             validation=0 if validation is None else arguments.count(validation, "validation"),
         )
