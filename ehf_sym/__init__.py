@@ -3,7 +3,8 @@
 from ehf_sym.actions.action import FiniteAction
 from ehf_sym.actions.numpy_flow import NumpyFlow
 from ehf_sym.catalogue import groups
-from ehf_sym.catalogue.lattice import ComplexScalarLattice, ScalarLattice
+from ehf_sym.catalogue.lattices.fields import ComplexScalarLattice, ScalarLattice
+from ehf_sym.catalogue.lattices.gauge import U1Lattice
 from ehf_sym.catalogue.names import named_symmetry
 from ehf_sym.catalogue.particles import Particles
 from ehf_sym.catalogue.point_transformation import PointTransformation
@@ -82,6 +83,7 @@ __all__ = [
     "SoftUniform",
     "StandardNormal",
     "Symmetry",
+    "U1Lattice",
     "UndecidedError",
     "ZeroVerdict",
     "coordinates",

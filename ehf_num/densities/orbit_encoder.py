@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import autograd.numpy as anp
@@ -19,6 +20,7 @@ from ehf_sym.errors import ArgumentError
 _SHIFT = -3.0  # softplus(−3) = 0.05: widths start near those of N(0, 1)
 _SMOOTH = 0.01  # added to |w|² in r̂ = w/|w|
 _SMALL = 0.1
+_NEGLIGIBLE = 1e-10  # singular values of forms, of the largest
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +34,24 @@ class OrbitEncoder:
 
     where w = W_w q, and α, β ≥ 0 are networks of a window's invariants and of what is at its sites:
     momenta may be narrow along the line between two particles and wide across. With ``"scalar"``
-    it is one number, exp −2Ψ(q) with Ψ another sum like Φ. Draws move with q in law under all of
-    the symmetry that is orthogonal.
+    it is one number, exp −2Ψ(q) with Ψ another sum like Φ. With ``"conjugate"``, for windows of one
+    form each, the momenta π of p = Wᵀπ, W all forms, are as wide as their windows have it, and what
+    W does not see of p is standard normal: a connected group that moves no form leaves it alone.
+
+    .. math:: p = \partial Φ + W^T e^{a(q)} (W W^T)^{(γ - 1)/2} W z + (1 - W^+ W) z
+
+    where a of each window is such a network as α, and γ a number, at first −1.
+
+    Draws move with q in law under all of the symmetry that is orthogonal.
 
     Parameters
     ----------
     energy : OrbitSum
         The form of Φ, of q.
-    precision : {"windows", "scalar"}
+    precision : {"windows", "scalar", "conjugate"}
         What Λ is.
     width : int
-        Units of the hidden layers of α and β.
+        Units of the hidden layers of α and β, or of a.
 
     Raises
     ------
@@ -70,7 +79,12 @@ class OrbitEncoder:
             raise ArgumentError(
                 f"energy was {self.energy!r:.200}; it should be an ehf_num.OrbitSum of q"
             )
-        one_of(self.precision, "precision", ("windows", "scalar"))
+        one_of(self.precision, "precision", ("windows", "scalar", "conjugate"))
+        if self.precision == "conjugate" and self.energy.orbits.forms != 1:
+            raise ArgumentError(
+                f"energy was {self.energy!r:.200}; with precision='conjugate' its windows should "
+                f"have one form each, and they have {self.energy.orbits.forms}"
+            )
         object.__setattr__(self, "width", positive_integer(self.width, "width"))
 
     @property
@@ -92,7 +106,9 @@ class OrbitEncoder:
             around[1] = np.zeros((layout.kinds, self.width), dtype)
             around[-1] /= np.sqrt(len(layout.edges) / layout.sites).astype(dtype)
             around.append(np.zeros((layout.kinds_of_sites, channels), dtype))
-        of_rows = init_relu((self.energy.inputs + channels, self.width, self.width, 2), rng, dtype)
+        outputs = 1 if self.precision == "conjugate" else 2
+        sizes = (self.energy.inputs + channels, self.width, self.width, outputs)
+        of_rows = init_relu(sizes, rng, dtype)
         of_rows[1] = np.zeros((layout.kinds, self.width), dtype)
         of_rows[-2] *= np.asarray(_SMALL, dtype)
         return [*mean, log_scale, *around, *of_rows]
@@ -105,6 +121,9 @@ class OrbitEncoder:
             log_width = self._log_width(of_scale, q)
             p = mean + anp.exp(log_width)[:, np.newaxis] * noise
             return p, spread - q.shape[1] * log_width
+        if self.precision == "conjugate":
+            stretch = self._stretch(of_scale, q)
+            return mean + stretch.apply(noise), spread - stretch.log_det()
         factor = anp.linalg.cholesky(self.precision_matrix(of_scale, q))
         step = anp.linalg.solve(anp.swapaxes(factor, 1, 2), noise[:, :, np.newaxis])[:, :, 0]
         return mean + step, spread + _log_det(factor)
@@ -115,6 +134,9 @@ class OrbitEncoder:
         _, of_scale = self._halves(weights, q)
         if self.precision == "scalar":
             score = -noise * np.exp(-self._log_width(of_scale, q))[:, np.newaxis]
+            return score
+        if self.precision == "conjugate":
+            score = -self._stretch(of_scale, q).undo(noise, transposed=True)
             return score
         factor = np.linalg.cholesky(self.precision_matrix(of_scale, q))
         score = -np.einsum("nij,nj->ni", factor, noise)
@@ -127,6 +149,9 @@ class OrbitEncoder:
             log_width = self._log_width(of_scale, q)
             noise = (p - mean) * anp.exp(-log_width)[:, np.newaxis]
             log_scales = q.shape[1] * log_width
+        elif self.precision == "conjugate":
+            stretch = self._stretch(of_scale, q)
+            noise, log_scales = stretch.undo(p - mean), stretch.log_det()
         else:
             factor = anp.linalg.cholesky(self.precision_matrix(of_scale, q))
             noise = anp.einsum("nji,nj->ni", factor, p - mean)
@@ -153,8 +178,18 @@ class OrbitEncoder:
         own = anp.exp(-2 * of_scale[0]) * np.eye(dim, dtype=dtype)
         return isotropic + radial + own
 
+    @cached_property
+    def _conjugate(self) -> _Conjugate:
+        return _Conjugate.of(self.energy.layout.forms[:, 0])
+
+    def _stretch(self, of_scale: Weights, q: Any) -> _Stretch:
+        """Evaluate a and γ of "conjugate"."""
+        logs = self._of_rows(of_scale[1:], self.energy.rows_of(q)[1], len(q))
+        logs = anp.reshape(logs, (len(q), len(self.energy.layout.forms)))
+        return _Stretch(self._conjugate, logs, of_scale[0] - 1)
+
     def _of_rows(self, weights: Weights, inputs: Any, count: int) -> Any:
-        """Evaluate the network of α and β, before they are made positive: (n R, 2)."""
+        """Evaluate the network of α and β, not yet positive, or that of a: (n R, 2 or 1)."""
         layout = self.energy.layout
         if self.energy.sites is not None:
             matrix, bias, out, at_site = weights[:4]
@@ -186,6 +221,82 @@ class OrbitEncoder:
     def restored(cls, energy: Mapping[str, Any], precision: str, width: int) -> OrbitEncoder:
         """Make one again of what `saved` returned."""
         return cls(OrbitSum.restored(**energy), precision, width)
+
+
+@dataclass(frozen=True, eq=False)
+class _Conjugate:
+    """W = U S Vᵀ by its singular values, all forms of windows as rows.
+
+    Attributes
+    ----------
+    left : ndarray, shape (R, r)
+        U.
+    rest : ndarray, shape (R, R − r)
+        The combinations of rows that vanish: Wᵀ rest = 0.
+    values : ndarray, shape (r,)
+        S.
+    right : ndarray, shape (d, r)
+        V.
+    """
+
+    left: Array
+    rest: Array
+    values: Array
+    right: Array
+
+    @classmethod
+    def of(cls, forms: Array) -> _Conjugate:
+        left, values, right = np.linalg.svd(forms)
+        rank = int((values > _NEGLIGIBLE * values[0]).sum())
+        return cls(left[:, :rank], left[:, rank:], values[:rank], right[:rank].T)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stretch:
+    """B(q) = V S Uᵀ e^a U S^γ Vᵀ + (1 − V Vᵀ), with a (n, R) and γ (1,) on the tape."""
+
+    of: _Conjugate
+    logs: Any
+    power: Any
+
+    def apply(self, z: Any) -> Any:
+        """Evaluate B z: (n, d) to (n, d)."""
+        left, _, values, right = self._cast(z)
+        along = anp.dot(z, right)
+        rows = anp.exp(self.logs) * anp.dot(along * values**self.power, left.T)
+        return z + anp.dot(anp.dot(rows, left) * values - along, right.T)
+
+    def undo(self, x: Any, *, transposed: bool = False) -> Any:
+        """Evaluate B⁻¹ x, or B⁻ᵀ x: (n, d) to (n, d)."""
+        left, rest, values, right = self._cast(x)
+        along, first, last = anp.dot(x, right), values**-1.0, values ** (-self.power)
+        if transposed:
+            first, last = last, first
+        shrink, rows = anp.exp(-self.logs), anp.dot(along * first, left.T)
+        if rest.shape[1]:  # (Uᵀ e^a U)⁻¹: what solves it may have a share of the rows' relations
+            free = anp.linalg.solve(
+                self._relations(rest, shrink), anp.dot(shrink * rows, rest)[:, :, np.newaxis]
+            )
+            rows = rows - anp.dot(free[:, :, 0], rest.T)
+        return x + anp.dot(anp.dot(shrink * rows, left) * last - along, right.T)
+
+    def log_det(self) -> Any:
+        """Evaluate ln det B: (n,)."""
+        _, rest, values, _ = self._cast(self.logs)
+        found = anp.sum(self.logs, axis=1) + (1 + self.power) * np.sum(np.log(values))
+        if rest.shape[1]:
+            found = found + anp.linalg.slogdet(self._relations(rest, anp.exp(-self.logs)))[1]
+        return found
+
+    def _relations(self, rest: Array, shrink: Any) -> Any:
+        """Evaluate Nᵀ e^−a N, N the rows' relations: (n, k, k)."""
+        return anp.einsum("rk,nr,rl->nkl", rest, shrink, rest)
+
+    def _cast(self, like: Any) -> tuple[Array, Array, Array, Array]:
+        found = self.of
+        parts = found.left, found.rest, found.values, found.right
+        left, rest, values, right = (part.astype(like.dtype, copy=False) for part in parts)
+        return left, rest, values, right
 
 
 def _log_det(factor: Any) -> Any:

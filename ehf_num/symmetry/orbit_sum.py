@@ -69,6 +69,9 @@ class OrbitSum:
     degree : int, optional
         To which degree invariants are looked for; by default to which they are known to generate
         all, or 2.
+    even : bool
+        Whether I are even in a window's forms together: a window and its opposite are one then,
+        which a group with both makes exact at half the cost.
 
     Raises
     ------
@@ -108,6 +111,7 @@ class OrbitSum:
     gaussians: int = 0
     reach: float = 4.0
     degree: int | None = None
+    even: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.space, PhaseSpace):
@@ -140,6 +144,8 @@ class OrbitSum:
         self._put("reach", positive_number(self.reach, "reach"))
         if self.degree is not None:
             self._put("degree", positive_integer(self.degree, "degree"))
+        if not isinstance(self.even, bool):
+            raise ArgumentError(f"even was {self.even!r}; it should be True or False")
         self.orbits.invariants  # noqa: B018  # what does not fit is refused here, not in training
 
     def _put(self, name: str, value: Any) -> None:
@@ -155,7 +161,7 @@ class OrbitSum:
     def __reduce__(self) -> tuple[Any, ...]:
         return OrbitSum, (
             self.space, self.windows, self.symmetry, self.of, self.sites, self.hidden,
-            self.site_hidden, self.gaussians, self.reach, self.degree,
+            self.site_hidden, self.gaussians, self.reach, self.degree, self.even,
         )  # fmt: skip
 
     @classmethod
@@ -243,13 +249,13 @@ class OrbitSum:
         lie, finite = halves(self.symmetry)
         sites = None if self.sites is None else tuple(self.sites)
         return WindowOrbits(
-            self.space, tuple(self.windows), sites, lie, finite, self.of, self.degree
+            self.space, tuple(self.windows), sites, lie, finite, self.of, self.degree, self.even
         )
 
     @cached_property
     def features(self) -> Features:
         """The invariants I of a window's forms, each over its degree, in numbers."""
-        return tempered_features(self.orbits.invariants, PhaseSpace(self.orbits.forms).q)
+        return tempered_features(self.orbits.invariants, self.orbits.form_space.q)
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
@@ -342,10 +348,6 @@ class OrbitSum:
         cut = 2 * len(self.hidden) + 1
         return _Pass(self, weights[:cut], weights[cut:], x)
 
-    def of_rows(self, weights: Weights, x: Any) -> Any:
-        """Evaluate the network of u at every window: (n, d) to (n, R)."""
-        return self._pass(weights, x).of_rows()
-
     def rows_of(self, x: Any) -> tuple[Any, Any]:
         """Evaluate the forms of all windows and what networks see of them, a window a row.
 
@@ -369,10 +371,13 @@ class OrbitSum:
 
     def saved(self) -> dict[str, Any]:
         """Return the options of `restored`, as JSON has them."""
+        lie, finite = halves(self.symmetry)
         return {
             "dim": self.space.dim,
+            "angles": list(self.space.angles),
             "windows": [_written(window) for window in self.windows],
-            **written_symmetry(*halves(self.symmetry)),
+            "generators": None if lie is None else [*map(format_formula, lie.generators)],
+            "finite": None if finite is None else [_written(a) for a in finite.generators],
             "of": self.of,
             "sites": None if self.sites is None else [_written(site) for site in self.sites],
             "hidden": list(self.hidden),
@@ -380,6 +385,7 @@ class OrbitSum:
             "gaussians": self.gaussians,
             "reach": self.reach,
             "degree": self.degree,
+            "even": self.even,
         }
 
     @classmethod
@@ -391,14 +397,18 @@ class OrbitSum:
         finite: Sequence[Any] | None,
         of: str,
         sites: Sequence[Any] | None,
+        angles: Sequence[int] = (),
         **options: Any,
     ) -> OrbitSum:
         """Make one again of what `saved` returned."""
-        space = PhaseSpace(dim)
+        space = PhaseSpace(dim, angles=angles)
+        lie = generators and LieAlgebra(space, [parse(text, space) for text in generators])
+        group = finite and FiniteSymmetry(space, _read_all(finite, space))
+        symmetry = _joined(lie or None, group or None)
         return cls(
             space,
             _read_all(windows, space),
-            read_symmetry(space, generators, finite),
+            symmetry,
             of,
             sites and _read_all(sites, space),
             **options,
@@ -526,13 +536,9 @@ class _Pass:
         self._out = anp.reshape(anp.dot(softplus(z), of_windows[-1]), (*self._shape, outputs))
         self._sites = _Sites(layout, of_sites, self._out[:, :, 1:]) if of_sites else None
 
-    def of_rows(self) -> Any:
-        """Return what the network gives for each window: (n, R)."""
-        return self._out[:, :, 0]
-
     def value(self) -> Any:
         """Sum over windows and sites: (n,)."""
-        pairs = anp.sum(self.of_rows(), axis=1)
+        pairs = anp.sum(self._out[:, :, 0], axis=1)
         return pairs if self._sites is None else pairs + self._sites.value()
 
     def gradient(self) -> Any:
@@ -585,23 +591,6 @@ def kind_biases(one_hot: Array, biases: Any, count: int) -> Any:
     rows, width = len(one_hot), biases.shape[1]
     each = each + np.zeros((count, rows, width), biases.dtype)
     return anp.reshape(each, (count * rows, width))
-
-
-def written_symmetry(lie: LieAlgebra | None, finite: FiniteSymmetry | None) -> dict[str, Any]:
-    """Write a symmetry as `read_symmetry` takes it."""
-    return {
-        "generators": None if lie is None else [*map(format_formula, lie.generators)],
-        "finite": None if finite is None else [_written(a) for a in finite.generators],
-    }
-
-
-def read_symmetry(
-    space: PhaseSpace, generators: Sequence[str] | None, finite: Sequence[Any] | None
-) -> Symmetry | None:
-    """Make a symmetry again of text and of entries of matrices."""
-    lie = generators and LieAlgebra(space, [parse(text, space) for text in generators])
-    group = finite and FiniteSymmetry(space, _read_all(finite, space))
-    return _joined(lie or None, group or None)
 
 
 def _written(matrix: sp.MatrixBase) -> dict[str, Any]:

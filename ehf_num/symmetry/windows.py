@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,8 @@ class WindowOrbits:
         What the forms are of.
     degree : int, optional
         To which degree invariants are looked for.
+    even : bool
+        Whether the invariants are even in a window's forms together.
 
     Raises
     ------
@@ -88,11 +91,29 @@ class WindowOrbits:
     finite: FiniteSymmetry | None
     of: str
     degree: int | None = None
+    even: bool = False
 
     @property
     def forms(self) -> int:
         """Number m of forms of a window."""
         return int(self.windows[0].rows)
+
+    @cached_property
+    def form_space(self) -> PhaseSpace:
+        """A window's forms as positions, those of angles with whole coefficients as angles.
+
+        Raises
+        ------
+        ehf_sym.ArgumentError
+            If a form of angles has others, or windows differ in which forms are angles.
+        """
+        angles = self.space.angles if self.of == "q" else ()
+        found = [_angular_forms(window, angles, k) for k, window in enumerate(self.windows)]
+        if len(set(found)) > 1:
+            raise ArgumentError(
+                "windows differ in which forms are angles: give the forms of all in one order"
+            )
+        return PhaseSpace(self.forms, angles=found[0])
 
     @cached_property
     def _moved(self) -> Moved:
@@ -120,7 +141,13 @@ class WindowOrbits:
                     f"windows[{k}] is moved by the symmetry in another way than windows[0]: give "
                     "the forms of all in one order"
                 )
-        return _algebra(self.forms, actions or ())
+        algebra = _algebra(self.form_space, actions or ())
+        if algebra is not None and self.even:
+            raise ArgumentError(
+                "even was True with a connected group that moves a window's forms; its invariants "
+                "are of these forms already"
+            )
+        return algebra
 
     @cached_property
     def invariants(self) -> tuple[tuple[sp.Expr, int], ...]:
@@ -133,7 +160,7 @@ class WindowOrbits:
         """
         induced = self.induced
         if induced is None:
-            return tuple((y, 1) for y in PhaseSpace(self.forms).q)
+            return _functions(self.form_space, self.even)
         degree = self.degree or generating_degree(induced) or 2
         found = induced.invariants(degree, of="q")
         if not found.generators:
@@ -379,9 +406,40 @@ def _lift(action: sp.ImmutableMatrix, forms: int) -> sp.Expr:
     return sp.expand(sp.Add(*(p * v for p, v in zip(space.p, velocity, strict=True))))
 
 
-def _algebra(forms: int, actions: Sequence[sp.ImmutableMatrix]) -> LieAlgebra | None:
-    generators = [g for g in (_lift(action, forms) for action in actions) if g != 0]
-    return LieAlgebra(PhaseSpace(forms), list(dict.fromkeys(generators))) if generators else None
+def _algebra(space: PhaseSpace, actions: Sequence[sp.ImmutableMatrix]) -> LieAlgebra | None:
+    generators = [g for g in (_lift(action, space.dim) for action in actions) if g != 0]
+    return LieAlgebra(space, list(dict.fromkeys(generators))) if generators else None
+
+
+def _angular_forms(window: Window, angles: Sequence[int], k: int) -> tuple[int, ...]:
+    """Find which forms of windows[k] are angles themselves."""
+    angular = []
+    for row in range(window.rows if angles else 0):
+        entries = {j: window[row, j] for j in range(window.cols) if window[row, j] != 0}
+        of_angles = entries.keys() & set(angles)
+        if not of_angles:
+            continue
+        if len(of_angles) < len(entries) or not all(c.is_Integer for c in entries.values()):
+            raise ArgumentError(
+                f"windows[{k}] has a form with coefficients {[*entries.values()]!r:.200}; one of "
+                "angles should have whole ones, and no other coordinates, to be an angle itself"
+            )
+        angular.append(row)
+    return tuple(angular)
+
+
+def _functions(space: PhaseSpace, even: bool) -> tuple[tuple[sp.Expr, int], ...]:
+    """Functions that generate all of a window's forms y, periodic in angles, and their degrees.
+
+    Even ones are those of y that −y has too.
+    """
+    angular = set(space.angular)
+    odd = [sp.sin(y) if y in angular else y for y in space.q]
+    own = [(sp.cos(y), 1) for y in space.q if y in angular]
+    if not even:
+        return (*own, *((y, 1) for y in odd))
+    squares = [(y * y, 2) for y in odd if y in space.q]
+    return (*own, *squares, *((a * b, 2) for a, b in combinations(odd, 2)))
 
 
 class _Collected:

@@ -8,7 +8,7 @@ from math import prod
 from types import MappingProxyType
 
 from ehf_sym.catalogue import groups
-from ehf_sym.catalogue.lattice import ComplexScalarLattice
+from ehf_sym.catalogue.lattices.fields import ComplexScalarLattice
 from ehf_sym.catalogue.particles import Particles
 from ehf_sym.catalogue.systems import IsotropicOscillator, Kepler
 from ehf_sym.errors import ArgumentError

@@ -355,7 +355,7 @@ FAULTS = [
            "self._highest_in_p = 1 if linear_in_p else degree", "self._highest_in_p = degree",
            "sym/test_symmetry_search"),
     # the catalogue
-    _fault("a plaquette that does not close", "ehf_sym/catalogue/lattice.py",
+    _fault("a plaquette that does not close", "ehf_sym/catalogue/lattices/fields.py",
            "            - self._link(x, nu, q)\n", "            + self._link(x, nu, q)\n",
            "sym/test_lattice"),
     _fault("half of a conformal map", "ehf_sym/catalogue/kinematic.py",

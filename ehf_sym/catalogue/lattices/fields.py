@@ -2,57 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import combinations, product
+from itertools import combinations
 from math import prod
 from typing import Any
 
 from sympy import Add, Expr, ImmutableMatrix, Symbol, cos, eye, log, pi, sin, zeros
 
 from ehf_sym.catalogue.generators import label, labelled_algebra, positive_constant
+from ehf_sym.catalogue.lattices.periodic import Periodic, Site, checked_shape, exchanged, mirrored
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
-Site = tuple[int, ...]
 _CONSTANTS = tuple(Symbol(name, positive=True) for name in ("m", "g", "e"))
 
 
-def _checked_shape(shape: Any) -> tuple[int, ...]:
-    """Admit the number of sites in each direction."""
-    if isinstance(shape, bytes) or not isinstance(shape, Iterable):
-        raise ArgumentError(f"shape is {shape!r}; it should be a sequence of integers")
-    checked = tuple(whole_number(n, f"shape[{mu}]") for mu, n in enumerate(shape))
-    if not checked:
-        raise ArgumentError("shape is empty; it should hold the number of sites in a direction")
-    return checked
-
-
-class _Periodic:
-    """A periodic hypercubic lattice of sites."""
-
-    shape: Sequence[int]
-
-    @cached_property
-    def sites(self) -> tuple[Site, ...]:
-        """All sites, the last index fastest."""
-        return tuple(product(*map(range, self.shape)))
-
-    @property
-    def _directions(self) -> range:
-        return range(len(self.shape))
-
-    def _next(self, x: Site, mu: int, step: int = 1) -> Site:
-        """Find the neighbour; the lattice is periodic."""
-        return (*x[:mu], (x[mu] + step) % self.shape[mu], *x[mu + 1 :])
-
-
 @dataclass(frozen=True)
-class ScalarLattice(_Periodic):
+class ScalarLattice(Periodic):
     """Real scalar field φ_x on a periodic hypercubic lattice: one position a site.
 
     Parameters
@@ -84,7 +55,7 @@ class ScalarLattice(_Periodic):
     shape: Sequence[int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", _checked_shape(self.shape))
+        object.__setattr__(self, "shape", checked_shape(self.shape))
 
     @cached_property
     def space(self) -> PhaseSpace:
@@ -119,8 +90,8 @@ class ScalarLattice(_Periodic):
         terms = []
         for x in self.sites:
             field = self._field(x)
-            steps = [(mu, step) for mu in self._directions for step in (1, -1)]
-            hops = Add(*(field - self._field(self._next(x, *step)) for step in steps))
+            steps = [(mu, step) for mu in self.directions for step in (1, -1)]
+            hops = Add(*(field - self._field(self.next_to(x, *step)) for step in steps))
             terms.append(field * hops + m2 * field**2 + coupling * field**4)
         return self.space.validate(Add(*terms), "the action")
 
@@ -150,7 +121,7 @@ class ScalarLattice(_Periodic):
         6
         """
         moves = {
-            f"shift_{mu + 1}": self._moved(partial(self._next, mu=mu)) for mu in self._directions
+            f"shift_{mu + 1}": self._moved(partial(self.next_to, mu=mu)) for mu in self.directions
         }
         return self._group(moves)
 
@@ -163,11 +134,12 @@ class ScalarLattice(_Periodic):
         (8, 4)
         """
         moves = {
-            f"mirror_{mu + 1}": self._moved(partial(self._mirrored, mu)) for mu in self._directions
+            f"mirror_{mu + 1}": self._moved(partial(mirrored, self.shape, mu))
+            for mu in self.directions
         }
-        for mu, nu in combinations(self._directions, 2):
+        for mu, nu in combinations(self.directions, 2):
             if self.shape[mu] == self.shape[nu]:
-                moves[f"exchange_{mu + 1}{nu + 1}"] = self._moved(partial(_exchanged, mu, nu))
+                moves[f"exchange_{mu + 1}{nu + 1}"] = self._moved(partial(exchanged, mu, nu))
         return self._group(moves)
 
     def sign(self) -> FiniteSymmetry:
@@ -227,9 +199,6 @@ class ScalarLattice(_Periodic):
     def _field(self, x: Site) -> Symbol:
         return self.space.q[self.sites.index(x)]
 
-    def _mirrored(self, mu: int, x: Site) -> Site:
-        return (*x[:mu], -x[mu] % self.shape[mu], *x[mu + 1 :])
-
     def _moved(self, move: Callable[[Site], Site]) -> ImmutableMatrix:
         """Write φ_x ↦ φ_{move(x)} as a matrix."""
         matrix = zeros(self.space.dim)
@@ -241,14 +210,8 @@ class ScalarLattice(_Periodic):
         return FiniteSymmetry(self.space, list(moves.values()), list(moves))
 
 
-def _exchanged(mu: int, nu: int, x: Site) -> Site:
-    swapped = list(x)
-    swapped[mu], swapped[nu] = x[nu], x[mu]
-    return tuple(swapped)
-
-
 @dataclass(frozen=True)
-class ComplexScalarLattice(_Periodic):
+class ComplexScalarLattice(Periodic):
     """Complex scalar field φ_x on a periodic hypercubic lattice, with or without a gauge field.
 
     Site x has the positions (Re φ_x, Im φ_x) with their momenta π_x. With ``links``, each link from
@@ -293,7 +256,7 @@ class ComplexScalarLattice(_Periodic):
     links: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", _checked_shape(self.shape))
+        object.__setattr__(self, "shape", checked_shape(self.shape))
         if not isinstance(self.links, bool):
             raise ArgumentError(f"links is {self.links!r}; it should be True or False")
 
@@ -363,7 +326,7 @@ class ComplexScalarLattice(_Periodic):
         """
         m, g = positive_constant(mass, "mass"), positive_constant(coupling, "coupling")
         energy = Add(*(self._site_energy(x, m, g) for x in self.sites))
-        energy += Add(*(self._hop(x, mu) / 2 for x in self.sites for mu in self._directions))
+        energy += Add(*(self._hop(x, mu) / 2 for x in self.sites for mu in self.directions))
         if self.links:
             energy += self._gauge_energy(positive_constant(charge, "charge"))
         return self.space.validate(energy, "the Hamiltonian")
@@ -389,8 +352,8 @@ class ComplexScalarLattice(_Periodic):
             return self._charge(x)
         E = self.space.p
         flux = (
-            self._link(x, mu, E) - self._link(self._next(x, mu, -1), mu, E)
-            for mu in self._directions
+            self._link(x, mu, E) - self._link(self.next_to(x, mu, -1), mu, E)
+            for mu in self.directions
         )
         return self._charge(x) - Add(*flux)
 
@@ -403,7 +366,7 @@ class ComplexScalarLattice(_Periodic):
     def _hop(self, x: Site, mu: int) -> Expr:
         """|φ_{x+μ} − e^{iA} φ_x|²."""
         a, b = self._field(x, self.space.q)
-        c, d = self._field(self._next(x, mu), self.space.q)
+        c, d = self._field(self.next_to(x, mu), self.space.q)
         if self.links:
             angle = self._link(x, mu, self.space.q)
             a, b = a * cos(angle) - b * sin(angle), a * sin(angle) + b * cos(angle)
@@ -411,13 +374,13 @@ class ComplexScalarLattice(_Periodic):
 
     def _gauge_energy(self, e: Expr) -> Expr:
         q, p = self.space.q, self.space.p
-        electric = Add(*(self._link(x, mu, p) ** 2 for x in self.sites for mu in self._directions))
+        electric = Add(*(self._link(x, mu, p) ** 2 for x in self.sites for mu in self.directions))
         squares = [
             self._link(x, mu, q)
-            + self._link(self._next(x, mu), nu, q)
-            - self._link(self._next(x, nu), mu, q)
+            + self._link(self.next_to(x, mu), nu, q)
+            - self._link(self.next_to(x, nu), mu, q)
             - self._link(x, nu, q)
             for x in self.sites
-            for mu, nu in combinations(self._directions, 2)
+            for mu, nu in combinations(self.directions, 2)
         ]
         return e**2 * electric / 2 + Add(*(1 - cos(angle) for angle in squares)) / e**2
