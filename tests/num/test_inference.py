@@ -110,7 +110,7 @@ def test_blocks_keep_the_dtype(dtype, rows_per_block):
 )
 def test_memory_beyond_the_result_does_not_grow_with_the_points(call):
     flow = make("so2")
-    x = np.random.default_rng(0).standard_normal((10 * inference.ROWS_PER_BLOCK, 2))
+    x = np.random.default_rng(0).standard_normal((5 * inference.ROWS_PER_BLOCK, 2))
 
     def beyond(points):
         call(flow, points[:100])
