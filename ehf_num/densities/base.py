@@ -24,6 +24,7 @@ from ehf_num.densities.factors import Factor, tabulate
 from ehf_num.engine.tape import on_tape
 from ehf_num.engine.workspace import Array
 from ehf_sym import BaseDensity, Gaussian, NumpyFormula, PhaseSpace, to_numpy
+from ehf_sym.densities.gaussian import find_gaussian
 from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.formulas.arrays import real_array
 
@@ -136,6 +137,9 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     >>> base = numeric_base(es.StandardNormal(es.PhaseSpace(2)))
     >>> base.route, round(base.log_normalizer, 6)
     ('gaussian', 3.675754)
+    >>> circle = numeric_base(es.StandardNormal(es.PhaseSpace(1, angles=True)))
+    >>> circle.route, round(circle.log_normalizer - np.log(2 * np.pi), 6)
+    ('gaussian', 0.918939)
     """
     space = base.space
     bridged = to_numpy(base.log_density, space.coordinates)
@@ -151,11 +155,17 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
             raise ArgumentError("base is Gaussian but has no log_normalizer")
         draws, quadratic = _gaussian_sampler(gaussian), _quadratic(gaussian, bridged)
         return NumericBase(space.dim, given, "gaussian", formula, draws, quadratic)
+    if space.angles and base.log_density.free_symbols.isdisjoint(space.angular):
+        gaussian = find_gaussian(space.linear, base.log_density)
+        if gaussian is not None and given is not None:
+            draws = beside_uniform_angles(_gaussian_sampler(gaussian), space)
+            return NumericBase(space.dim, given, "gaussian", formula, draws, both)
     factors = base.factors()
     if factors is None:
         raise ArgumentError(
             f"base ({base.name}) cannot be sampled: its formula is not Gaussian (a negative "
-            "definite quadratic) and does not factorize over coordinates; give base_sampler=, a "
+            "definite quadratic, uniform on angles) and does not factorize over coordinates; give "
+            "base_sampler=, a "
             "function (n, rng) that returns states of shape "
             f"(n, {2 * space.dim}), positions before momenta"
         )
@@ -194,6 +204,19 @@ def _gaussian_sampler(gaussian: Gaussian) -> Sampler:
     return draw
 
 
+def beside_uniform_angles(sampler: Sampler, space: PhaseSpace) -> Sampler:
+    """Put angles, uniform on (−π, π], among draws of all other coordinates."""
+    rest = [k for k in range(2 * space.dim) if k not in space.angles]
+
+    def draw(n: int, rng: np.random.Generator) -> Array:
+        states = np.empty((n, 2 * space.dim))
+        states[:, rest] = sampler(n, rng)
+        states[:, list(space.angles)] = np.pi - 2 * np.pi * rng.random((n, len(space.angles)))
+        return states
+
+    return draw
+
+
 def _quadratic(gaussian: Gaussian, formula: NumpyFormula) -> Callable[[Array], Array]:
     """Evaluate a Gaussian's formula and gradient by its matrix: few operations, on all states."""
     mean, precision = (np.array(m, dtype=float) for m in (gaussian.mean.T, gaussian.precision))
@@ -223,11 +246,14 @@ def _factorized(factors: tuple[sp.Expr, ...], space: PhaseSpace) -> tuple[float,
         factor.subs(symbol, variable)
         for factor, symbol in zip(factors, space.coordinates, strict=True)
     ]
+    kinds = [(formula, k in space.angles) for k, formula in enumerate(formulas)]
     tables = {
-        formula: tabulate(to_numpy(formula, (variable,)), str(formula).replace("_x", "x"))
-        for formula in dict.fromkeys(formulas)
+        (formula, angle): tabulate(
+            to_numpy(formula, (variable,)), str(formula).replace("_x", "x"), angle=angle
+        )
+        for formula, angle in dict.fromkeys(kinds)
     }
-    each = [tables[formula] for formula in formulas]
+    each = [tables[kind] for kind in kinds]
     log_mass = math.fsum(table.log_mass for table in each)
     return log_mass, lambda n, rng: draw_from_tables(each, n, rng)
 
@@ -285,8 +311,9 @@ def _constant(base: BaseDensity, given: float | None) -> float:
             )
         return given  # an integral over four dimensions or more: taken on trust, docs/limits
     formula = to_numpy(base.log_density, base.space.coordinates)
+    ends = (-np.pi, np.pi) if base.space.angles else (-np.inf, np.inf)
     mass, _ = scipy.integrate.dblquad(
-        lambda p, q: float(np.exp(formula(np.array([q, p])))), -np.inf, np.inf, -np.inf, np.inf
+        lambda p, q: float(np.exp(formula(np.array([q, p])))), *ends, -np.inf, np.inf
     )
     if not 0 < mass < math.inf:
         raise ArgumentError(

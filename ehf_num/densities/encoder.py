@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, cast, runtime_checkable
 
 import autograd.numpy as anp
@@ -23,9 +24,10 @@ from ehf_num.engine import arguments
 from ehf_num.engine.engine import InC, goes_with, relu_network
 from ehf_num.engine.log_space import HALF_LOG_2PI
 from ehf_num.engine.native import NativeDraw, takes
-from ehf_num.engine.networks import Weights, init_relu, relu_network_reference, softplus
+from ehf_num.engine.networks import Circular, Weights, init_relu, relu_network_reference, softplus
 from ehf_num.engine.tape import make_vjp, part
 from ehf_num.engine.workspace import Array
+from ehf_sym import PhaseSpace
 
 _SOFTPLUS_SHIFT = math.log(math.e - 1)  # softplus(shift) = 1: σ starts near one
 
@@ -87,6 +89,8 @@ class GaussianEncoder:
         d, the number of positions and of momenta.
     hidden : sequence of int
         Widths of the hidden layers of both networks, at least one.
+    angles : sequence of int
+        Positions that are angles, which the networks see by cosine and sine.
 
     Raises
     ------
@@ -106,10 +110,16 @@ class GaussianEncoder:
 
     dim: int
     hidden: tuple[int, ...]
+    angles: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", arguments.positive_integer(self.dim, "dim"))
         object.__setattr__(self, "hidden", arguments.layer_widths(self.hidden, "hidden"))
+        object.__setattr__(self, "angles", PhaseSpace(self.dim, angles=self.angles).angles)
+
+    @cached_property
+    def _inputs(self) -> Circular:
+        return Circular(self.dim, self.angles)
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the weights of μ, then of σ, with last layers zero: h starts as N(0, 1).
@@ -117,14 +127,14 @@ class GaussianEncoder:
         A random μ(q) would pull a flow that is not held to its symmetry into asymmetric solutions
         from the first step on, out of which it finds slowly or not at all.
         """
-        sizes: Sequence[int] = (self.dim, *self.hidden, self.dim)
+        sizes: Sequence[int] = (self._inputs.width, *self.hidden, self.dim)
         mean, scale = init_relu(sizes, rng, dtype), init_relu(sizes, rng, dtype)
         mean[-2][:], scale[-2][:] = 0, 0
         return mean + scale
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, d) into p ~ h(p|q) (n, d) and ln h(p|q) (n,) in nats."""
-        drawn = _draw(q, noise, *weights)
+        drawn = _draw(self._inputs(q), noise, *weights)
         return part(drawn, np.s_[:, :-1]), part(drawn, np.s_[:, -1])
 
     def kernel(self, weights: tuple[Array, ...]) -> NativeDraw | None:
@@ -133,15 +143,15 @@ class GaussianEncoder:
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −noise/σ at the p drawn from the noise: (n, d)."""
-        before = relu_network(q, *weights[len(weights) // 2 :])
+        before = relu_network(self._inputs(q), *weights[len(weights) // 2 :])
         score: Array = -noise / softplus(before + _SOFTPLUS_SHIFT)
         return score
 
     def log_prob(self, weights: Weights, q: Any, p: Any) -> Any:
         """Evaluate ln h(p|q) at momenta from anywhere: (n, d) twice to (n,), nats."""
-        half = len(weights) // 2
-        scale = softplus(relu_network(q, *weights[half:]) + _SOFTPLUS_SHIFT)
-        noise = (p - relu_network(q, *weights[:half])) / scale
+        half, seen = len(weights) // 2, self._inputs(q)
+        scale = softplus(relu_network(seen, *weights[half:]) + _SOFTPLUS_SHIFT)
+        noise = (p - relu_network(seen, *weights[:half])) / scale
         return _log_density(anp.log(scale), noise)
 
 
@@ -160,7 +170,8 @@ def _reference(q: Any, noise: Any, *weights: Any) -> Any:
 
 
 def _kernel(weights: tuple[Array, ...]) -> NativeDraw | None:
-    return NativeDraw(weights) if takes(weights) else None
+    as_wide = weights[0].shape[0] == weights[-1].shape[0]  # not with angles
+    return NativeDraw(weights) if as_wide and takes(weights) else None
 
 
 _draw = InC(_kernel, _reference, row_arguments=2)

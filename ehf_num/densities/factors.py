@@ -59,7 +59,7 @@ class Factor:
         return np.asarray(np.sinh(refined)) if self.is_stretched else refined
 
 
-def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
+def tabulate(log_density: Callable[[Array], Array], text: str, *, angle: bool = False) -> Factor:
     """Normalize one factor and tabulate its distribution function.
 
     Parameters
@@ -69,6 +69,8 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
         0.3 % of their distance from 0 may be missed, where there is more than one.
     text : str
         The formula as the user would know it, for messages.
+    angle : bool
+        Whether it is one of an angle: over one turn, from −π to π.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
         return values
 
     density: Callable[[npt.ArrayLike], Array] = log_pdf
-    support = _support(density, _SEARCH_GRID)
+    support = _turn(density) if angle else _support(density, _SEARCH_GRID)
     if support is None:
         density, support = stretched, _support(stretched, _STRETCHED_GRID, _FALLEN)
     if support is None:
@@ -99,7 +101,7 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
     low, high, peak = support
     edges, masses = _integrated(lambda x: np.exp(density(x) - peak), low, high)
     mass = masses.sum()
-    if not np.isfinite(mass):
+    if not (np.isfinite(mass) and mass > 0):
         raise ArgumentError(
             f"base has the factor exp({text}), which is too rough to be integrated; give "
             "base_sampler= and log_normalizer="
@@ -113,6 +115,12 @@ def tabulate(log_density: Callable[[Array], Array], text: str) -> Factor:
         inverse=scipy.interpolate.PchipInterpolator(cdf[rising], edges[rising]),
         is_stretched=density is stretched,
     )
+
+
+def _turn(log_pdf: Callable[[npt.ArrayLike], Array]) -> tuple[float, float, float]:
+    """Return the ends of one turn, and the peak of a log density on it."""
+    peak = float(log_pdf(np.linspace(-np.pi, np.pi, len(_SEARCH_GRID))).max())
+    return -np.pi, np.pi, peak if np.isfinite(peak) else 0.0
 
 
 def _integrated(density: Callable[[Array], Array], low: float, high: float) -> tuple[Array, Array]:

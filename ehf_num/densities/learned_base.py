@@ -19,7 +19,12 @@ import autograd.numpy as anp
 import numpy as np
 import sympy as sp
 
-from ehf_num.densities.base import NumericBase, compare_constants, draw_from_tables
+from ehf_num.densities.base import (
+    NumericBase,
+    beside_uniform_angles,
+    compare_constants,
+    draw_from_tables,
+)
 from ehf_num.densities.factors import Factor, tabulate
 from ehf_num.engine.log_space import LOG_2PI
 from ehf_num.engine.tape import on_tape
@@ -156,7 +161,7 @@ class _GaussianFamily:
     route = "gaussian"
 
     def __init__(self, density: BaseDensity) -> None:
-        self._dim, s = density.space.dim, density.space.coordinates
+        self._space, s = density.space, density.space.linear
         at_origin = dict.fromkeys(s, sp.S.Zero)
         slope = [density.log_density.diff(x).subs(at_origin) for x in s]
         rows = (-sp.hessian(density.log_density, s)).tolist()
@@ -168,10 +173,14 @@ class _GaussianFamily:
         precision, slope = table[:-1], table[-1]
         mean = anp.linalg.solve(precision, slope)
         log_det = anp.linalg.slogdet(precision)[1]
-        constant = self._dim * LOG_2PI
+        space = self._space
+        constant = (len(space.angles) + 0.5 * len(space.linear)) * LOG_2PI
         log_normalizer = constant + 0.5 * (anp.dot(slope, mean) - log_det)
+        chosen = np.delete(np.eye(2 * space.dim), list(space.angles), axis=1)
 
         def formula(state: Any) -> Any:
+            if space.angles:
+                state = anp.dot(state, chosen.astype(state.dtype))
             return anp.sum(state * (slope - 0.5 * anp.dot(state, precision)), axis=1)
 
         def draw(n: int, rng: np.random.Generator) -> Array:
@@ -179,7 +188,8 @@ class _GaussianFamily:
             states: Array = mean + rng.standard_normal((n, len(slope))) @ factor
             return states
 
-        return NumericBase(self._dim, log_normalizer, self.route, formula, draw)
+        sampler = beside_uniform_angles(draw, space) if space.angles else draw
+        return NumericBase(space.dim, log_normalizer, self.route, formula, sampler)
 
 
 class _FactorizedFamily:
@@ -205,8 +215,13 @@ class _FactorizedFamily:
         self._log_density = on_tape(to_numpy(density.log_density, space.coordinates + symbols))
         self._normalizer = on_tape(to_numpy(density.log_normalizer, symbols))
         x = sp.Dummy("x", real=True)
-        self._factors = [f.subs(c, x) for f, c in zip(factors, space.coordinates, strict=True)]
-        self._compiled = {f: to_numpy(f, (x, *symbols)) for f in dict.fromkeys(self._factors)}
+        self._factors = [
+            (f.subs(c, x), c in space.angular)
+            for f, c in zip(factors, space.coordinates, strict=True)
+        ]
+        self._compiled = {
+            each: to_numpy(each[0], (x, *symbols)) for each in dict.fromkeys(self._factors)
+        }
         self._tables = lru_cache(maxsize=1)(self._tabulated)  # blocks ask for the same again
 
     def bind(self, theta: Any) -> NumericBase:
@@ -227,8 +242,10 @@ class _FactorizedFamily:
     def _tabulated(self, *theta: float) -> list[Factor]:
         values = np.array(theta)
         made = {
-            factor: tabulate(_with(formula, values), str(factor).replace("_x", "x"))
-            for factor, formula in self._compiled.items()
+            (factor, angle): tabulate(
+                _with(formula, values), str(factor).replace("_x", "x"), angle=angle
+            )
+            for (factor, angle), formula in self._compiled.items()
         }
         return [made[factor] for factor in self._factors]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import isbox
 
+from ehf_num.engine.networks import Circular
 from ehf_num.engine.tape import on_tape, part
 from ehf_num.engine.workspace import Array
 from ehf_sym import NumpyFormula
@@ -36,7 +38,7 @@ class MomentumFrame(Protocol):
 
 @dataclass(frozen=True)
 class CoordinateFrame:
-    """q itself, and the coordinate directions.
+    """q itself, of angles cosine and sine, and the coordinate directions.
 
     Examples
     --------
@@ -45,11 +47,16 @@ class CoordinateFrame:
     """
 
     dim: int
+    angles: tuple[int, ...] = ()
+
+    @cached_property
+    def _inputs(self) -> Circular:
+        return Circular(self.dim, self.angles)
 
     @property
     def features(self) -> int:
         """Number of functions of q."""
-        return self.dim
+        return self._inputs.width
 
     @property
     def directions(self) -> int:
@@ -57,8 +64,8 @@ class CoordinateFrame:
         return self.dim
 
     def at(self, q: Any) -> tuple[Any, None]:
-        """Return q and None."""
-        return q, None
+        """Return what networks see of q, and None."""
+        return self._inputs(q), None
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import autograd.numpy as anp
@@ -21,7 +22,7 @@ from autograd.tracer import isbox
 
 from ehf_num.engine.engine import relu_network
 from ehf_num.engine.log_space import HALF_LOG_2PI
-from ehf_num.engine.networks import Weights, init_relu, softplus
+from ehf_num.engine.networks import Circular, Weights, init_relu, softplus
 from ehf_num.engine.tape import constant
 from ehf_num.engine.workspace import Array
 
@@ -41,6 +42,8 @@ class MonotoneEncoder:
         Widths of the hidden layers of the relu network that maps q to the map's parameters.
     bumps : int
         Number of tanh steps.
+    angles : tuple of int
+        ``(0,)`` if the position is an angle, which the network sees by cosine and sine.
 
     Examples
     --------
@@ -55,10 +58,15 @@ class MonotoneEncoder:
 
     hidden: tuple[int, ...]
     bumps: int = 8
+    angles: tuple[int, ...] = ()
+
+    @cached_property
+    def _inputs(self) -> Circular:
+        return Circular(1, self.angles)
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the network, its last layer zero but for biases that spread the steps."""
-        weights = init_relu((1, *self.hidden, 2 + 3 * self.bumps), rng, dtype)
+        weights = init_relu((self._inputs.width, *self.hidden, 2 + 3 * self.bumps), rng, dtype)
         weights[-2][:] = 0
         scale_and_shift, heights = np.zeros(2), np.full(self.bumps, _SMALL)
         slopes, places = np.full(self.bumps, _UNIT), np.linspace(-2, 2, self.bumps)
@@ -67,12 +75,12 @@ class MonotoneEncoder:
 
     def draw(self, weights: Weights, q: Any, noise: Any) -> tuple[Any, Any]:
         """Turn standard normal noise (n, 1) into p ~ h(p|q) (n, 1) and ln h(p|q) (n,) in nats."""
-        bumps = _Bumps(relu_network(q, *weights), noise)
+        bumps = _Bumps(relu_network(self._inputs(q), *weights), noise)
         return bumps.value, self._log_density(bumps, noise)
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p = −(z + f″/f′)/f′ at p = f(z), z the noise: (n, 1)."""
-        bumps = _Bumps(relu_network(q, *weights), noise)
+        bumps = _Bumps(relu_network(self._inputs(q), *weights), noise)
         score: Array = -(noise + bumps.bend / bumps.slope) / bumps.slope
         return score
 
@@ -82,7 +90,7 @@ class MonotoneEncoder:
         The noise is found by bisection: steps add up to what bounds it on either side. On the tape
         it has the slopes of f(z) = p, which a step of Newton's from the solution gives it.
         """
-        outputs = relu_network(q, *weights)
+        outputs = relu_network(self._inputs(q), *weights)
         z = _solved(constant(outputs), constant(p))
         if isbox(outputs) or isbox(p):
             bumps = _Bumps(outputs, z)

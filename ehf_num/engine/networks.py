@@ -9,18 +9,106 @@ with its bias, and what the units do. The kernels in C (`engine`) are held to th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
+from autograd.tracer import isbox
 
+from ehf_num.engine.tape import constant
 from ehf_num.engine.workspace import Array
 
 Weights = Sequence[Any]
 
 _BENDS = 3.0  # see tests/benchmarks/learning.py
+
+
+@dataclass(frozen=True)
+class Circular:
+    """Points some of whose coordinates are angles, as networks see them: cosines, sines, the rest.
+
+    Parameters
+    ----------
+    dim : int
+        d, the number of coordinates.
+    angles : tuple of int
+        Which are angles.
+
+    Examples
+    --------
+    >>> circular = Circular(2, (1,))
+    >>> circular(np.array([[5.0, np.pi]])).round(12) + 0.0
+    array([[-1.,  0.,  5.]])
+    """
+
+    dim: int
+    angles: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Number of functions."""
+        return self.dim + len(self.angles)
+
+    @cached_property
+    def _chosen(self) -> tuple[Array, Array]:
+        """Matrices that pick out the angles, and the rest."""
+        unit, rest = np.eye(self.dim), [k for k in range(self.dim) if k not in self.angles]
+        return unit[:, list(self.angles)], unit[:, rest]
+
+    def __call__(self, x: Any) -> Any:
+        """Evaluate at points, on the tape too: (n, d) to (n, d + number of angles)."""
+        if not self.angles:
+            return x
+        angles, rest = (anp.dot(x, each.astype(x.dtype)) for each in self._chosen)
+        return anp.concatenate([anp.cos(angles), anp.sin(angles), rest], axis=1)
+
+    def slopes(self, seen: Any, slopes: Any) -> Any:
+        """Turn slopes by what is seen into slopes by the coordinates: to (n, d)."""
+        if not self.angles:
+            return slopes
+        k = len(self.angles)
+        angles, rest = (each.T.astype(seen.dtype) for each in self._chosen)
+        turning = seen[:, :k] * slopes[:, k : 2 * k] - seen[:, k : 2 * k] * slopes[:, :k]
+        return anp.dot(turning, angles) + anp.dot(slopes[:, 2 * k :], rest)
+
+
+def wrapped(x: Any, angles: Sequence[int]) -> Any:
+    """Put angles into (−π, π] by full turns, which have no slope; on the tape too.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, k)
+        Points, or states with the positions first.
+    angles : sequence of int
+        Which columns are angles.
+
+    Examples
+    --------
+    >>> wrapped(np.array([[5 * np.pi, 7.0], [-np.pi, 7.0]]), [0]) / np.pi
+    array([[1.        , 2.2281692],
+           [1.        , 2.2281692]])
+    """
+    if not angles:
+        return x
+    columns = list(angles)
+    whole = constant(x)
+    own = whole[:, columns]
+    moved: Array = own - 2 * np.pi * np.ceil((own - np.pi) / (2 * np.pi))
+    moved = np.clip(moved, -np.pi, np.pi).astype(own.dtype)
+    moved[moved == own.dtype.type(-np.pi)] = np.pi
+    if (moved == own).all():
+        return x
+    turns = np.zeros_like(whole)
+    turns[:, columns] = own - moved
+    if isbox(x):
+        return x - turns
+    result = whole.copy()
+    result[:, columns] = moved
+    return result
 
 
 def init_relu(sizes: Sequence[int], rng: np.random.Generator, dtype: Any) -> list[Array]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ehf_num.engine.engine import energy_gradient, goes_with
 from ehf_num.engine.native import Inputs
-from ehf_num.engine.networks import Weights, energy, init_energy
+from ehf_num.engine.networks import Circular, Weights, energy, init_energy
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features
@@ -30,6 +30,8 @@ class NetworkEnergy:
         Widths of the hidden layers.
     start : {"random", "identity"}
         How weights are drawn: the energy's gradient is anything, or zero.
+    angles : tuple of int
+        Coordinates that the network sees by cosine and sine.
 
     Examples
     --------
@@ -42,18 +44,29 @@ class NetworkEnergy:
     dim: int
     hidden: tuple[int, ...]
     start: str = "random"
+    angles: tuple[int, ...] = ()
+
+    @cached_property
+    def _inputs(self) -> Circular:
+        return Circular(self.dim, self.angles)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the network sees the coordinates themselves, as the kernels in C do."""
+        return not self.angles
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the initial weights."""
-        return init_energy((self.dim, *self.hidden, 1), rng, dtype, self.start)
+        return init_energy((self._inputs.width, *self.hidden, 1), rng, dtype, self.start)
 
     def value(self, weights: Weights, x: Any) -> Any:
         """Evaluate it: (n, d) to (n,)."""
-        return energy(x, *weights)
+        return energy(self._inputs(x), *weights)
 
     def gradient(self, weights: Weights, x: Any) -> Any:
         """Evaluate its derivative: (n, d) to (n, d)."""
-        return energy_gradient(x, *weights)
+        seen = self._inputs(x)
+        return self._inputs.slopes(seen, energy_gradient(seen, *weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +141,7 @@ class SeparableHamiltonian:
         """Put weights in place; pairs of networks in the form that the kernels in C know."""
         of_k, of_u = self.halves(weights)
         kinetic, potential = self.kinetic, self.potential
-        if type(kinetic) is type(potential) is NetworkEnergy:
+        if _is_plain(kinetic) and _is_plain(potential):
             return NetworkHamiltonian(of_k, of_u)
         if isinstance(kinetic, FeatureEnergy) and isinstance(potential, FeatureEnergy):
             of_p, of_q = kinetic.features, potential.features
@@ -186,10 +199,14 @@ def _times(energy: Any, weights: Weights, factor: Any) -> Weights | None:
     return found
 
 
+def _is_plain(energy: Any) -> bool:
+    return type(energy) is NetworkEnergy and energy.is_plain
+
+
 def _known(energy: Any) -> tuple[Inputs, ...]:
     """Return what an energy is of for the kernels in C; nothing where they do not know it."""
     if type(energy) is NetworkEnergy:
-        return (None,)
+        return (None,) if energy.is_plain else ()
     if isinstance(energy, FeatureEnergy):
         found: Inputs = energy.features.quadratics
     else:

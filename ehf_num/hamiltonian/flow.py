@@ -11,6 +11,7 @@ import autograd.numpy as anp
 
 from ehf_num.engine.engine import goes_with
 from ehf_num.engine.native import NativeChain
+from ehf_num.engine.networks import wrapped
 from ehf_num.hamiltonian.hamiltonian import vector_field
 from ehf_num.hamiltonian.protocols import Integrator, KernelIntegrator
 from ehf_num.hamiltonian.splitting import Chain
@@ -39,6 +40,7 @@ class HamiltonianFlow:
 
     hamiltonians: Sequence[Any]  # Separable, or Motion, as its integrator asks
     integrator: Integrator | Sequence[Integrator]
+    angles: tuple[int, ...] = ()  # positions that come out in (−π, π]
 
     def __repr__(self) -> str:
         kinds = Counter(type(each).__name__ for each in self.hamiltonians)
@@ -58,13 +60,13 @@ class HamiltonianFlow:
         """Push base states forward: q, p (n, d) to (n, d) each."""
         for integrator, hamiltonian in self.maps:
             q, p = integrator.forward(hamiltonian, q, p)
-        return q, p
+        return wrapped(q, self.angles), p
 
     def inverse(self, q: Any, p: Any) -> tuple[Any, Any]:
         """Pull data states back: q, p (n, d) to (n, d) each."""
         for integrator, hamiltonian in reversed(self.maps):
             q, p = integrator.inverse(hamiltonian, q, p)
-        return q, p
+        return wrapped(q, self.angles), p
 
     def positions(self, q: Any, p: Any) -> Any:
         """Push base states forward, and return where they are without their momenta: (n, d)."""
@@ -72,8 +74,10 @@ class HamiltonianFlow:
         for rule, hamiltonian in first:
             q, p = rule.forward(hamiltonian, q, p)
         if goes_with(integrator, "positions", "forward"):
-            return integrator.positions(last, q, p)  # type: ignore[attr-defined]  # optional
-        return integrator.forward(last, q, p)[0]
+            end = integrator.positions(last, q, p)  # type: ignore[attr-defined]  # optional
+        else:
+            end = integrator.forward(last, q, p)[0]
+        return wrapped(end, self.angles)
 
     def inverse_with_fields(self, q: Any, p: Any, probes: Any) -> tuple[Any, Any]:
         """Pull data states back, and evaluate every Hamiltonian's vector field elsewhere.
@@ -99,6 +103,7 @@ class HamiltonianFlow:
             return anp.concatenate(self.inverse(q, p), axis=1), self.fields(probes)
         chain, weights = plan
         states, fields = chain(q, p, probes, *weights)
+        states = wrapped(states, self.angles)
         return states, fields[:, ::-1] if len(self.hamiltonians) > 1 else fields
 
     def inverse_kernel(self, rows: int, probes: int) -> NativeChain | None:
@@ -119,7 +124,8 @@ class HamiltonianFlow:
         if plan is None:
             return anp.concatenate(self.forward(q, p), axis=1), self.fields(probes)
         chain, weights = plan
-        return chain(q, p, probes, *weights)
+        states, fields = chain(q, p, probes, *weights)
+        return wrapped(states, self.angles), fields
 
     def fields(self, states: Any) -> Any:
         """Evaluate every X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, number of H, 2d)."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +32,7 @@ from ehf_sym.densities.charts import parameter, range_of, sign_of
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.numpy_forms import NumpyFormula
 from ehf_sym.symmetry.symmetry import AnySymmetry, moved_to
+from ehf_sym.zero.periodicity import function_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,8 @@ class FormulaEnergy:
     ehf_sym.ArgumentError
         If an argument is of the wrong kind, a symbol is not real, or a start is not in its range.
     ehf_sym.FormulaError
-        If the formula is not exact, depends on the other half or on no coordinate, or has no
-        counterpart in NumPy.
+        If the formula is not exact, depends on the other half or on no coordinate, is not
+        2π-periodic in an angle, or has no counterpart in NumPy.
 
     Examples
     --------
@@ -87,8 +88,8 @@ class FormulaEnergy:
         one_of(self.of, "of", ("q", "p"))
         named = set(getattr(self.formula, "free_symbols", ())) - set(self.space.coordinates)
         learned = tuple(sorted(named, key=lambda symbol: str(symbol.name)))
-        widened = PhaseSpace(self.space.dim, parameters=learned)
-        formula = widened.validate(self.formula, "formula")
+        widened = replace(self.space, parameters=learned)
+        formula = function_on(widened, self.formula, "formula")
         object.__setattr__(self, "formula", formula)
         object.__setattr__(self, "_widened", widened)
         other = formula.free_symbols & set(self.space.p if self.of == "q" else self.space.q)
@@ -184,6 +185,7 @@ class FormulaEnergy:
         return {
             "formula": format_formula(self.formula),
             "dim": self.space.dim,
+            **({"angles": list(self.space.angles)} if self.space.angles else {}),
             "of": self.of,
             "symbols": {s.name: range_of(s) for s in self.parameters},
             "start": {s.name: float(value) for s, value in self.start.items()},
@@ -197,12 +199,14 @@ class FormulaEnergy:
         of: str,
         symbols: Mapping[str, str],
         start: Mapping[str, float],
+        angles: Sequence[int] = (),
     ) -> FormulaEnergy:
         """Make an energy again of what `saved` returned."""
         known = [parameter(name, assumed) for name, assumed in symbols.items()]
-        read = parse(formula, PhaseSpace(dim, parameters=known))
+        space = PhaseSpace(dim, angles=angles)
+        read = parse(formula, replace(space, parameters=known))
         values = {symbol: start[symbol.name] for symbol in known if symbol.name in start}
-        return cls(read, PhaseSpace(dim), of, values)
+        return cls(read, space, of, values)
 
     def invariance(self, symmetry: AnySymmetry, of: str) -> FormulaInvariance:
         """Decide whether {g, U} = 0 for every generator g and all values of the symbols.
@@ -223,7 +227,10 @@ class FormulaEnergy:
                 f"{'potential' if self.of == 'q' else 'kinetic'}="
             )
         known = isinstance(symmetry, LieAlgebra | FiniteSymmetry | Symmetry)
-        if not known or symmetry.space.dim != self.space.dim:
+        if not known or (symmetry.space.dim, symmetry.space.angles) != (
+            self.space.dim,
+            self.space.angles,
+        ):
             raise ArgumentError(f"symmetry was {symmetry!r}; it should be on {self.space}")
         if isinstance(symmetry, FiniteSymmetry):
             symmetry = Symmetry(finite=symmetry)
@@ -231,7 +238,7 @@ class FormulaEnergy:
         report = moved_to(symmetry, self._widened).check(density)
         if report.proved or not self.parameters:
             return FormulaInvariance(self, report, None)
-        bare = moved_to(symmetry, PhaseSpace(self.space.dim))
+        bare = moved_to(symmetry, replace(self.space, parameters=()))
         return FormulaInvariance(self, report, bare.conditions(density))
 
 

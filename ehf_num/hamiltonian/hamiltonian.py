@@ -13,7 +13,7 @@ import sympy as sp
 
 from ehf_num.engine.arguments import layer_widths, positive_integer
 from ehf_num.engine.engine import energy_gradient
-from ehf_num.engine.networks import Weights, energy, init_energy
+from ehf_num.engine.networks import Circular, Weights, energy, init_energy
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian, Features, invariant_features
 from ehf_num.hamiltonian.protocols import Motion, Separable
@@ -68,9 +68,9 @@ class NetworkHamiltonian:
 class NonSeparable:
     """H(q, p) that is no sum K(p) + U(q): a soft-plus network of all coordinates, or of invariants.
 
-    With a symmetry, H is a network of its polynomial invariants of q and p together, such as q·p
-    beside |q|² and |p|², and {g, H} = 0 whatever the weights. Leapfrog cannot integrate it:
-    `ImplicitMidpoint` and `ExtendedPhaseSpace` do.
+    Angles of the space count by cosine and sine. With a symmetry, H is a network of its invariants
+    of q and p together, such as q·p beside |q|² and |p|², and {g, H} = 0 whatever the weights.
+    Leapfrog cannot integrate it: `ImplicitMidpoint` and `ExtendedPhaseSpace` do.
 
     Parameters
     ----------
@@ -166,21 +166,29 @@ class NonSeparable:
         found = self._found
         return None if found is None else invariant_features(found, self.space.coordinates)
 
+    @cached_property
+    def _inputs(self) -> Circular:
+        return Circular(2 * self.space.dim, tuple(self.space.angles))
+
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Draw the initial weights."""
-        inputs = len(self.invariants) or 2 * self.space.dim
+        inputs = len(self.invariants) or self._inputs.width
         return init_energy((inputs, *self.hidden, 1), rng, dtype)
 
     def value(self, weights: Weights, q: Any, p: Any) -> Any:
         """Evaluate H: (n, d) twice to (n,), dimensionless."""
         states, features = anp.concatenate([q, p], axis=1), self._features
-        return energy(states if features is None else features.values(states), *weights)
+        seen = self._inputs(states) if features is None else features.values(states)
+        return energy(seen, *weights)
 
     def vector_field(self, weights: Weights, q: Any, p: Any) -> tuple[Any, Any]:
         """Evaluate (∂H/∂p, −∂H/∂q): (n, d) twice to (n, d) twice."""
         states, features, dim = anp.concatenate([q, p], axis=1), self._features, q.shape[1]
-        of = energy_gradient if features is None else features.energy_gradient
-        slopes = of(states, *weights)
+        if features is None:
+            seen = self._inputs(states)
+            slopes = self._inputs.slopes(seen, energy_gradient(seen, *weights))
+        else:
+            slopes = features.energy_gradient(states, *weights)
         return slopes[:, dim:], -slopes[:, :dim]
 
     def saved(self) -> dict[str, Any]:
@@ -190,6 +198,8 @@ class NonSeparable:
             told["generators"] = None
         else:
             told |= symmetry_as_text(as_symmetry(self.symmetry))
+        if self.space.angles:
+            told["angles"] = list(self.space.angles)
         return told | {"degree": self.degree}
 
     @classmethod
@@ -199,10 +209,11 @@ class NonSeparable:
         hidden: Sequence[int],
         generators: Sequence[str] | None,
         degree: int | None,
+        angles: Sequence[int] = (),
         **of_maps: Any,
     ) -> NonSeparable:
         """Make one again of what `saved` returned."""
-        space = PhaseSpace(dim)
+        space = PhaseSpace(dim, angles=angles)
         if generators is None:
             return cls(space, tuple(hidden), None, degree)
         symmetry = symmetry_of_text({"generators": generators, **of_maps}, space)

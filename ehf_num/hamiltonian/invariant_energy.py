@@ -78,7 +78,9 @@ def invariant_features(invariants: Invariants, variables: Sequence[sp.Symbol]) -
     >>> features.formula.expressions
     (q1**2/2 + q2**2/2,)
     """
-    return tempered_features(zip(invariants.generators, invariants.degrees, strict=True), variables)
+    # Cosines and sines of angles are of degree 0, and bounded.
+    degrees = [max(degree, 1) for degree in invariants.degrees]
+    return tempered_features(zip(invariants.generators, degrees, strict=True), variables)
 
 
 def tempered_features(

@@ -34,12 +34,15 @@ class Layout:
         How many there are in the chain.
     base_arrays : int
         Arrays of the base's parameters: 1 where it has any.
+    angles : tuple of int
+        Positions that are angles.
     """
 
     hamiltonian: Hamiltonian
     integrator: Integrator
     hamiltonians: int = 1
     base_arrays: int = 0
+    angles: tuple[int, ...] = ()
 
     @cached_property
     def sizes(self) -> tuple[int, int]:
@@ -66,9 +69,10 @@ class Layout:
         chain = [in_place(self.hamiltonian, arrays[k : k + of_h]) for k in starts]
         integrator: Any = self.integrator
         if not of_map:
-            return HamiltonianFlow(chain, integrator)
+            return HamiltonianFlow(chain, integrator, self.angles)
         ends = [k + of_h for k in starts]
-        return HamiltonianFlow(chain, [integrator.at(arrays[k : k + of_map]) for k in ends])
+        rules = [integrator.at(arrays[k : k + of_map]) for k in ends]
+        return HamiltonianFlow(chain, rules, self.angles)
 
     def parts(self, arrays: Sequence[Any]) -> list[dict[str, tuple[Any, Sequence[Any]]]]:
         """Tell the parts of every H apart by their names, each with its weights.

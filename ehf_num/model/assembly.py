@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -111,10 +111,6 @@ def prove(
     """
     if not isinstance(base, BaseDensity):
         raise ArgumentError(f"base was {type(base).__name__}; it should be an ehf_sym.BaseDensity")
-    if base.space.angles:
-        raise ArgumentError(
-            f"base lives on {base.space}; models take positions that are no angles so far"
-        )
     enforce = settings.enforce
     if symmetry is None and enforce != "none" and parts.penalty is None:
         raise ArgumentError(
@@ -127,12 +123,12 @@ def prove(
             f"symmetry was {type(symmetry).__name__}; it should be an ehf_sym.LieAlgebra, an "
             "ehf_sym.FiniteSymmetry or an ehf_sym.Symmetry of both"
         )
-    parts.admit(base.space.dim, settings.dtype, enforce)
+    parts.admit(base.space, settings.dtype, enforce)
     base, symmetry = on_common_space(base, symmetry)
     if base.space.parameters:
         learnable = learnable_base(base, symmetry)
         if symmetry is not None:
-            symmetry = moved_to(symmetry, PhaseSpace(base.space.dim))
+            symmetry = moved_to(symmetry, replace(base.space, parameters=()))
         construction = _construct(symmetry, settings, parts)
         return Premises(base, symmetry, learnable.report, construction, learnable)
     report = None if symmetry is None else symmetry.check(base)
@@ -148,7 +144,9 @@ def prove(
 def _way_on(report: InvarianceReport) -> str:
     """Say what can be done where no base would be invariant."""
     space = report.base.space
-    if not any(is_translation(verdict.generator, space) for verdict in report.of_functions):
+    moving = {p for q, p in zip(space.q, space.p, strict=True) if q not in space.angular}
+    shifts = [v.generator for v in report.of_functions if is_translation(v.generator, space)]
+    if not any(g.free_symbols & moving for g in shifts):
         return ""
     return (
         "\nNo density that can be normalized is invariant under translations of q: learn in "
@@ -213,6 +211,7 @@ def build_objective(
 ) -> Objective:
     """Bridge the formulas and put the loss together."""
     space, construction = premises.base.space, premises.construction
+    angles = tuple(space.angles)
     features = frame = None
     if construction is not None:
         features = (
@@ -223,11 +222,11 @@ def build_objective(
     base = _numeric(premises, parts.base_sampler, base_parameters)
     if parts.base_sampler is None:  # a user's own is checked whenever it is called
         refuse_extreme(base.at(base.init(settings.dtype)), settings.dtype)
-    hamiltonian = _hamiltonian(space.dim, settings, parts, features)
+    hamiltonian = _hamiltonian(space, settings, parts, features)
     integrator: Integrator = Leapfrog(settings.steps, settings.step_size, settings.reversible)
     if parts.integrator is not None or parts.hamiltonian is not None:
         given = parts.integrator or integrator
-        integrator = admit_integrator(given, hamiltonian, space.dim, settings.dtype)
+        integrator = admit_integrator(given, hamiltonian, space, settings.dtype)
         if settings.enforce != "none":
             _require_equivariance(integrator, premises, settings.enforce)
     lie = premises.lie
@@ -235,12 +234,13 @@ def build_objective(
     return Objective(
         base=base,
         gradients=gradients,
-        encoder=parts.encoder or settings.build_encoder(space.dim, frame),
+        encoder=parts.encoder or settings.build_encoder(space.dim, frame, angles),
         layout=Layout(
             hamiltonian,
             integrator,
             settings.hamiltonians,
             base_arrays=len(base.init(settings.dtype)),
+            angles=angles,
         ),
         constraint=_constraint(settings, parts, gradients, hamiltonian, premises.finite),
     )
@@ -266,7 +266,10 @@ def _require_equivariance(integrator: Integrator, premises: Premises, enforce: s
 
 
 def _hamiltonian(
-    dim: int, settings: FlowSettings, parts: Parts, features: tuple[Features, Features] | None
+    space: PhaseSpace,
+    settings: FlowSettings,
+    parts: Parts,
+    features: tuple[Features, Features] | None,
 ) -> Hamiltonian:
     """Put K and U together, built in where they were not given."""
     if parts.hamiltonian is not None:
@@ -274,7 +277,8 @@ def _hamiltonian(
     kinetic: Energy
     potential: Energy
     if features is None:
-        kinetic = potential = NetworkEnergy(dim, settings.hidden, settings.start)
+        kinetic = NetworkEnergy(space.dim, settings.hidden, settings.start)
+        potential = replace(kinetic, angles=tuple(space.angles))
     else:
         kinetic, potential = (
             FeatureEnergy(each, settings.hidden, settings.start) for each in features
@@ -358,6 +362,7 @@ def formulas_as_text(base: BaseDensity, symmetry: AnySymmetry | None) -> dict[st
     whole = as_symmetry(symmetry)
     return {
         "dim": base.space.dim,
+        **({"angles": list(base.space.angles)} if base.space.angles else {}),
         "name": base.name,
         "parameters": {x.name: range_of(x) for x in base.space.parameters},
         "log_density": format_formula(base.log_density),

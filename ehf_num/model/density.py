@@ -15,6 +15,7 @@ from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.engine import arguments
 from ehf_num.engine.engine import Engine, goes_with, present_engine
 from ehf_num.engine.native import takes
+from ehf_num.engine.networks import wrapped
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.flow import HamiltonianFlow, knows_kernels
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
@@ -39,6 +40,7 @@ from ehf_sym import (
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
+_SAME_ANGLE = 2.0**-36
 _PROBES = 64  # base states that an energy given as code is tried at
 
 
@@ -372,7 +374,7 @@ class FlowDensity:
             arguments.positive_number(standard_error, "standard_error")
         return likelihood.likelihood_estimate(
             self.bound,
-            arguments.points(x, "x", self.dim, self.settings.dtype),
+            self._points(x),
             method=method,
             n_samples=n_samples,
             standard_error=standard_error,
@@ -436,11 +438,25 @@ class FlowDensity:
     def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
         return arguments.states(q, p, self.dim, self.settings.dtype)
 
+    def _points(self, x: Any) -> Array:
+        """Read points; angles that differ by full turns become the same numbers.
+
+        Momenta are keyed by a point's coordinates, so that rounding must not tell turns apart.
+        """
+        angles, dtype = self._objective.layout.angles, self.settings.dtype
+        points = arguments.points(x, "x", self.dim, np.float64 if angles else dtype)
+        if not angles:
+            return points
+        columns = list(angles)
+        points = wrapped(points, angles).copy()
+        points[:, columns] = np.round(points[:, columns] / _SAME_ANGLE) * _SAME_ANGLE
+        return np.ascontiguousarray(wrapped(points, angles), dtype)
+
     def _draws(
         self, x: Any, n_samples: int, rng: int | np.random.Generator | None
     ) -> tuple[Array, int, np.random.Generator]:
         return (
-            arguments.points(x, "x", self.dim, self.settings.dtype),
+            self._points(x),
             arguments.positive_integer(n_samples, "n_samples"),
             arguments.generator(rng),
         )
@@ -475,4 +491,5 @@ def admitted_energy(
     states = model.base.sample(_PROBES, np.random.default_rng(0))
     if units is not None:
         states[:, :dim] = units.restored(states[:, :dim])
-    return known_energy(S, PhaseSpace(dim), symmetry, states)
+    space = PhaseSpace(dim, angles=model.objective.layout.angles)
+    return known_energy(S, space, symmetry, states)

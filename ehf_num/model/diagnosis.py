@@ -21,7 +21,7 @@ from autograd import make_vjp
 
 from ehf_num.densities.encoder import GaussianEncoder
 from ehf_num.engine import arguments
-from ehf_num.engine.networks import dead_units
+from ehf_num.engine.networks import Circular, dead_units, wrapped
 from ehf_num.engine.workspace import Array
 from ehf_num.inference.estimate import pareto_threshold
 from ehf_num.inference.importance import FEWEST_FOR_K, log_mean, log_weights, pareto_shape
@@ -229,17 +229,18 @@ def _element(
     away, and one near the identity is taken.
     """
     space = flow.base.space
+    seen = Circular(2 * space.dim, tuple(space.angles))  # a turn of an angle keeps its length
     wanted = [epsilon] if epsilon is not None else [1.0, *_NEAR * 0.5 ** np.arange(_HALVINGS)]
     for value in map(float, wanted):
         move = finite_action(space, generator, value)
         try:
             with np.errstate(all="ignore"):
-                lengths = np.linalg.norm(move(states), axis=1)
+                lengths = np.linalg.norm(seen(move(states)), axis=1)
         except ActionError:
             continue
         if not np.isfinite(lengths).all():
             continue
-        turns = np.allclose(lengths, np.linalg.norm(states, axis=1), rtol=1e-6)
+        turns = np.allclose(lengths, np.linalg.norm(seen(states), axis=1), rtol=1e-6)
         if epsilon is not None or turns:
             return move
         if value < 1:
@@ -288,6 +289,7 @@ def equivariance_residual(
 
     image = push(states)
     difference = move(image) - push(move(states).astype(states.dtype))
+    difference = wrapped(difference, flow.base.space.angles)
     return float(np.sqrt(np.mean(difference**2) / np.mean(image**2)))
 
 
@@ -403,7 +405,7 @@ def diagnose(
     if arguments.positive_integer(n_samples, "n_samples") < FEWEST_FOR_K:
         raise ArgumentError(f"n_samples was {n_samples}; it should be at least {FEWEST_FOR_K}")
     dtype = flow.settings.dtype
-    x = arguments.points(x, "x", flow.dim, dtype)[:_POINTS]
+    x = wrapped(arguments.points(x, "x", flow.dim, dtype)[:_POINTS], flow.base.space.angles)
     random = arguments.generator(rng)
     base_states = flow.bound.base.sample(_POINTS, random, dtype)
     noise = random.standard_normal(x.shape).astype(dtype)
@@ -425,7 +427,7 @@ def reversibility(flow: FlowDensity, states: Array) -> Check:
     """Measure max |inverse(forward(s)) − s| over states (n, 2d)."""
     q, p = np.split(states, 2, axis=1)
     back = np.concatenate(flow.inverse(*flow.forward(q, p)), axis=1)
-    worst = float(np.abs(back - states).max())
+    worst = float(np.abs(wrapped(back - states, flow.base.space.angles)).max())
     return Check("reversibility", worst, _ROUNDING_LIMITS[flow.settings.dtype])
 
 
@@ -480,7 +482,9 @@ def _penalty_checks(flow: FlowDensity, sample: Sample) -> Iterator[Check]:
 
 def _encoder_checks(flow: FlowDensity, x: Array) -> Iterator[Check]:
     """Look for units that noise has killed: what is zero everywhere has no gradient either."""
-    if isinstance(flow.objective.encoder, GaussianEncoder):
+    encoder = flow.objective.encoder
+    if isinstance(encoder, GaussianEncoder):
+        x = Circular(encoder.dim, encoder.angles)(x)
         weights = flow.bound.encoder_weights
         half = len(weights) // 2
         dead = max(dead_units(x, *weights[:half]), dead_units(x, *weights[half:]))

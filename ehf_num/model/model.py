@@ -556,7 +556,9 @@ class EquivariantHamiltonianFlow(FlowDensity):
         """Warn where points lie far from the base; no random numbers of this model are drawn."""
         base = self._objective.base_at(self.weights)
         states = base.sample(_BASE_STATES, np.random.default_rng(0))
-        warn_if_far(x, states[:, : self.dim])
+        straight = [k for k in range(self.dim) if k not in self.base.space.angles]
+        if straight:
+            warn_if_far(x[:, straight], states[:, straight])
 
     def _arguments(self) -> dict[str, Any]:
         """Return what this model was made of, by the names of the arguments."""

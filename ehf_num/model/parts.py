@@ -38,9 +38,17 @@ from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.training.constraint import Penalty
 from ehf_num.training.objective import BoundModel
 from ehf_num.training.penalty_checks import PenaltyProbe
+from ehf_sym import PhaseSpace
 from ehf_sym.errors import ArgumentError
 
 _ROWS = 3
+_TURNED = 4
+_TURN_AGREES = 1e-9
+_WITH_ANGLES = {
+    "GaussianEncoder": ": GaussianEncoder(dim, hidden, angles=[...])",
+    "FormulaEnergy": ", and be on the space with angles",
+    "NonSeparable": ": NonSeparable on the space with angles",
+}
 _AGREE = {"float64": 1e-6, "float32": 1e-2}  # of what another machine's rounding makes of it
 
 
@@ -68,14 +76,16 @@ class Parts:
         """Return what was given but for the sampler, by name."""
         return {name: getattr(self, name) for name in PARTS if getattr(self, name) is not None}
 
-    def admit(self, dim: int, dtype: str, enforce: str) -> None:
+    def admit(self, space: PhaseSpace, dtype: str, enforce: str) -> None:
         """Hold every part to its form, but for what takes a whole model.
 
         Raises
         ------
         ehf_sym.ArgumentError
-            If a part is none of its kind, or two do not go together.
+            If a part is none of its kind, two do not go together, or one is no function of the
+            angles of the space.
         """
+        dim = space.dim
         if self.hamiltonian is not None:
             for name in ("kinetic", "potential"):
                 if getattr(self, name) is not None:
@@ -97,21 +107,59 @@ class Parts:
         if self.hamiltonian is not None:
             probe = HamiltonianProbe(self.hamiltonian, dim, rng)
             admit("hamiltonian", self.hamiltonian, probe.form_faults(dtype))
+        if space.angles:
+            self._refuse_broken_angles(space)
+
+    def _refuse_broken_angles(self, space: PhaseSpace) -> None:
+        """Try the parts that see positions at states and one turn of each angle further."""
+        rng = np.random.default_rng(1)
+        q, p, noise = rng.standard_normal((3, _TURNED, space.dim))
+        evaluate: dict[str, Callable[[Any, Any], Sequence[Any]]] = {
+            "encoder": lambda each, q: each.draw(_stirred(each), q, noise),
+            "potential": lambda each, q: (each.gradient(_stirred(each), q),),
+            "hamiltonian": lambda each, q: each.vector_field(_stirred(each), q, p),
+        }
+        for name, values in evaluate.items():
+            given = getattr(self, name)
+            if given is None:
+                continue
+            before = values(given, q)
+            for k in space.angles:
+                turned = q.copy()
+                turned[:, k] += 2 * np.pi
+                if not all(map(_close, before, values(given, turned))):
+                    raise ArgumentError(
+                        f"{name} was {given!r}, which changes where the angle {space.q[k]} turns "
+                        f"by 2π; it should see angles by functions such as cos({space.q[k]}) and "
+                        f"sin({space.q[k]}){_WITH_ANGLES.get(type(given).__name__, '')}"
+                    )
 
 
 PARTS = tuple(each.name for each in fields(Parts) if each.name != "base_sampler")
 """Their names, but for the sampler's, which has no weights and no values of its own."""
 
 
-def admit_integrator(integrator: Any, hamiltonian: Hamiltonian, dim: int, dtype: str) -> Integrator:
+def _stirred(part: Any) -> list[Array]:
+    """Draw weights, the same for every call; those that start at zero would hide what they see."""
+    rng = np.random.default_rng(2)
+    return [each + rng.standard_normal(each.shape) / 4 for each in part.init(rng, "float64")]
+
+
+def _close(one: Any, other: Any) -> bool:
+    return np.allclose(one, other, rtol=_TURN_AGREES, atol=_TURN_AGREES, equal_nan=True)
+
+
+def admit_integrator(
+    integrator: Any, hamiltonian: Hamiltonian, space: PhaseSpace, dtype: str
+) -> Integrator:
     """Hold an integrator to its form on a Hamiltonian, and refuse one that no density can have.
 
     Raises
     ------
     ehf_sym.ArgumentError
-        If it is none, or is not symplectic.
+        If it is none, is not symplectic, or stretches angles.
     """
-    probe = IntegratorProbe(integrator, hamiltonian, dim, np.random.default_rng(0))
+    probe = IntegratorProbe(integrator, hamiltonian, space.dim, np.random.default_rng(0))
     admit("integrator", integrator, [probe.declared_fault])
     if not integrator.symplectic:
         raise ArgumentError(
@@ -120,6 +168,11 @@ def admit_integrator(integrator: Any, hamiltonian: Hamiltonian, dim: int, dtype:
         )
     inner = integrator
     while isinstance(inner, LearnedStep | Dilated):
+        if isinstance(inner, Dilated) and space.angles:
+            raise ArgumentError(
+                f"integrator was {integrator!r} on {space!r}: angles cannot be dilated, since a "
+                "turn of 2π would no longer be one; give the integrator without Dilated"
+            )
         inner = inner.integrator
     if isinstance(inner, Splitting) and not isinstance(hamiltonian, SeparableHamiltonian):
         raise ArgumentError(

@@ -14,7 +14,6 @@ import numpy as np
 
 from ehf_num.densities.base import Sampler
 from ehf_num.densities.encoder import Encoder
-from ehf_num.engine.arguments import positive_integer
 from ehf_num.files.archive import ModelFileError, Source, model_bytes, read_model
 from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
 from ehf_num.model.estimator import SymmetricDensity
@@ -101,7 +100,7 @@ def _loaded(path: Source, given: Parts) -> EquivariantHamiltonianFlow | Symmetri
     parts = restore_parts(path, told, given)
     try:
         settings = header["settings"]
-        form = header["formulas"]["dim"], settings["dtype"], settings["enforce"]
+        form = _bare_space(header["formulas"]), settings["dtype"], settings["enforce"]
     except (KeyError, TypeError) as error:
         raise ModelFileError(f"{path} cannot be rebuilt: {error}") from error
     parts.admit(*form)
@@ -153,8 +152,9 @@ def _refuse_demands(header: Mapping[str, Any], weights: int) -> None:
         Before anything of that size is made.
     """
     formulas, options = header["formulas"], dict(header["settings"])
-    dim, text = positive_integer(formulas["dim"], "dim"), formulas["log_density"]
-    if len(text) < 4 * dim:  # q1 and its like, each once: else π has no finite mass
+    space, text = _bare_space(formulas), formulas["log_density"]
+    dim = space.dim
+    if len(text) < 2 * len(space.linear):  # q1 and its like, each once: else π has no finite mass
         raise ValueError(f"{dim} positions do not fit into a density of {len(text)} characters")
     settings = FlowSettings(**_as_of_old(options))
     sizes = (1 if settings.enforce == "exact" else dim, *settings.hidden, 1)
@@ -189,10 +189,15 @@ def _told_of_parts(path: Source, header: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
+def _bare_space(formulas: Mapping[str, Any]) -> PhaseSpace:
+    """Read the coordinates; files of old have no angles."""
+    return PhaseSpace(formulas["dim"], angles=formulas.get("angles", ()))
+
+
 def _rebuild(header: Mapping[str, Any], parts: Parts) -> EquivariantHamiltonianFlow:
     """Make the model that a header describes, with fresh weights."""
     formulas = header["formulas"]
-    bare = PhaseSpace(formulas["dim"])
+    bare = _bare_space(formulas)
     named = formulas.get("parameters", {}).items()  # files of old have none
     space = replace(bare, parameters=[parameter(name, assumed) for name, assumed in named])
     normalizer = formulas["log_normalizer"]

@@ -80,15 +80,17 @@ class FlowSettings:
                     f'enforce="{of}": leave it at {default!r}'
                 )
 
-    def build_encoder(self, dim: int, frame: MomentumFrame | None = None) -> Encoder:
+    def build_encoder(
+        self, dim: int, frame: MomentumFrame | None = None, angles: tuple[int, ...] = ()
+    ) -> Encoder:
         """Return the encoder for d = dim; a frame makes couplings equivariant."""
         if self.encoder == OWN:
             raise ArgumentError('encoder was "own"; it should be the encoder itself')
         if self.encoder == "gaussian":
-            return GaussianEncoder(dim, self.hidden)
+            return GaussianEncoder(dim, self.hidden, angles)
         if frame is None and dim == 1:
-            return MonotoneEncoder(self.hidden)
-        return CouplingEncoder(dim, self.hidden, frame or CoordinateFrame(dim))
+            return MonotoneEncoder(self.hidden, angles=angles)
+        return CouplingEncoder(dim, self.hidden, frame or CoordinateFrame(dim, angles))
 
     def refuse_overruled(self, given: Iterable[str]) -> None:
         """Refuse options that do nothing beside a part that was given by value.

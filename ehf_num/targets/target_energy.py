@@ -7,7 +7,7 @@ of which a wrong slope or a broken symmetry is looked for at states of the base.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +22,7 @@ from ehf_num.hamiltonian.formula_energy import FormulaEnergy
 from ehf_sym import FiniteSymmetry, InvarianceError, LieAlgebra, PhaseSpace, to_numpy
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
+from ehf_sym.zero.periodicity import function_on
 
 _STEP = 1e-5  # of differences, times the width of the states
 _SLOPE = 1e-4  # relative, of differences
@@ -136,9 +137,9 @@ def known_energy(
     >>> known_energy(q1**2 + q2**2, so2.space, so2, np.zeros((1, 4))).value(np.ones((1, 2)))
     array([2.])
     """
-    bare = PhaseSpace(space.dim)
+    bare = replace(space, parameters=())
     if isinstance(S, sp.Basic):
-        energy = FormulaEnergy(bare.validate(S, "S"), bare)
+        energy = FormulaEnergy(function_on(bare, S, "S"), bare)
         if symmetry is not None:
             _prove(energy, symmetry)
         return KnownEnergy(S, partial(energy.value, []), partial(energy.gradient, []))
