@@ -21,7 +21,8 @@ import numpy as np
 from ehf_num.engine.log_space import standard_normal_log_prob
 from ehf_num.engine.networks import Weights
 from ehf_num.engine.workspace import Array
-from ehf_sym import FiniteSymmetry
+from ehf_num.hamiltonian.protocols import ProvedEnergy
+from ehf_sym import FiniteSymmetry, Symmetry
 from ehf_sym.errors import ArgumentError
 
 _CLOSE = 1e-8  # between eigenvalues of one projector, of a random combination of order one
@@ -102,6 +103,21 @@ class CommutantEncoder:
         """Evaluate ∂ ln h(p|q)/∂p = −B⁻¹ z at the p drawn from the noise z: (n, d)."""
         score: Array = -self._along(noise, np.exp(-self._each(weights[1], q)))
         return score
+
+    def moves_with(self, symmetry: Symmetry) -> bool:
+        """Whether draws move with q under all of a symmetry: proved for the group it is made for.
+
+        Φ, where there is one, has to keep that group too.
+        """
+        if symmetry.lie is not None or symmetry.finite is None:
+            return False
+        known = self.symmetry.generators
+        if not all(a in known for a in symmetry.finite.generators):
+            return False
+        mean = self.mean
+        return mean is None or (
+            isinstance(mean, ProvedEnergy) and mean.invariance(symmetry, "q").proved
+        )
 
     def _each(self, values: Any, like: Any) -> Any:
         """Give each vector of the basis the value of its projector."""

@@ -27,7 +27,7 @@ from ehf_num.engine.native import NativeDraw, takes
 from ehf_num.engine.networks import Circular, Weights, init_relu, relu_network_reference, softplus
 from ehf_num.engine.tape import make_vjp, part
 from ehf_num.engine.workspace import Array
-from ehf_sym import PhaseSpace
+from ehf_sym import PhaseSpace, Symmetry
 
 _SOFTPLUS_SHIFT = math.log(math.e - 1)  # softplus(shift) = 1: σ starts near one
 
@@ -57,6 +57,14 @@ class ScoredEncoder(Encoder, Protocol):
 
     def score(self, weights: Weights, q: Array, noise: Array) -> Array:
         """Evaluate ∂ ln h(p|q)/∂p at the p that `draw` makes of the noise: (n, d)."""
+
+
+@runtime_checkable
+class EquivariantEncoder(Encoder, Protocol):
+    """An encoder that says whether its draws move with q."""
+
+    def moves_with(self, symmetry: Symmetry) -> bool:
+        """Whether h(σp|σq) = h(p|q) for all of a symmetry whatever the weights; False: unknown."""
 
 
 class KernelEncoder(Encoder, Protocol):

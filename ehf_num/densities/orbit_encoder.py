@@ -9,13 +9,18 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+import sympy as sp
 
 from ehf_num.engine.arguments import one_of, positive_integer
 from ehf_num.engine.log_space import HALF_LOG_2PI
 from ehf_num.engine.networks import Weights, affine, init_relu, softplus
 from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.orbit_sum import OrbitSum, kind_biases
-from ehf_sym.errors import ArgumentError
+from ehf_num.symmetry.windows import halves
+from ehf_sym import Symmetry
+from ehf_sym.errors import ArgumentError, EHFError
+from ehf_sym.exact.functions import coordinates
+from ehf_sym.symmetry.frames import affine_velocities, rotation_matrices
 
 _SHIFT = -3.0  # softplus(−3) = 0.05: widths start near those of N(0, 1)
 _SMOOTH = 0.01  # added to |w|² in r̂ = w/|w|
@@ -30,19 +35,24 @@ class OrbitEncoder:
     The mean is the slope of an invariant function, and so moves with q under every orthogonal
     matrix that leaves Φ alone. With ``precision="windows"``,
 
-    .. math:: Λ(q) = s^2 + \sum_w W_w^T (α_w 1 + β_w \hat w \hat w^T) W_w, \quad \hat w = w/|w|
+    .. math:: Λ(q) = s^2 T \Big(1 + \sum_w W_w^T (α_w 1 + β_w \hat w \hat w^T) W_w\Big) T + γ P,
+              \quad \hat w = w/|w|, \quad T = 1 - P
 
-    where w = W_w q, and α, β ≥ 0 are networks of a window's invariants and of what is at its sites:
-    momenta may be narrow along the line between two particles and wide across. With ``"scalar"``
-    it is one number, exp −2Ψ(q) with Ψ another sum like Φ. With ``"conjugate"``, for windows of one
-    form each, the momenta π of p = Wᵀπ, W all forms, are as wide as their windows have it, and what
-    W does not see of p is standard normal: a connected group that moves no form leaves it alone.
+    where w = W_w q, and α, β, γ > 0 are networks of a window's invariants and of what is at its
+    sites, ln γ a mean over windows: momenta may be narrow along the line between two particles
+    and wide across. P(q) projects on the directions in which rotations of the symmetry move q; it
+    is 0 where there are none. A flow with that symmetry conserves the angular momentum, so that
+    momenta along P are as narrow as under the base, however wide others have become. With
+    ``"scalar"`` Λ is one number, exp −2Ψ(q) with Ψ another sum like Φ. With ``"conjugate"``, for
+    windows of one form each, the momenta π of p = Wᵀπ, W all forms, are as wide as their windows
+    have it, and what W does not see of p is standard normal: a connected group that moves no form
+    leaves it alone.
 
     .. math:: p = \partial Φ + W^T e^{a(q)} (W W^T)^{(γ - 1)/2} W z + (1 - W^+ W) z
 
     where a of each window is such a network as α, and γ a number, at first −1.
 
-    Draws move with q in law under all of the symmetry that is orthogonal.
+    Draws move with q in law under all of the symmetry that is orthogonal: `moves_with`.
 
     Parameters
     ----------
@@ -106,7 +116,7 @@ class OrbitEncoder:
             around[1] = np.zeros((layout.kinds, self.width), dtype)
             around[-1] /= np.sqrt(len(layout.edges) / layout.sites).astype(dtype)
             around.append(np.zeros((layout.kinds_of_sites, channels), dtype))
-        outputs = 1 if self.precision == "conjugate" else 2
+        outputs = 1 if self.precision == "conjugate" else 2 if self._rotations is None else 3
         sizes = (self.energy.inputs + channels, self.width, self.width, outputs)
         of_rows = init_relu(sizes, rng, dtype)
         of_rows[1] = np.zeros((layout.kinds, self.width), dtype)
@@ -159,14 +169,36 @@ class OrbitEncoder:
         log_prob: Array = -0.5 * anp.sum(noise**2, axis=1) - q.shape[1] * HALF_LOG_2PI - log_scales
         return log_prob
 
+    def moves_with(self, symmetry: Symmetry) -> bool:
+        """Whether draws move with q in law under all of a symmetry, whatever the weights: proved.
+
+        Its matrices are orthogonal, its generators turn q or shift it, Φ keeps it, and it maps the
+        rotations that P is made of to themselves.
+        """
+        lie, finite = halves(symmetry)
+        if not self.energy.invariance(symmetry, "q").proved:
+            return False
+        if finite is not None and not all(a.T * a == sp.eye(a.rows) for a in finite.generators):
+            return False
+        velocities = () if lie is None else affine_velocities(lie)
+        if velocities is None or any(A.T != -A for A, _ in velocities):
+            return False
+        if self._rotations is None or self.precision != "windows":
+            return True
+        own = self.energy.orbits.lie
+        if own is None or Symmetry(own, finite).added:
+            return False
+        known, wanted = own.close().generators, () if lie is None else lie.generators
+        return all(coordinates(known, g) is not None for g in wanted)
+
     def precision_matrix(self, of_scale: Weights, q: Any) -> Any:
         """Evaluate Λ from its weights: q (n, d) to (n, d, d)."""
         layout, dtype, count = self.energy.layout, q.dtype, len(q)
         forms = layout.forms.astype(dtype, copy=False)
         rows, size, dim = forms.shape
         w, inputs = self.energy.rows_of(q)
-        shares = softplus(self._of_rows(of_scale[1:], inputs, count) + dtype.type(_SHIFT))
-        shares = anp.reshape(shares, (count, rows, 2))
+        outputs = anp.reshape(self._of_rows(of_scale[1:], inputs, count), (count, rows, -1))
+        shares = softplus(outputs[:, :, :2] + dtype.type(_SHIFT))
         squares = np.einsum("rmi,rmj->rij", forms, forms).reshape(rows, dim * dim)
         isotropic = anp.reshape(anp.dot(shares[:, :, 0], squares), (count, dim, dim))
         w = w * anp.sqrt(
@@ -175,8 +207,36 @@ class OrbitEncoder:
         )
         along = anp.einsum("nrm,rmi->nri", anp.reshape(w, (count, rows, size)), forms)
         radial = anp.matmul(anp.swapaxes(along, 1, 2), along)
-        own = anp.exp(-2 * of_scale[0]) * np.eye(dim, dtype=dtype)
-        return isotropic + radial + own
+        inside = isotropic + radial + np.eye(dim, dtype=dtype)
+        if self._rotations is not None:
+            along_orbit = self._along_orbit(q)
+            across = np.eye(dim, dtype=dtype) - along_orbit
+            inside = anp.matmul(across, anp.matmul(inside, across))
+            narrow = anp.exp(anp.mean(outputs[:, :, 2], axis=1) + 2 * of_scale[0])
+            inside = inside + anp.reshape(narrow, (count, 1, 1)) * along_orbit
+        return anp.exp(-2 * of_scale[0]) * inside
+
+    @cached_property
+    def _rotations(self) -> Array | None:
+        """A_a of the closed algebra: (K, d, d); None: they do not rotate."""
+        lie, _ = halves(self.energy.symmetry)
+        try:
+            found = None if lie is None else rotation_matrices(lie.close())
+        except EHFError:  # it does not close, or not in time: the orbit is left out
+            return None
+        if not found:
+            return None
+        return np.array(found, dtype=float)
+
+    def _along_orbit(self, q: Any) -> Any:
+        """Evaluate the projector on the directions in which rotations move q: (n, d, d)."""
+        matrices = np.asarray(self._rotations, q.dtype)
+        count, dim, _ = matrices.shape
+        moved = anp.dot(q, matrices.reshape(count * dim, dim).T)
+        moved = anp.reshape(moved, (len(q), count, dim))
+        back = anp.swapaxes(moved, 1, 2)
+        gram = anp.matmul(moved, back) + q.dtype.type(_SMOOTH) * np.eye(count, dtype=q.dtype)
+        return anp.matmul(back, anp.linalg.solve(gram, moved))
 
     @cached_property
     def _conjugate(self) -> _Conjugate:
@@ -189,7 +249,7 @@ class OrbitEncoder:
         return _Stretch(self._conjugate, logs, of_scale[0] - 1)
 
     def _of_rows(self, weights: Weights, inputs: Any, count: int) -> Any:
-        """Evaluate the network of α and β, not yet positive, or that of a: (n R, 2 or 1)."""
+        """Evaluate the network of α, β and ln γ, not yet positive, or that of a: (n R, 1 to 3)."""
         layout = self.energy.layout
         if self.energy.sites is not None:
             matrix, bias, out, at_site = weights[:4]

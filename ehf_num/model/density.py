@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.densities.coupling import CouplingEncoder
-from ehf_num.densities.encoder import EvaluatedEncoder
+from ehf_num.densities.encoder import EquivariantEncoder, EvaluatedEncoder
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.engine import arguments
 from ehf_num.engine.engine import Engine, goes_with, present_engine
@@ -90,7 +90,23 @@ class FlowDensity:
 
     @property
     def encoder_is_equivariant(self) -> bool:
-        """Whether h(p|q) moves with the symmetry by construction."""
+        """Whether h(p|q) moves with the symmetry by construction, draw by draw or in law.
+
+        Of an encoder given as an object that is what its ``moves_with(symmetry)`` says.
+        """
+        encoder, whole = self._objective.encoder, as_symmetry(self.symmetry)
+        if self.noise_moves_along:
+            return True
+        return (
+            whole is not None
+            and isinstance(encoder, EquivariantEncoder)
+            and goes_with(encoder, "moves_with", "draw")
+            and bool(encoder.moves_with(whole))
+        )
+
+    @property
+    def noise_moves_along(self) -> bool:
+        """Whether the noise of moved momenta is the moved noise: the encoder has a moving frame."""
         encoder = self._objective.encoder
         return isinstance(encoder, CouplingEncoder) and isinstance(encoder.frame, MovingFrame)
 

@@ -19,7 +19,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd import make_vjp
 
-from ehf_num.densities.encoder import GaussianEncoder
+from ehf_num.densities.encoder import EvaluatedEncoder, GaussianEncoder
 from ehf_num.engine import arguments
 from ehf_num.engine.networks import Circular, dead_units, wrapped
 from ehf_num.engine.workspace import Array
@@ -207,9 +207,8 @@ def _point_checks(
     name: str,
 ) -> Iterator[Check]:
     """Hold points that are moved against those that are not."""
-    moved, moved_noise = _moved(flow, move, sample.x, sample.noise)
     before = flow.bound.log_weights(sample.x, sample.noise)
-    after = flow.bound.log_weights(moved, moved_noise)
+    after = _moved_log_weights(flow, sample, move)
     gap = float(abs(np.mean(after - before, dtype=np.float64)))
     yield Check(f"ELBO gap of moved data, {name}", gap, _ELBO_GAP_LIMIT, "nats")
     yield _density_check(flow, move, *draws, name)
@@ -257,7 +256,22 @@ def _moved(flow: FlowDensity, move: Transformation, x: Array, noise: Array) -> t
     """Move points; and the noise, if the encoder carries it along as momenta are."""
     states = move(np.concatenate([x, noise], axis=1)).astype(x.dtype)
     moved, moved_noise = np.split(states, 2, axis=1)
-    return moved, moved_noise if flow.encoder_is_equivariant else noise
+    return moved, moved_noise if flow.noise_moves_along else noise
+
+
+def _moved_log_weights(flow: FlowDensity, sample: Sample, move: Transformation) -> Array:
+    """Weigh moved points: at the moved momenta, where the encoder moves in law and knows those."""
+    encoder = flow.objective.encoder
+    if (
+        flow.noise_moves_along
+        or not flow.encoder_is_equivariant
+        or not isinstance(encoder, EvaluatedEncoder)
+    ):
+        return np.asarray(flow.bound.log_weights(*_moved(flow, move, sample.x, sample.noise)))
+    p = flow.bound.draw(sample.x, sample.noise)[0]
+    states = move(np.concatenate([sample.x, p], axis=1)).astype(sample.x.dtype)
+    moved = np.split(states, 2, axis=1)
+    return np.asarray(flow.bound.joint_log_prob(*moved) - flow.bound.log_encoder(*moved))
 
 
 def _map_checks(
