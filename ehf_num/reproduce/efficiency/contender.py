@@ -102,6 +102,8 @@ class Learned:
     pair_potentials : callable or None
         Distances (r,) to what two particles have in U at them, (Hamiltonians, r), where there is
         such a part.
+    share : callable or None
+        (n, momenta a draw) to the effective share of n draws weighed with so many momenta each.
     """
 
     log_prob: Callable[[Floats, int], Floats]
@@ -113,6 +115,7 @@ class Learned:
     by_quadrature: Callable[[Floats], Floats] | None = None
     sample: Callable[[int, int], tuple[Floats, Floats]] | None = None
     pair_potentials: Callable[[Floats], Floats] | None = None
+    share: Callable[[int, int], float] | None = None
 
 
 class Contender(Protocol):

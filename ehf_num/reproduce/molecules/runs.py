@@ -21,6 +21,7 @@ from ehf_num.reproduce.molecules.problems import PROBLEMS, ParticleContender, Pa
 from ehf_num.reproduce.molecules.window_flows import WindowContender
 
 _DATA_SEED, _TEST_SEED, _DRAW_SEED = 1_000, 20_190_913, 7
+MOMENTA = 64  # of each weighed draw of ours, in the second of its shares
 _BINS = 60
 
 BUDGETS = {
@@ -118,14 +119,15 @@ def _weighed(
 ) -> dict[str, Any]:
     """Return the effective share of draws, ln Z by their weights, and their histograms."""
     if learned.sample is None:
-        return {"ess": None, "log_z": None}
+        return {"ess": None, "ess_marginal": None, "log_z": None}
     x, log_density = learned.sample(budget.test_points, _DRAW_SEED)
     log_weights = -problem.energy.value(x) - log_density
     weights = np.exp(log_weights - np.nanmax(log_weights))
     weights[np.isnan(weights)] = 0
     share = float(weights.sum() ** 2 / (weights**2).sum() / len(weights))
     log_z = float(np.log(weights.mean()) + np.nanmax(log_weights))
-    return {"ess": share, "log_z": log_z, **_histograms(problem, x, test)}
+    many = None if learned.share is None else learned.share(budget.test_points, MOMENTA)
+    return {"ess": share, "ess_marginal": many, "log_z": log_z, **_histograms(problem, x, test)}
 
 
 def _pair_potentials(problem: ParticleProblem, learned: Learned, test: Floats) -> dict[str, Floats]:

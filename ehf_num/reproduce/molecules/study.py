@@ -19,7 +19,7 @@ from ehf_num.reproduce.common import check_cells, mean_and_spread, seed_range
 from ehf_num.reproduce.efficiency.zuko_flows import zuko_versions
 from ehf_num.reproduce.molecules.pictures import distributions, potentials, progress_by_points
 from ehf_num.reproduce.molecules.problems import PROBLEMS
-from ehf_num.reproduce.molecules.runs import BUDGETS, CONTENDERS, FLOOR_WALKERS, Floor, Run
+from ehf_num.reproduce.molecules.runs import BUDGETS, CONTENDERS, FLOOR_WALKERS, MOMENTA, Floor, Run
 from ehf_num.reproduce.molecules.window_flows import WindowContender
 from ehf_num.reproduce.recorded import FinishedRun, failures, rows_of, run_all
 from ehf_num.reproduce.sweep import Outcome
@@ -160,10 +160,10 @@ def _table(named: dict[Run, str], rows: list[Finished], floors: Floors, target: 
         if row.spec.target == target:
             cells.setdefault((row.spec.size, named[row.spec]), []).append(row.values)
     lines = [
-        ("N", "contender", "seeds", "NLL", "gap", "ESS", "seconds", "iterations", "parameters")
+        ("N", "contender", "seeds", "NLL", "gap", "ESS", f"ESS, {MOMENTA} momenta")
+        + ("seconds", "iterations", "parameters")
     ]
     for (size, name), runs in sorted(cells.items(), key=lambda cell: cell[0][0]):
-        shares = [values["ess"] for values in runs if values["ess"] is not None]
         lines.append(
             (
                 f"{size:,}",
@@ -171,7 +171,7 @@ def _table(named: dict[Run, str], rows: list[Finished], floors: Floors, target: 
                 str(len(runs)),
                 mean_and_spread([values["nll"] for values in runs]),
                 mean_and_spread([values["excess"] - log_z for values in runs]),
-                mean_and_spread(shares) if shares else "-",
+                *(_shares(runs, name) for name in ("ess", "ess_marginal")),
                 f"{_mean(runs, 'seconds'):.0f}",
                 f"{_mean(runs, 'iterations'):,.0f}",
                 f"{_mean(runs, 'parameters'):,.0f}",
@@ -180,9 +180,14 @@ def _table(named: dict[Run, str], rows: list[Finished], floors: Floors, target: 
     caption = (
         f"{target}: NLL of test points in nats (ours an upper bound, by importance weights); gap: "
         "mean of −ln p − U over them, minus ln Z, which is KL(e^{−U}/Z ‖ model); share of "
-        "draws that weights leave; processor time of training; mean ± standard deviation over seeds"
+        "draws that weights leave, of ours also with more momenta a draw; processor time of training; mean ± standard deviation over seeds"
     )
     return Table(caption, tuple(lines))
+
+
+def _shares(runs: list[dict[str, Any]], name: str) -> str:
+    shares = [values[name] for values in runs if values[name] is not None]
+    return mean_and_spread(shares) if shares else "-"
 
 
 def _mean(runs: list[dict[str, Any]], name: str) -> float:

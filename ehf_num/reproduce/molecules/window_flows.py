@@ -10,9 +10,11 @@ import numpy as np
 import ehf_sym as es
 from ehf_num import (
     Dilated,
+    DoubleWell,
     EquivariantHamiltonianFlow,
     Leapfrog,
     LearnedStep,
+    LennardJones,
     OrbitEncoder,
     OrbitSum,
     set_threads,
@@ -21,7 +23,21 @@ from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.molecules.problems import ParticleProblem
 
-_VALIDATION_ROWS = 1_000
+_VALIDATION_ROWS = 250
+
+
+@dataclass(frozen=True)
+class _InUnits:
+    """U of points in units of their standard deviation."""
+
+    energy: DoubleWell | LennardJones
+    scale: float
+
+    def value(self, q: Floats) -> Floats:
+        return np.asarray(self.energy.value(self.scale * q))
+
+    def gradient(self, q: Floats) -> Floats:
+        return np.asarray(self.scale * self.energy.gradient(self.scale * q))
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,8 @@ class WindowContender:
         Adam's α.
     draws : int
         Momenta a point in the importance-weighted bound.
+    batch_size : int
+        Points of an iteration, in place of the budget's: each has `draws` momenta.
     """
 
     hamiltonians: int = 8
@@ -52,7 +70,8 @@ class WindowContender:
     reach: float = 4.5
     precision: str = "windows"
     learning_rate: float = 4e-3
-    draws: int = 4
+    draws: int = 8
+    batch_size: int = 32
 
     def learn(self, problem: ParticleProblem, split: Split, budget: Budget, seed: int) -> Learned:
         """Train on the split's points and nothing else, with one thread."""
@@ -75,7 +94,7 @@ class WindowContender:
         flow.fit(
             split.training / scale,
             iterations=budget.iterations,
-            batch_size=budget.batch_size,
+            batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             schedule=budget.schedule,
             objective="importance",
@@ -95,6 +114,9 @@ class WindowContender:
             q, p = flow.sample(n, rng=seed, return_momenta=True)
             log_density = flow.joint_log_prob(q, p) - flow.log_encoder(p, q)
             return q * float(scale), log_density.astype(np.float64) - log_volume
+
+        def share(n: int, momenta: int) -> float:
+            return flow.weigh(_InUnits(energy, scale), n, momenta=momenta).ess
 
         def pair_potentials(r: Floats) -> Floats:
             # Of two particles alone, whose sum over pairs is one pair, with the same network.
@@ -119,6 +141,7 @@ class WindowContender:
             parameters=sum(array.size for array in flow.weights),
             sample=sample,
             pair_potentials=pair_potentials,
+            share=share,
         )
 
     def pairs(self, frame: es.RelativeFrame, of: str, *, many_body: bool = True) -> OrbitSum:
