@@ -266,6 +266,8 @@ def test_a_convolution_of_a_free_field_is_its_conditional_law():
     """Against NumPy's: its B for s = −ln of the waves' frequencies is the inverse root of K."""
     lattice = es.ScalarLattice([6])
     encoder = en.CommutantEncoder(lattice.symmetry())
+    assert encoder.moves_with(es.Symmetry(finite=lattice.symmetry()))
+    assert not encoder.moves_with(es.Symmetry(finite=es.groups.symmetric(6)))
     hessian = np.array(sp.hessian(lattice.action(1), lattice.space.q), float)
     weights = [np.zeros(4), np.zeros(4)]
     values = np.diag(encoder._basis.T @ hessian @ encoder._basis)

@@ -43,6 +43,63 @@ def test_momenta_are_exchanged_turned_and_mirrored_along_with_q(precision: str) 
         assert np.allclose(moved, log_h, rtol=1e-11)
 
 
+def test_conserved_momenta_have_a_width_of_their_own() -> None:
+    """Along rotations h is as narrow as N(0, γ⁻¹), however wide it is across: in space too."""
+    frame = es.Particles(3, 3).relative()
+    encoder = OrbitEncoder(en.OrbitSum.pairs(frame, hidden=(4,), many_body=False), width=4)
+    weights = encoder.init(np.random.default_rng(0), "float64")
+    cut = len(encoder.energy.init(np.random.default_rng(0), "float64"))
+    weights[cut] = np.log(np.array([3.0]))  # s = 1/3
+    weights[-2], weights[-1] = 0 * weights[-2], np.array([-50.0, -50.0, np.log(2.0)])  # γ = 2
+    q = 3 * np.random.default_rng(1).standard_normal((4, 6))
+    sizes, directions = np.linalg.eigh(encoder.precision_matrix(weights[cut:], q))
+    assert np.allclose(sizes[:, :3], 1 / 9, rtol=1e-2)
+    assert np.allclose(sizes[:, 3:], 2, rtol=5e-2)
+    x = frame.from_relative(q)
+    for point, found in zip(x, directions, strict=True):
+        turned = [frame.to_relative(np.cross(axis, point)[None])[0] for axis in np.eye(3)]
+        assert np.allclose(found[:, :3].T @ np.transpose(turned), 0, atol=1e-10)
+
+
+@pytest.mark.parametrize("precision", ["windows", "scalar"])
+def test_what_moves_with_q_is_said_where_it_is_proved(precision: str) -> None:
+    encoder = OrbitEncoder(en.OrbitSum.pairs(FRAME, "ABBB", **SMALL), precision, width=5)
+    assert encoder.moves_with(FRAME.symmetry("ABBB"))
+    assert encoder.moves_with(es.Symmetry(FRAME.rotations()))
+    assert not encoder.moves_with(FRAME.symmetry())  # A and B are not identical
+    inverted = es.FiniteSymmetry(FRAME.space, [(-np.eye(6, dtype=int)).tolist()])
+    assert encoder.moves_with(es.Symmetry(finite=inverted))  # q ↦ −q keeps every distance
+    U, K = encoder.energy, en.OrbitSum.pairs(FRAME, "ABBB", of="p", **SMALL)
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(FRAME.space),
+        FRAME.symmetry("ABBB"),
+        enforce="exact",
+        potential=U,
+        kinetic=K,
+        encoder=encoder,
+        hamiltonians=1,
+        rng=0,
+    )
+    assert flow.encoder_is_equivariant
+    x = np.random.default_rng(0).standard_normal((10, 6))
+    gaps = [c.value for c in flow.diagnose(x, n_samples=25).checks if c.name.startswith("ELBO gap")]
+    assert len(gaps) == 4 and max(gaps) < 1e-9
+
+
+def test_squeezed_matrices_and_rotations_of_one_axis_are_not_proved() -> None:
+    """A matrix that is not orthogonal; an algebra that is not the one P is made of."""
+    space = es.PhaseSpace(2)
+    swap = es.FiniteSymmetry(space, [[[0, 2], ["1/2", 0]]])
+    encoder = OrbitEncoder(en.OrbitSum(space, [(space.q[0],)], swap, hidden=(4,)), width=4)
+    assert not encoder.moves_with(es.Symmetry(finite=swap))
+    frame = es.Particles(3, 3).relative()
+    about = es.LieAlgebra(frame.space, frame.rotations().generators[:1])
+    windows = [frame.separation(0, 1), frame.separation(0, 2), frame.separation(1, 2)]
+    one = OrbitEncoder(en.OrbitSum(frame.space, windows, about, hidden=(4,)), width=4)
+    assert one.moves_with(es.Symmetry(about))
+    assert not one.moves_with(es.Symmetry(frame.rotations()))
+
+
 def test_ln_h_is_that_of_the_normal_law_with_this_precision() -> None:
     encoder = OrbitEncoder(en.OrbitSum.pairs(FRAME, **SMALL), width=5)
     weights, rng = drawn(encoder), np.random.default_rng(0)
