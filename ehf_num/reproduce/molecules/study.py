@@ -160,8 +160,10 @@ def _table(named: dict[Run, str], rows: list[Finished], floors: Floors, target: 
         if row.spec.target == target:
             cells.setdefault((row.spec.size, named[row.spec]), []).append(row.values)
     lines = [
-        ("N", "contender", "seeds", "NLL", "gap", "ESS", f"ESS, {MOMENTA} momenta")
-        + ("seconds", "iterations", "parameters")
+        (
+            *("N", "contender", "seeds", "NLL", "gap", "ESS", f"ESS, {MOMENTA} momenta"),
+            *("seconds", "iterations", "parameters"),
+        )
     ]
     for (size, name), runs in sorted(cells.items(), key=lambda cell: cell[0][0]):
         lines.append(
@@ -180,7 +182,8 @@ def _table(named: dict[Run, str], rows: list[Finished], floors: Floors, target: 
     caption = (
         f"{target}: NLL of test points in nats (ours an upper bound, by importance weights); gap: "
         "mean of −ln p − U over them, minus ln Z, which is KL(e^{−U}/Z ‖ model); share of "
-        "draws that weights leave, of ours also with more momenta a draw; processor time of training; mean ± standard deviation over seeds"
+        "draws that weights leave, of ours also with more momenta a draw; processor time of "
+        "training; mean ± standard deviation over seeds"
     )
     return Table(caption, tuple(lines))
 
