@@ -159,7 +159,7 @@ def _table(named: dict[Run, str], rows: list[Finished], floors: Floors, target: 
     for row in rows:
         if row.spec.target == target:
             cells.setdefault((row.spec.size, named[row.spec]), []).append(row.values)
-    lines = [
+    lines: list[tuple[str, ...]] = [
         (
             *("N", "contender", "seeds", "NLL", "gap", "ESS", f"ESS, {MOMENTA} momenta"),
             *("seconds", "iterations", "parameters"),
