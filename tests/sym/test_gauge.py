@@ -146,3 +146,11 @@ def test_published_numbers_and_a_large_lattice():
 def test_what_is_no_lattice_is_refused(call, message):
     with pytest.raises(es.EHFError, match=message):
         call()
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (3, 4), (2, 2, 3)])
+def test_momenta_are_those_of_the_pseudo_inverse(shape):
+    lattice = es.U1Lattice(shape)
+    forms = np.array(lattice.plaquettes, float)
+    found = np.array(lattice.momenta, float)
+    np.testing.assert_allclose(found, np.linalg.pinv(forms).T, atol=1e-12)

@@ -94,6 +94,27 @@ class U1Lattice(Periodic):
             forms[row, self._link(x, nu)] -= 1
         return ImmutableMatrix(forms)
 
+    @cached_property
+    def momenta(self) -> ImmutableMatrix:
+        """Π of π = Πp, as short as can be with p = Dᵀπ + what gauge fields leave, D `plaquettes`.
+
+        π_P is conjugate to θ_P as far as plaquettes are independent: Π = (D Dᵀ)⁺ D.
+
+        Examples
+        --------
+        >>> lattice = U1Lattice([2, 2])
+        >>> lattice.plaquettes * lattice.momenta.T  # less the mean: the plaquettes add up to 0
+        Matrix([
+        [ 3/4, -1/4, -1/4, -1/4],
+        [-1/4,  3/4, -1/4, -1/4],
+        [-1/4, -1/4,  3/4, -1/4],
+        [-1/4, -1/4, -1/4,  3/4]])
+        """
+        forms = self.plaquettes.to_DM().to_field()
+        relations = forms.transpose().nullspace()  # N of Nᵀ D = 0, which changes (D Dᵀ)⁺ D by 0
+        square = forms * forms.transpose() + relations.transpose() * relations
+        return ImmutableMatrix((square.inv() * forms).to_Matrix())
+
     def action(self, beta: Any) -> Expr:
         """Return Wilson's action S = −β Σ_P cos θ_P.
 
