@@ -1,7 +1,8 @@
 """Markov chains in e^−S: Hamiltonian Monte Carlo with S's own gradient, and independence chains.
 
-They repair what weights cannot: points that a model draws too rarely. Chains that start from the
-base's states tell whether a model misses modes, of which its own draws know nothing.
+They repair what weights cannot: points that a model draws too rarely. Chains from the base's states
+tell whether a model misses modes, of which its own draws know nothing; so do walkers that are
+annealed to e^−S from a normal much wider than base and model.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ehf_num.engine.log_space import log_mean_exp
 from ehf_num.engine.workspace import Array
 from ehf_num.targets.hmc import hmc_step
 from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy, state_text
+from ehf_num.targets.tempering import descend
 from ehf_num.training.energy_bound import weigh_states
 from ehf_num.training.objective import BoundModel
 from ehf_sym.formulas.report import ResultTable
@@ -22,6 +24,8 @@ from ehf_sym.formulas.report import ResultTable
 _WANTED = 0.8  # acceptance
 _JITTER = 0.2  # of the step: no resonance with a period of S
 _DRAWS, _CHAINS, _TRANSITIONS, _LEAPS = 2048, 64, 60, 10
+_WALKERS, _WIDER = 64, 16.0
+_FORBIDDEN = 1e30  # S where it is infinite or no number: weights have to be told apart there
 _HEALTHY, _MISSED, _MARGIN = 0.05, 0.05, np.log(10.0)
 
 
@@ -143,14 +147,15 @@ def independence_chain(
 
 @dataclass(frozen=True, eq=False)
 class MissingModes:
-    """Whether chains from the base's states find mass of e^−S that a model's draws do not reach.
+    """Whether chains find mass of e^−S that a model's draws do not reach.
 
     Attributes
     ----------
     share : float
-        Of the chains: how many ended where the weight is ten times the largest of all draws.
+        Of the chains: how many ended where the weight is ten times the largest of all draws. The
+        larger one of the two kinds of chains.
     chains : int
-        How many there were.
+        How many there were of each kind: from the base's states, and annealed from a wide normal.
     ess : float
         Effective share of the model's own draws, which look well where modes are missing too.
     example : ndarray, shape (d,), or None
@@ -173,37 +178,56 @@ class MissingModes:
     def __str__(self) -> str:
         if self.example is None:
             return (
-                f"no mode is missing where {self.chains} chains from the base ended; ESS of the "
-                f"draws {100 * self.ess:.3g} %"
+                f"no mode is missing where {self.chains} chains from the base, and as many "
+                f"annealed from a wide normal, ended; ESS of the draws {100 * self.ess:.3g} %"
             )
         return (
-            f"{100 * self.share:.3g} % of {self.chains} chains from the base ended where "
-            f"e^−S has mass that the model does not draw, such as q = {state_text(self.example)}, "
-            f"where the weight is e^{self.excess:.1f} times the largest of the draws'; their ESS, "
-            f"{100 * self.ess:.3g} %, does not see it. Modes are missing: anneal more slowly "
-            "(annealing=), give points of the missing modes (x=), or a wider base"
+            f"{100 * self.share:.3g} % of {self.chains} chains, from the base or annealed from a "
+            "wide normal, ended where e^−S has mass that the model does not draw, such as "
+            f"q = {state_text(self.example)}, where the weight is e^{self.excess:.1f} times the "
+            f"largest of the draws'; their ESS, {100 * self.ess:.3g} %, does not see it. Modes are "
+            "missing: anneal more slowly (annealing=), give points of the missing modes (x=), or a "
+            "wider base"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Walled:
+    """S for walkers that come from far away: where it is no number it is very large, and flat."""
+
+    target: KnownEnergy
+    dim: int
+
+    def value(self, q: Array) -> Array:
+        return np.asarray(np.nan_to_num(self.target.value(q), nan=_FORBIDDEN, posinf=_FORBIDDEN))
+
+    def gradient(self, q: Array) -> Array:
+        return np.asarray(np.nan_to_num(self.target.gradient(q), posinf=0.0, neginf=0.0))
 
 
 def look_for_missing_modes(
     model: BoundModel, target: KnownEnergy, rng: np.random.Generator
 ) -> MissingModes:
-    """Compare the weights of a model's draws with those where chains from the base end."""
+    """Compare the weights of a model's draws with those where chains end."""
     dim, dtype = model.base.dim, model.weights[0].dtype
     with np.errstate(all="ignore"):
-        weights = weigh_states(model, target, model.base.sample(_DRAWS, rng, dtype))[1]
+        states, weights = weigh_states(model, target, model.base.sample(_DRAWS, rng, dtype))
+        weights = np.where(np.isnan(weights), -np.inf, weights)
         starts = model.base.sample(_CHAINS, rng, dtype)[:, :dim]
-        ends = hmc(target, starts, rng, transitions=_TRANSITIONS).points.astype(dtype)
-        of_model = model.log_weights(ends, rng.standard_normal(ends.shape).astype(dtype))
-        reached = -np.asarray(of_model) - target.value(ends)
-    weights, reached = (np.where(np.isnan(w), -np.inf, w) for w in (weights, reached))
-    excess = reached - weights.max()
-    missed = excess > _MARGIN
-    worst = int(np.argmax(excess))
+        both = np.concatenate([starts, states[:, :dim]]).astype(np.float64)
+        wide = _WIDER * float(np.sqrt(np.mean(both**2)))
+        ends = np.concatenate([
+            hmc(target, starts, rng, transitions=_TRANSITIONS).points,
+            descend(_Walled(target, dim), _WALKERS, rng, wide)[1][-1],
+        ]).astype(dtype)  # fmt: skip
+        noise = rng.standard_normal(ends.shape).astype(dtype)
+        reached = -np.asarray(model.log_weights(ends, noise)) - target.value(ends)
+    excess = np.where(np.isnan(reached), -np.inf, reached) - weights.max()
+    missed, worst = excess > _MARGIN, int(np.argmax(excess))
     with np.errstate(invalid="ignore"):
         ess = np.exp(2 * log_mean_exp(weights) - log_mean_exp(2 * weights))
     return MissingModes(
-        share=float(missed.mean()),
+        share=float(max(missed[:_CHAINS].mean(), missed[_CHAINS:].mean())),
         chains=_CHAINS,
         ess=float(np.nan_to_num(ess)),
         example=ends[worst] if missed.any() else None,

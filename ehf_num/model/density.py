@@ -35,7 +35,6 @@ from ehf_sym import (
     InvarianceReport,
     InvariantHamiltonian,
     LieAlgebra,
-    PhaseSpace,
 )
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
@@ -449,7 +448,7 @@ class FlowDensity:
         >>> 0 < weights.ess <= 1
         True
         """
-        return weighed(self.bound, S, n, rng, momenta=momenta)
+        return weighed(self, S, n, rng, momenta=momenta)
 
     def _states(self, q: Any, p: Any) -> tuple[Array, Array]:
         return arguments.states(q, p, self.dim, self.settings.dtype)
@@ -479,7 +478,7 @@ class FlowDensity:
 
 
 def weighed(
-    model: BoundModel,
+    flow: FlowDensity,
     S: sp.Expr | TargetEnergy,
     n: int,
     rng: int | np.random.Generator,
@@ -489,23 +488,22 @@ def weighed(
     """Weigh n draws of a model, whose weights may change afterwards, in the units of the user."""
     n, generator = arguments.positive_integer(n, "n"), arguments.generator(rng)
     momenta = arguments.positive_integer(momenta, "momenta")
-    target = admitted_energy(model, S, None, units)
-    kept = model.objective.at([array.copy() for array in model.weights])
+    target = admitted_energy(flow, S, None, units)
+    kept = flow.bound.objective.at([array.copy() for array in flow.weights])
     return weigh(Draws(kept, target, int(generator.integers(2**62)), units, momenta), n)
 
 
 def admitted_energy(
-    model: BoundModel, S: Any, symmetry: AnySymmetry | None, units: DrawnUnits | None = None
+    flow: FlowDensity, S: Any, symmetry: AnySymmetry | None, units: DrawnUnits | None = None
 ) -> KnownEnergy:
     """Admit an energy, which the symmetry has to keep, for an encoder that can weigh it."""
-    encoder, dim = model.objective.encoder, model.base.dim
+    encoder = flow.bound.objective.encoder
     if not isinstance(encoder, EvaluatedEncoder) or not goes_with(encoder, "log_prob", "draw"):
         raise ArgumentError(
             f"encoder was {type(encoder).__name__}, whose draw has no log_prob(weights, q, p) "
             "beside it; weights need ln h(p|q) at momenta that the flow found"
         )
-    states = model.base.sample(_PROBES, np.random.default_rng(0))
+    states = flow.bound.base.sample(_PROBES, np.random.default_rng(0))
     if units is not None:
-        states[:, :dim] = units.restored(states[:, :dim])
-    space = PhaseSpace(dim, angles=model.objective.layout.angles)
-    return known_energy(S, space, symmetry, states)
+        states[:, : flow.dim] = units.restored(states[:, : flow.dim])
+    return known_energy(S, flow.base.space, symmetry, states)

@@ -380,7 +380,7 @@ class SymmetricDensity:
         True
         """
         self._refuse_unfitted()
-        return weighed(self.flow_.bound, S, n, rng, self.units_, momenta)
+        return weighed(self.flow_, S, n, rng, self.units_, momenta)
 
     def diagnose(self, X: Any, **options: Any) -> Diagnosis:
         """Measure what the flow keeps, in its units: `EquivariantHamiltonianFlow.diagnose`."""

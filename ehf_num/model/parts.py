@@ -15,6 +15,7 @@ import numpy as np
 
 from ehf_num.densities.base import Sampler
 from ehf_num.densities.check_encoder import admit_encoder
+from ehf_num.densities.commutant_encoder import CommutantEncoder
 from ehf_num.densities.encoder import Encoder
 from ehf_num.densities.orbit_encoder import OrbitEncoder
 from ehf_num.engine.workspace import Array
@@ -210,7 +211,14 @@ _INTEGRATORS: tuple[type, ...] = (
 )
 RESTORED: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (*_INTEGRATORS, NonSeparable, FormulaEnergy, OrbitSum, OrbitEncoder)
+    for kind in (
+        *_INTEGRATORS,
+        NonSeparable,
+        FormulaEnergy,
+        OrbitSum,
+        OrbitEncoder,
+        CommutantEncoder,
+    )
 }
 """Parts that a file restores by itself, by their names: dataclasses of plain options, and what has
 `saved` and `restored`."""
@@ -330,7 +338,8 @@ def _plain(part: Any) -> dict[str, Any] | None:
     if not is_dataclass(part) or RESTORED.get(type(part).__name__) is not type(part):
         return None
     if hasattr(part, "saved"):
-        return dict(part.saved())
+        told: dict[str, Any] | None = part.saved()
+        return told
     found: dict[str, Any] = {}
     for each in fields(part):
         value = getattr(part, each.name)

@@ -348,6 +348,10 @@ class OrbitSum:
         cut = 2 * len(self.hidden) + 1
         return _Pass(self, weights[:cut], weights[cut:], x)
 
+    def of_rows(self, weights: Weights, x: Any) -> Any:
+        """Evaluate the network of u at every window: (n, d) to (n, R)."""
+        return self._pass(weights, x).of_rows()
+
     def rows_of(self, x: Any) -> tuple[Any, Any]:
         """Evaluate the forms of all windows and what networks see of them, a window a row.
 
@@ -371,13 +375,11 @@ class OrbitSum:
 
     def saved(self) -> dict[str, Any]:
         """Return the options of `restored`, as JSON has them."""
-        lie, finite = halves(self.symmetry)
         return {
             "dim": self.space.dim,
             "angles": list(self.space.angles),
             "windows": [_written(window) for window in self.windows],
-            "generators": None if lie is None else [*map(format_formula, lie.generators)],
-            "finite": None if finite is None else [_written(a) for a in finite.generators],
+            **written_symmetry(*halves(self.symmetry)),
             "of": self.of,
             "sites": None if self.sites is None else [_written(site) for site in self.sites],
             "hidden": list(self.hidden),
@@ -402,13 +404,10 @@ class OrbitSum:
     ) -> OrbitSum:
         """Make one again of what `saved` returned."""
         space = PhaseSpace(dim, angles=angles)
-        lie = generators and LieAlgebra(space, [parse(text, space) for text in generators])
-        group = finite and FiniteSymmetry(space, _read_all(finite, space))
-        symmetry = _joined(lie or None, group or None)
         return cls(
             space,
             _read_all(windows, space),
-            symmetry,
+            read_symmetry(space, generators, finite),
             of,
             sites and _read_all(sites, space),
             **options,
@@ -536,9 +535,13 @@ class _Pass:
         self._out = anp.reshape(anp.dot(softplus(z), of_windows[-1]), (*self._shape, outputs))
         self._sites = _Sites(layout, of_sites, self._out[:, :, 1:]) if of_sites else None
 
+    def of_rows(self) -> Any:
+        """Return what the network gives for each window: (n, R)."""
+        return self._out[:, :, 0]
+
     def value(self) -> Any:
         """Sum over windows and sites: (n,)."""
-        pairs = anp.sum(self._out[:, :, 0], axis=1)
+        pairs = anp.sum(self.of_rows(), axis=1)
         return pairs if self._sites is None else pairs + self._sites.value()
 
     def gradient(self) -> Any:
@@ -591,6 +594,23 @@ def kind_biases(one_hot: Array, biases: Any, count: int) -> Any:
     rows, width = len(one_hot), biases.shape[1]
     each = each + np.zeros((count, rows, width), biases.dtype)
     return anp.reshape(each, (count * rows, width))
+
+
+def written_symmetry(lie: LieAlgebra | None, finite: FiniteSymmetry | None) -> dict[str, Any]:
+    """Write a symmetry as `read_symmetry` takes it."""
+    return {
+        "generators": None if lie is None else [*map(format_formula, lie.generators)],
+        "finite": None if finite is None else [_written(a) for a in finite.generators],
+    }
+
+
+def read_symmetry(
+    space: PhaseSpace, generators: Sequence[str] | None, finite: Sequence[Any] | None
+) -> Symmetry | None:
+    """Make a symmetry again of text and of entries of matrices."""
+    lie = generators and LieAlgebra(space, [parse(text, space) for text in generators])
+    group = finite and FiniteSymmetry(space, _read_all(finite, space))
+    return _joined(lie or None, group or None)
 
 
 def _written(matrix: sp.MatrixBase) -> dict[str, Any]:

@@ -49,12 +49,11 @@ def moving(dim: int, particles: int) -> CouplingEncoder:
 
 
 def on_lattice(*shape, curved=False):
-    """Convolutions, with an energy of windows in the mean or without."""
+    """Convolutions, with energies of windows in the mean and in the widths or without."""
     lattice = es.ScalarLattice(shape)
     group = lattice.symmetry()
-    windows = [lattice.window()]
-    mean = en.OrbitSum(lattice.space, windows, group, hidden=(5,)) if curved else None
-    return lattice.space.dim, en.CommutantEncoder(group, mean)
+    energy = en.OrbitSum(lattice.space, [lattice.window()], group, hidden=(5,))
+    return lattice.space.dim, en.CommutantEncoder(group, *[energy] * 2 * curved)
 
 
 def of_pairs(precision):
@@ -68,7 +67,7 @@ ENCODERS = {
     "windows, a number as precision": of_pairs("scalar"),
     "windows, a sum as precision": of_pairs("windows"),
     "convolution, ring": on_lattice(5),
-    "convolution, torus, with a mean": on_lattice(3, 2, curved=True),
+    "convolution, torus, with a mean and widths": on_lattice(3, 2, curved=True),
     "gaussian, d = 1": (1, GaussianEncoder(1, (7, 5))),
     "gaussian, d = 3": (3, GaussianEncoder(3, (7, 5))),
     "monotone": (1, MonotoneEncoder((7, 5))),
@@ -154,7 +153,10 @@ def test_the_density_has_slopes_by_weights_positions_and_momenta(name):
         assert abs(slope - np.sum(bars[turn] * direction[turn])) < 1e-5 * max(1, abs(slope))
 
 
-@pytest.mark.parametrize("name", [name for name in ENCODERS if not name.startswith("windows")])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in ENCODERS if not {"windows", "widths"} & {*name.replace(",", "").split()}],
+)
 def test_it_starts_close_to_the_standard_normal(name):
     dim, encoder = ENCODERS[name]
     rng = np.random.default_rng(3)
@@ -280,8 +282,40 @@ def test_a_convolution_of_a_free_field_is_its_conditional_law():
 
 def test_a_convolution_is_shown_in_a_line():
     _, encoder = on_lattice(8, 8, curved=True)
-    shown = "dim=64, shift_1, shift_2, mirror_1, mirror_2, exchange_12, sign, mean=OrbitSum"
-    assert repr(encoder) == f"CommutantEncoder({shown})"
+    shown = "dim=64, shift_1, shift_2, mirror_1, mirror_2, exchange_12, sign"
+    assert repr(encoder) == f"CommutantEncoder({shown}, mean=OrbitSum, width=OrbitSum)"
+
+
+def test_widths_of_a_convolution_are_their_network_s_sums_at_the_first_form():
+    """Of p at a site: e^ψ, ψ the network at the site's window and at minus that, by hand."""
+    _, encoder = on_lattice(4, curved=True)
+    weights = away_from_start(encoder)
+    weights[0][:], weights[1][:] = 0, 0
+    q, noise = np.random.default_rng(2).standard_normal((2, 3, 4))
+    matrix, bias, last = weights[-3:]
+    forms = np.stack([q, np.roll(q, 1, 1) + np.roll(q, -1, 1)], axis=2)
+    log_width = sum(np.logaddexp(0, s * forms @ matrix + bias) @ last for s in (1, -1))[:, :, 0]
+    steps = encoder.draw(weights, q, noise)[0] - encoder.draw(weights, q, 0 * noise)[0]
+    np.testing.assert_allclose(steps, np.exp(log_width) * noise, rtol=1e-10)
+
+
+def test_energies_that_the_group_moves_are_no_part_of_a_convolution():
+    lattice = es.ScalarLattice([4])
+    group, space = lattice.symmetry(), lattice.space
+    odd = en.OrbitSum(space, [lattice.window()], lattice.translations(), hidden=(3,))
+    for name in ("mean", "width"):
+        with pytest.raises(es.ArgumentError, match=rf"{name} should be kept by the symmetry"):
+            en.CommutantEncoder(group, **{name: odd})
+    of_p = en.OrbitSum(space, [lattice.window()], group, of="p", hidden=(3,))
+    for wrong in (of_p, en.DoubleWell()):
+        with pytest.raises(es.ArgumentError, match=r"width was .*OrbitSum of q without sites"):
+            en.CommutantEncoder(group, width=wrong)
+    first = sp.Matrix([[1, 0, 0, 0]])
+    bonds = en.OrbitSum(space, [sp.Matrix([[1, 0, 0, 0], [0, 1, 0, 0]])], group, hidden=(3,))
+    en.CommutantEncoder(group, width=bonds)  # each site is the first of two, and both are read
+    sites = en.OrbitSum(space, [first], group, hidden=(3,))
+    assert len(sites.orbits.rows) == 8
+    en.CommutantEncoder(group, width=sites)
 
 
 def test_what_has_no_convolutions_is_refused():
@@ -294,4 +328,8 @@ def test_what_has_no_convolutions_is_refused():
         en.CommutantEncoder(es.FiniteSymmetry(space, [-sp.eye(3)]))
     with pytest.raises(es.ArgumentError, match="it should be a FiniteSymmetry"):
         en.CommutantEncoder(es.groups.so(3))
+    boost = es.LieAlgebra(es.PhaseSpace(2), [es.PhaseSpace(2).q[0] * es.PhaseSpace(2).p[1]])
+    mirror = es.FiniteSymmetry(boost.space, [[[-1, 0], [0, -1]]])
+    with pytest.raises(es.ArgumentError, match="should be rotations"):
+        en.CommutantEncoder(es.Symmetry(boost, mirror))
     assert en.check_encoder(en.CommutantEncoder(es.ScalarLattice([4]).symmetry()), 4).passed

@@ -120,6 +120,28 @@ def test_the_gradient_is_the_slope_of_the_loss(name, options, native):
         set_native(None)
 
 
+@pytest.mark.parametrize("name", ["exact", "dilated"])
+def test_the_path_s_gradient_differs_by_the_slope_of_the_law_that_it_had(name):
+    """By central differences of E[ln q(s)] with q held and s moved; it is 0 in the mean."""
+    case, chosen = MODELS[name]
+    flow, rng = make(case, **chosen), np.random.default_rng(0)
+    target = known_energy(quartic(flow), flow.base.space, None, np.zeros((1, 2 * flow.dim)))
+    flow.flat_weights[:] += 0.1 * rng.standard_normal(flow.flat_weights.size)
+    batch, total, path = batch_of(flow), np.empty_like(flow.flat_weights), flow.flat_weights.copy()
+    held, before, rates = make(case, **chosen), flow.flat_weights.copy(), np.empty(0)
+    held.flat_weights[:] = before
+    EnergyBound(target).step(flow.bound, batch, rates, total)
+    terms = EnergyBound(target, own_slope=True).step(flow.bound, batch, rates, path)
+    assert terms[0] == EnergyBound(target).step(flow.bound, batch, rates, total.copy())[0]
+    direction, sides = rng.standard_normal(total.shape), []
+    for sign in (1, -1):
+        flow.flat_weights[:] = before + sign * 1e-6 * direction
+        states = flow.forward(*np.split(batch.base_states, 2, axis=1))
+        sides.append(held.joint_log_prob(*states).mean())
+    slope = (sides[0] - sides[1]) / 2e-6
+    assert abs(slope - (path - total) @ direction) < 1e-5 * max(1.0, abs(slope))
+
+
 def learned_width(start=1.0):
     """A base of one free width, which energies tell."""
     a = sp.Symbol("a", positive=True)
@@ -384,6 +406,45 @@ def test_a_mode_that_is_missed_is_told_though_the_weights_look_well():
     assert found.collapsed
     assert found.example[0] < 0
     assert weights.ess > 0.3  # which says nothing of the other well
+
+
+@pytest.mark.parametrize(("dim", "away"), [(1, 10), (2, 20)])
+def test_a_well_that_nothing_leads_to_is_told_too(dim, away):
+    """The base sits in one of two equal wells, 12 and 50 k_B T deep: Z comes out as its half."""
+    space = es.PhaseSpace(dim)
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(space), enforce="none", hidden=(8,), rng=0
+    )
+    S = -sp.log(sp.exp(-(space.q[0] ** 2) / 2) + sp.exp(-((space.q[0] - away) ** 2) / 2))
+    S += sum(q**2 for q in space.q[1:]) / 2
+    with pytest.warns(en.TrainingWarning, match="Modes are missing"):
+        flow.fit_energy(S, iterations=100, learning_rate=3e-3, progress=False)
+    weights = flow.weigh(S, 2000)
+    assert weights.log_z == pytest.approx(dim / 2 * math.log(2 * math.pi), abs=0.1)
+    assert weights.reliable  # which knows nothing of it
+    assert weights.missing_modes().example[0] == pytest.approx(away, abs=4)
+
+
+def test_walls_and_holes_do_not_hide_a_mode_that_is_missed():
+    """S is infinite on one side, and no number at a place that wide walkers start at."""
+
+    class Walled:
+        def value(self, x):
+            near, far = x[:, 0] ** 2 / 2, (x[:, 0] - 15) ** 2 / 2
+            energy = -np.logaddexp(-near, -far)
+            energy[x[:, 0] < -5] = np.inf
+            return np.where(x[:, 0] > 40, np.nan, energy)
+
+        def gradient(self, x):
+            share = 1 / (1 + np.exp(np.clip((15 * x - 112.5), -500, 500)))
+            return np.where((x < -5) | (x > 40), np.nan, x - 15 * (1 - share))
+
+    flow = en.EquivariantHamiltonianFlow(
+        es.StandardNormal(es.PhaseSpace(1)), enforce="none", hidden=(8,), rng=0
+    )
+    found = flow.weigh(Walled(), 2000).missing_modes()
+    assert found.collapsed
+    assert found.example[0] == pytest.approx(15, abs=4)
 
 
 def test_a_model_that_has_both_wells_is_not_warned_of():
