@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import combinations
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
-from sympy import Add, Expr, ImmutableMatrix, Symbol, cos, eye, log, pi, sin, zeros
+from sympy import Add, Expr, ImmutableMatrix, Symbol, cos, diag, eye, log, pi, sin
 
 from ehf_sym.catalogue.generators import label, labelled_algebra, positive_constant
 from ehf_sym.catalogue.lattices.periodic import Periodic, Site, checked_shape, exchanged, mirrored
@@ -18,12 +18,148 @@ from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
+from ehf_sym.symmetry.symmetry import Symmetry
 
 _CONSTANTS = tuple(Symbol(name, positive=True) for name in ("m", "g", "e"))
 
 
+class _Field(Periodic):
+    """A periodic hypercubic lattice with so many components of a field at each site."""
+
+    _components: ClassVar[int] = 1
+
+    @cached_property
+    def space(self) -> PhaseSpace:
+        """Phase space of the field."""
+        return PhaseSpace(prod(self.shape) * self._components)
+
+    def free_log_z(self, mass_squared: Any) -> Expr:
+        """Return ln ∫ e^−S dφ of the free field, λ = 0 and m² > 0, in closed form, nats.
+
+        (V/2) ln π − ½ Σ_k ln(m² + Σ_μ (2 − 2 cos(2π k_μ/L_μ))); of a complex field twice that.
+
+        Examples
+        --------
+        >>> ScalarLattice([2]).free_log_z(1)
+        -log(5)/2 + log(pi)
+        """
+        m2 = positive_constant(mass_squared, "mass_squared")
+        waves = (
+            m2 + Add(*(2 - 2 * cos(2 * pi * k / n) for k, n in zip(x, self.shape, strict=True)))
+            for x in self.sites
+        )
+        real = len(self.sites) * log(pi) / 2 - Add(*(log(wave) for wave in waves)) / 2
+        return self._components * real
+
+    def translations(self) -> FiniteSymmetry:
+        """Shifts by one site in each direction of more than one.
+
+        Examples
+        --------
+        >>> ScalarLattice([3, 2]).translations().order
+        6
+        """
+        moves = {
+            f"shift_{mu + 1}": self._moved(partial(self.next_to, mu=mu)) for mu in self.directions
+        }
+        return self._group(moves)
+
+    def point_group(self) -> FiniteSymmetry:
+        """Reflections of each direction, and exchanges of directions of the same length.
+
+        Examples
+        --------
+        >>> ScalarLattice([3, 3]).point_group().order, ScalarLattice([4, 3]).point_group().order
+        (8, 4)
+        """
+        return self._group({name: self._moved(move) for name, move in self._turns.items()})
+
+    @property
+    def _turns(self) -> dict[str, Callable[[Site], Site]]:
+        """Where sites go under the generators of the point group."""
+        found: dict[str, Callable[[Site], Site]] = {
+            f"mirror_{mu + 1}": partial(mirrored, self.shape, mu) for mu in self.directions
+        }
+        for mu, nu in combinations(self.directions, 2):
+            if self.shape[mu] == self.shape[nu]:
+                found[f"exchange_{mu + 1}{nu + 1}"] = partial(exchanged, mu, nu)
+        return found
+
+    def window(self, shells: int = 2) -> ImmutableMatrix:
+        """Linear forms about the first site, for `ehf_num.OrbitSum`: sums of φ over shells.
+
+        A shell is a site and all its images under the point group, the nearest first: the site
+        itself, its nearest neighbours, and so on. The point group leaves every form alone. Of a
+        complex field, the forms of a shell are the sums of Re φ and of Im φ.
+
+        Parameters
+        ----------
+        shells : int
+            How many.
+
+        Raises
+        ------
+        ArgumentError
+            If there are not so many.
+
+        Examples
+        --------
+        >>> ScalarLattice([4]).window()
+        Matrix([
+        [1, 0, 0, 0],
+        [0, 1, 0, 1]])
+        """
+        self._refuse_links()
+        left = list(self.sites)
+        left.sort(key=lambda x: sum(min(k, n - k) ** 2 for k, n in zip(x, self.shape, strict=True)))
+        rows: list[list[int]] = []
+        count = whole_number(shells, "shells")
+        found = 0
+        while left and found < count:
+            shell, found = self._shell(left[0]), found + 1
+            rows += [self._row(shell, c) for c in range(self._components)]
+            left = [x for x in left if x not in shell]
+        if found < count:
+            raise ArgumentError(f"shells was {shells}; a lattice of {self.shape} has {found}")
+        return ImmutableMatrix(rows)
+
+    def _moved(self, move: Callable[[Site], Site]) -> ImmutableMatrix:
+        """Write φ_x ↦ φ_{move(x)} as a matrix."""
+        self._refuse_links()
+        rows = [self._row({move(x)}, c) for x in self.sites for c in range(self._components)]
+        return ImmutableMatrix(rows)
+
+    def _row(self, sites: set[Site], component: int) -> list[int]:
+        """Sum a component of φ over sites."""
+        return [
+            int(x in sites and c == component) for x in self.sites for c in range(self._components)
+        ]
+
+    def _shell(self, x: Site) -> set[Site]:
+        """Find the images of a site under the point group."""
+        found, waiting = {x}, [x]
+        while waiting:
+            place = waiting.pop()
+            new = {move(place) for move in self._turns.values()} - found
+            found |= new
+            waiting += new
+        return found
+
+    def _group(self, moves: dict[str, ImmutableMatrix]) -> FiniteSymmetry:
+        return FiniteSymmetry(self.space, list(moves.values()), list(moves))
+
+    def _join(self, *parts: FiniteSymmetry) -> FiniteSymmetry:
+        moves = {k: a for part in parts for k, a in zip(part.labels, part.generators, strict=True)}
+        return self._group(moves)
+
+    def _refuse_links(self) -> None:
+        """Refuse a lattice whose positions are more than the field."""
+        if getattr(self, "links", False):
+            raise ArgumentError("links was True; this is of a field alone: links=False")
+
+
 @dataclass(frozen=True)
-class ScalarLattice(Periodic):
+class ScalarLattice(_Field):
     """Real scalar field φ_x on a periodic hypercubic lattice: one position a site.
 
     Parameters
@@ -56,11 +192,6 @@ class ScalarLattice(Periodic):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", checked_shape(self.shape))
-
-    @cached_property
-    def space(self) -> PhaseSpace:
-        """Phase space of the field."""
-        return PhaseSpace(prod(self.shape))
 
     def action(self, mass_squared: Any, coupling: Any = 0) -> Expr:
         """Return S = Σ_x [φ_x Σ_μ (2φ_x − φ_{x+μ} − φ_{x−μ}) + m² φ_x² + λ φ_x⁴].
@@ -95,53 +226,6 @@ class ScalarLattice(Periodic):
             terms.append(field * hops + m2 * field**2 + coupling * field**4)
         return self.space.validate(Add(*terms), "the action")
 
-    def free_log_z(self, mass_squared: Any) -> Expr:
-        """Return ln ∫ e^−S dφ of the free field, λ = 0 and m² > 0, in closed form, nats.
-
-        (V/2) ln π − ½ Σ_k ln(m² + Σ_μ (2 − 2 cos(2π k_μ/L_μ))).
-
-        Examples
-        --------
-        >>> ScalarLattice([2]).free_log_z(1)
-        -log(5)/2 + log(pi)
-        """
-        m2 = positive_constant(mass_squared, "mass_squared")
-        waves = (
-            m2 + Add(*(2 - 2 * cos(2 * pi * k / n) for k, n in zip(x, self.shape, strict=True)))
-            for x in self.sites
-        )
-        return len(self.sites) * log(pi) / 2 - Add(*(log(wave) for wave in waves)) / 2
-
-    def translations(self) -> FiniteSymmetry:
-        """Shifts by one site in each direction of more than one.
-
-        Examples
-        --------
-        >>> ScalarLattice([3, 2]).translations().order
-        6
-        """
-        moves = {
-            f"shift_{mu + 1}": self._moved(partial(self.next_to, mu=mu)) for mu in self.directions
-        }
-        return self._group(moves)
-
-    def point_group(self) -> FiniteSymmetry:
-        """Reflections of each direction, and exchanges of directions of the same length.
-
-        Examples
-        --------
-        >>> ScalarLattice([3, 3]).point_group().order, ScalarLattice([4, 3]).point_group().order
-        (8, 4)
-        """
-        moves = {
-            f"mirror_{mu + 1}": self._moved(partial(mirrored, self.shape, mu))
-            for mu in self.directions
-        }
-        for mu, nu in combinations(self.directions, 2):
-            if self.shape[mu] == self.shape[nu]:
-                moves[f"exchange_{mu + 1}{nu + 1}"] = self._moved(partial(exchanged, mu, nu))
-        return self._group(moves)
-
     def sign(self) -> FiniteSymmetry:
         """φ ↦ −φ.
 
@@ -154,64 +238,14 @@ class ScalarLattice(Periodic):
 
     def symmetry(self) -> FiniteSymmetry:
         """Join translations, point group and sign: what every `action` keeps."""
-        parts = (self.translations(), self.point_group(), self.sign())
-        generators = [a for part in parts for a in part.generators]
-        labels = [name for part in parts for name in part.labels]
-        return FiniteSymmetry(self.space, generators, labels)
-
-    def window(self, shells: int = 2) -> ImmutableMatrix:
-        """Linear forms about the first site, for `ehf_num.OrbitSum`: sums of φ over shells.
-
-        A shell is a site and all its images under the point group, the nearest first: the site
-        itself, its nearest neighbours, and so on. The point group leaves every form alone.
-
-        Parameters
-        ----------
-        shells : int
-            How many.
-
-        Raises
-        ------
-        ArgumentError
-            If there are not so many.
-
-        Examples
-        --------
-        >>> ScalarLattice([4]).window()
-        Matrix([
-        [1, 0, 0, 0],
-        [0, 1, 0, 1]])
-        """
-        group, left = self.point_group(), list(self.sites)
-        left.sort(key=lambda x: sum(min(k, n - k) ** 2 for k, n in zip(x, self.shape, strict=True)))
-        rows: list[list[int]] = []
-        count = whole_number(shells, "shells")
-        while left and len(rows) < count:
-            form = zeros(1, len(self.sites))
-            form[self.sites.index(left[0])] = 1
-            row = sum(group.orbit(form), zeros(1, len(self.sites)))
-            rows.append([int(k) for k in row])
-            left = [x for x in left if not row[self.sites.index(x)]]
-        if len(rows) < count:
-            raise ArgumentError(f"shells was {shells}; a lattice of {self.shape} has {len(rows)}")
-        return ImmutableMatrix(rows)
+        return self._join(self.translations(), self.point_group(), self.sign())
 
     def _field(self, x: Site) -> Symbol:
         return self.space.q[self.sites.index(x)]
 
-    def _moved(self, move: Callable[[Site], Site]) -> ImmutableMatrix:
-        """Write φ_x ↦ φ_{move(x)} as a matrix."""
-        matrix = zeros(self.space.dim)
-        for row, x in enumerate(self.sites):
-            matrix[row, self.sites.index(move(x))] = 1
-        return ImmutableMatrix(matrix)
-
-    def _group(self, moves: dict[str, ImmutableMatrix]) -> FiniteSymmetry:
-        return FiniteSymmetry(self.space, list(moves.values()), list(moves))
-
 
 @dataclass(frozen=True)
-class ComplexScalarLattice(Periodic):
+class ComplexScalarLattice(_Field):
     """Complex scalar field φ_x on a periodic hypercubic lattice, with or without a gauge field.
 
     Site x has the positions (Re φ_x, Im φ_x) with their momenta π_x. With ``links``, each link from
@@ -254,6 +288,7 @@ class ComplexScalarLattice(Periodic):
 
     shape: Sequence[int]
     links: bool = False
+    _components: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", checked_shape(self.shape))
@@ -276,6 +311,62 @@ class ComplexScalarLattice(Periodic):
         ('Q',)
         """
         return labelled_algebra(self.space, [("Q", Add(*map(self._charge, self.sites)))])
+
+    def conjugation(self) -> FiniteSymmetry:
+        """φ ↦ φ̄.
+
+        Examples
+        --------
+        >>> ComplexScalarLattice([3]).conjugation().order
+        2
+        """
+        self._refuse_links()
+        return self._group({"conjugation": diag(*[1, -1] * len(self.sites)).as_immutable()})
+
+    def symmetry(self) -> Symmetry:
+        """Join phase, translations, point group and conjugation: what every `action` keeps.
+
+        Examples
+        --------
+        >>> lattice = ComplexScalarLattice([4, 4])
+        >>> lattice.symmetry().check(lattice.action(-1, 2)).proved
+        True
+        """
+        finite = self._join(self.translations(), self.point_group(), self.conjugation())
+        return Symmetry(self.global_phase(), finite)
+
+    def action(self, mass_squared: Any, coupling: Any = 0) -> Expr:
+        """Return S = Σ_x [Σ_μ |φ_{x+μ} − φ_x|² + m² |φ_x|² + λ |φ_x|⁴].
+
+        Parameters
+        ----------
+        mass_squared, coupling : int or sympy.Expr
+            m², which may be negative, and λ: exact numbers.
+
+        Returns
+        -------
+        sympy.Expr
+            S(q), of a field without links.
+
+        Raises
+        ------
+        ArgumentError
+            If there are links.
+        FormulaError
+            If a number is not exact.
+
+        Examples
+        --------
+        >>> ComplexScalarLattice([1]).action(-1, 3)
+        -q1**2 - q2**2 + 3*(q1**2 + q2**2)**2
+        """
+        self._refuse_links()
+        m2 = self.space.validate(mass_squared, "mass_squared")
+        coupling = self.space.validate(coupling, "coupling")
+        squares = [Add(*(s**2 for s in self._field(x, self.space.q))) for x in self.sites]
+        hops = (self._hop(x, mu) for x in self.sites for mu in self.directions)
+        local = (m2 * square + coupling * square**2 for square in squares)
+        return self.space.validate(Add(*hops, *local), "the action")
 
     def local_phases(self) -> LieAlgebra:
         """Local U(1): one generator a site, φ_x ↦ e^{iα_x} φ_x.
