@@ -56,6 +56,14 @@ def on_lattice(*shape, curved=False):
     return lattice.space.dim, en.CommutantEncoder(group, *[energy] * 2 * curved)
 
 
+def with_a_phase(*shape):
+    """A complex field: the group has a rotation besides permutations and signs."""
+    lattice = es.ComplexScalarLattice(shape)
+    symmetry = lattice.symmetry()
+    energy = en.OrbitSum(lattice.space, [lattice.window()], symmetry, hidden=(5,))
+    return lattice.space.dim, en.CommutantEncoder(symmetry, energy, energy)
+
+
 def of_pairs(precision):
     """Sums over windows of three particles in the plane."""
     frame = es.Particles(3, 2).relative()
@@ -68,6 +76,7 @@ ENCODERS = {
     "windows, a sum as precision": of_pairs("windows"),
     "convolution, ring": on_lattice(5),
     "convolution, torus, with a mean and widths": on_lattice(3, 2, curved=True),
+    "convolution, complex field, with a mean and widths": with_a_phase(3),
     "gaussian, d = 1": (1, GaussianEncoder(1, (7, 5))),
     "gaussian, d = 3": (3, GaussianEncoder(3, (7, 5))),
     "monotone": (1, MonotoneEncoder((7, 5))),
@@ -262,6 +271,23 @@ def test_a_convolution_moves_the_draw_with_the_lattice(shape):
         n = shape[0]
         waves = {tuple(sorted(min(k, n - k) for k in x)) for x in lattice.sites}
         assert len(weights[0]) == len(weights[1]) == len(waves)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3)])
+def test_a_convolution_moves_the_draw_of_a_complex_field(shape):
+    """Turned phases, shifts, mirrors and conjugation; widths of both parts are one."""
+    lattice, (dim, encoder) = es.ComplexScalarLattice(shape), with_a_phase(*shape)
+    weights = away_from_start(encoder)
+    q, noise = np.random.default_rng(2).standard_normal((2, 20, dim))
+    p, log_h = encoder.draw(weights, q, noise)
+    turn = np.array([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
+    group = [np.array(a, float) for a in lattice.symmetry().finite.generators]
+    for A in (np.kron(np.eye(dim // 2), turn), *group):
+        moved, log_moved = encoder.draw(weights, q @ A.T, noise @ A.T)
+        np.testing.assert_allclose(moved, p @ A.T, atol=1e-11)
+        np.testing.assert_allclose(log_moved, log_h, atol=1e-11)
+    real = on_lattice(*shape)[1]
+    assert len(weights[0]) == len(away_from_start(real)[0])
 
 
 def test_a_convolution_of_a_free_field_is_its_conditional_law():

@@ -181,9 +181,60 @@ def test_a_window_holds_shells_about_the_first_site():
     assert len(lattice.translations().orbit(lattice.window())) == 25
 
 
+@pytest.mark.parametrize("shape", REAL)
+def test_a_complex_field_has_its_action(shape):
+    """That of its two halves, but for the quartic term, which couples them."""
+    lattice = es.ComplexScalarLattice(shape)
+    m2, coupling = sp.Rational(-1, 2), sp.Rational(3, 4)
+    S = lattice.action(m2, coupling)
+    q = np.random.default_rng(0).standard_normal((4, lattice.space.dim))
+    real, imaginary = q[:, ::2], q[:, 1::2]
+    found = es.to_numpy(S, lattice.space.q)(q)
+    expected = sum(local_sum(shape, half, -0.5, 0) for half in (real, imaginary))
+    expected = expected + 0.75 * ((real**2 + imaginary**2) ** 2).sum(axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    both = 2 * es.ScalarLattice(shape).free_log_z(3)
+    assert lattice.free_log_z(3).equals(both)
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (2, 3), (3, 3)])
+def test_a_complex_field_s_symmetries_are_all_there_and_keep_its_action(shape):
+    lattice, sites = es.ComplexScalarLattice(shape), math.prod(shape)
+    symmetry = lattice.symmetry()
+    assert symmetry.finite.order == 2 * sites * automorphisms(shape)
+    assert symmetry.added == ()
+    S = lattice.action(1, 2)
+    assert symmetry.check(-S).proved
+    a, b = lattice.space.q[:2]
+    assert not symmetry.check(-S - a**2).proved
+    assert not lattice.conjugation().check(-S - a * b).proved
+    for generator in lattice.local_phases().generators:
+        refuted = es.is_zero(lattice.space.bracket(generator, S)).refuted
+        assert refuted == (sites > 1)
+
+
+def test_a_window_of_a_complex_field_holds_both_parts_of_each_shell():
+    lattice, real = es.ComplexScalarLattice([5, 5]), es.ScalarLattice([5, 5])
+    window, forms = (np.array(x.window(3), int) for x in (lattice, real))
+    np.testing.assert_array_equal(window[::2, ::2], forms)
+    np.testing.assert_array_equal(window[1::2, 1::2], forms)
+    assert not window[::2, 1::2].any()
+    assert not window[1::2, ::2].any()
+    assert len(lattice.symmetry().finite.orbit(lattice.window())) == 2 * 25
+
+
+@pytest.mark.parametrize("name", ["action", "window", "symmetry", "translations", "point_group"])
+def test_what_is_of_a_field_alone_is_refused_beside_links(name):
+    lattice = es.ComplexScalarLattice([2, 2], links=True)
+    with pytest.raises(es.ArgumentError, match="links was True"):
+        getattr(lattice, name)(*[1] * (name == "action"))
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
+        (lambda: es.ComplexScalarLattice([2]).action(0.5), "mass_squared"),
+        (lambda: es.ComplexScalarLattice([2]).window(3), "shells was 3; a lattice of"),
         (lambda: es.ScalarLattice([]), "shape is empty"),
         (lambda: es.ScalarLattice(3), "shape is 3"),
         (lambda: es.ScalarLattice([2, 0]), r"shape\[1\]"),
