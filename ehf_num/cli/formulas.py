@@ -41,12 +41,27 @@ def add_formulas(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         'of the catalogue, such as "S_3" or "D_4"; may be repeated',
     )
     group.add_argument(
+        "--angles",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help='positions that are angles, modulo 2π, such as q1 q3; or "all"',
+    )
+    group.add_argument(
         "--base",
         default="normal",
         metavar="FORMULA",
         help='π(q, p) up to a constant, or "normal" (the default) or "soft-uniform"',
     )
     return group
+
+
+def space_of(
+    options: argparse.Namespace, dim: int, parameters: Sequence[Symbol] = ()
+) -> es.PhaseSpace:
+    """Read the coordinates, and which of them are angles."""
+    angles: Any = True if options.angles == ["all"] else options.angles
+    return es.PhaseSpace(dim, parameters=parameters, angles=angles)
 
 
 def base_of(text: str, space: es.PhaseSpace) -> es.BaseDensity:
@@ -75,7 +90,7 @@ def symmetry_of(
         raise es.ArgumentError(f"{given} acts on {size} positions; there are {dim}")
     lie = None if named is None else named.lie
     held = () if lie is None else tuple(lie.space.parameters)
-    space = es.PhaseSpace(size, parameters=[*held, *parameters])
+    space = space_of(options, size, [*held, *parameters])
     own = [es.parse(text, space) for text in options.generator]
     generators = [*(() if lie is None else lie.generators), *own]
     labels = [*(() if lie is None else lie.labels), *(f"g{k + 1}" for k in range(len(own)))]

@@ -11,7 +11,7 @@ from typing import Any
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.cli.formulas import add_formulas, base_of, symmetry_of
+from ehf_num.cli.formulas import add_formulas, base_of, space_of, symmetry_of
 from ehf_num.cli.options import (
     WEIGHED,
     add_points,
@@ -188,7 +188,7 @@ def _fit(options: argparse.Namespace) -> int:
     check_target(options.out)
     x = None if options.points is None else read(options)
     symmetry = symmetry_of(options, _positions(options, x))
-    space = es.PhaseSpace(_positions(options, x)) if symmetry is None else symmetry.space
+    space = space_of(options, _positions(options, x)) if symmetry is None else symmetry.space
     learner = _learner(options, x, space)
     model = en.EquivariantHamiltonianFlow(
         base_of(options.base, space),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ehf_num.engine.log_space import log_mean_exp
+from ehf_num.engine.networks import wrapped
 from ehf_num.engine.workspace import Array
 from ehf_num.targets.hmc import hmc_step
 from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy, state_text
@@ -230,6 +231,6 @@ def look_for_missing_modes(
         share=float(max(missed[:_CHAINS].mean(), missed[_CHAINS:].mean())),
         chains=_CHAINS,
         ess=float(np.nan_to_num(ess)),
-        example=ends[worst] if missed.any() else None,
+        example=wrapped(ends, model.objective.layout.angles)[worst] if missed.any() else None,
         excess=float(excess[worst]),
     )

@@ -24,6 +24,7 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.engine import arguments
+from ehf_num.engine.networks import wrapped
 from ehf_num.engine.parallel import one_blas_thread
 from ehf_num.engine.workspace import Array
 from ehf_num.inference import inference
@@ -369,7 +370,8 @@ class WeightedDraws:
         found = hmc(
             self.draws.target, q, rng, transitions=transitions, leaps=leaps, step_size=step_size
         )
-        return replace(found, points=self.draws.restored(found.points))
+        points = wrapped(found.points, self.draws.model.objective.layout.angles)
+        return replace(found, points=self.draws.restored(points))
 
     def missing_modes(self, rng: int | np.random.Generator = 0) -> MissingModes:
         """Look with chains that start from the base for mass of e^−S that the model misses."""

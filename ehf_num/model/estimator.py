@@ -71,7 +71,7 @@ class SymmetricDensity:
         too. None: no symmetry is asked for.
     standardize : {"auto", False}
         Whether units are estimated from the data, as far as the symmetry is proved to allow; False
-        leaves the data as they are.
+        leaves the data as they are. Data on a space with angles are left as they are, too.
     enforce : {"auto", "exact", "penalty"}
         How the symmetry is kept, see `EquivariantHamiltonianFlow`. "auto": exactly where its
         invariants are known to generate all, else by a penalty.
@@ -273,7 +273,9 @@ class SymmetricDensity:
         held_out = self._held_out(len(x))
         changes = None if symmetry is None else unit_changes(symmetry)
         units, inner = Units.none(x.shape[1]), symmetry
-        if self.standardize == "auto" and (symmetry is None or changes is not None):
+        space = self._space(symmetry, x.shape[1])
+        allowed = not space.angles and (symmetry is None or changes is not None)
+        if self.standardize == "auto" and allowed:
             units = Units.of(x, changes)
             inner = symmetry if changes is None else changes.symmetry
         z = units.standardized(x)[rng.permutation(len(x))]
@@ -299,10 +301,16 @@ class SymmetricDensity:
             )
         return min(max(1, round(share * n)), n - 1, _MOST_HELD_OUT)
 
+    def _space(self, symmetry: AnySymmetry | None, dim: int) -> PhaseSpace:
+        """Return the coordinates, of which the base or the symmetry know the angles."""
+        if symmetry is not None:
+            return symmetry.space
+        return PhaseSpace(dim) if self.base is None else self.base.space
+
     def _flow(
         self, symmetry: AnySymmetry | None, dim: int, rng: np.random.Generator
     ) -> EquivariantHamiltonianFlow:
-        space = PhaseSpace(dim) if symmetry is None else symmetry.space
+        space = self._space(symmetry, dim)
         enforce = self.enforce
         if symmetry is None:
             enforce = "none"
@@ -429,9 +437,9 @@ class SymmetricDensity:
         for name in ("rng", "random_state"):  # generators have moved on
             options[name] = None if options[name] is None else _seed(options[name])
         symmetry = self.symmetry
-        if isinstance(symmetry, LieAlgebra):
+        if isinstance(symmetry, LieAlgebra) and not symmetry.space.angles:
             options["symmetry"] = [format_formula(g) for g in symmetry.generators]
-        elif isinstance(symmetry, FiniteSymmetry | Symmetry):
+        elif isinstance(symmetry, LieAlgebra | FiniteSymmetry | Symmetry):
             options["symmetry"] = symmetry_as_text(as_symmetry(symmetry))
         names = getattr(self, "feature_names_in_", None)
         return {
@@ -448,8 +456,9 @@ class SymmetricDensity:
     def _restored(cls, plain: dict[str, Any], flow: EquivariantHamiltonianFlow) -> Self:
         """Make a fitted model of what a file holds."""
         options = dict(plain["options"])
-        if isinstance(options["symmetry"], dict):  # of matrices
-            options["symmetry"] = symmetry_of_text(options["symmetry"], PhaseSpace(flow.dim))
+        if isinstance(options["symmetry"], dict):  # of matrices, or of angles
+            space = replace(flow.base.space, parameters=())
+            options["symmetry"] = symmetry_of_text(options["symmetry"], space)
         model = cls(**options)
         if isinstance(model.hidden, list):
             model.hidden = tuple(model.hidden)

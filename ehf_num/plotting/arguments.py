@@ -53,6 +53,15 @@ def checked_extent(extent: Any) -> Extent:
     return (left, right, bottom, top)
 
 
+def extent_for(function: Any, usual: Extent) -> Extent:
+    """Return what is drawn of a function by default; of a model's method one turn of each angle."""
+    model = getattr(function, "__self__", None)
+    angles = getattr(getattr(getattr(model, "base", None), "space", None), "angles", ())
+    left, right = (-np.pi, np.pi) if 0 in angles else usual[:2]
+    bottom, top = (-np.pi, np.pi) if 1 in angles else usual[2:]
+    return (left, right, bottom, top)
+
+
 def square_around(points: Floats) -> Extent:
     """Return the extent of a square that holds all points, with a margin."""
     low, high = points.min(axis=0), points.max(axis=0)

@@ -22,6 +22,7 @@ from ehf_num.plotting.arguments import (
     axes_or_new,
     checked_extent,
     evaluate,
+    extent_for,
     grid,
     labels_for,
     square_around,
@@ -56,7 +57,8 @@ def plot_density(
         are more); or a log density in nats, whose exponential is drawn.
     ax : matplotlib Axes, optional
     extent : (left, right, bottom, top), optional
-        By default a square around the samples, and -3 to 3 for a log density.
+        By default a square around the samples, and -3 to 3 for a log density, of angles of the
+        model whose method it is −π to π.
     labels, title : pair of str, str
         Names of the axes and of the picture; axes are named by the columns of a data frame, and of
         a model that learned one, or else q1 and q2.
@@ -86,7 +88,7 @@ def plot_density(
     >>> plt.close(ax.figure)
     """
     if callable(source):
-        box = checked_extent(_EXTENT if extent is None else extent)
+        box = checked_extent(extent_for(source, _EXTENT) if extent is None else extent)
         points = grid(box, resolution)
         with np.errstate(over="ignore"):
             density = np.exp(evaluate(source, points, "source", (len(points),)))

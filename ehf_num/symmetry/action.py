@@ -18,6 +18,7 @@ import scipy
 import sympy as sp
 
 from ehf_num.engine import arguments
+from ehf_num.engine.networks import wrapped
 from ehf_num.engine.workspace import Array
 from ehf_sym import FiniteAction, LieAlgebra, NumpyFlow, NumpyFormula, PhaseSpace, to_numpy
 from ehf_sym.actions.closed_flow import sensitive_parts
@@ -67,7 +68,7 @@ class NumericalAction:
         Returns
         -------
         array of shape (n, 2d)
-            float64.
+            float64; angles in (−π, π].
 
         Raises
         ------
@@ -76,7 +77,7 @@ class NumericalAction:
         ActionError
             If a state blows up or leaves the domain before ε.
         """
-        return self._moved(states, 1.0)
+        return self._in_one_turn(self._moved(states, 1.0))
 
     def estimate(self, states: Array) -> tuple[Array, Array]:
         """Move states and estimate the error of each; no bound.
@@ -92,17 +93,17 @@ class NumericalAction:
         error : array of shape (n,)
             Estimated largest error of the coordinates of each state.
         """
-        moved = self(states)
+        moved = self._moved(states, 1.0)
         if self.exact:
             other = self._moved(self._moved(states, 0.5), 0.5)
-            return moved, np.abs(moved - other).max(axis=-1)
+            return self._in_one_turn(moved), np.abs(moved - other).max(axis=-1)
         states = self._checked(states)
         other = self._integrated(states, 1.0, _LOOSER)
         energy = self._bridged([self.action.generator])
         gradient = np.linalg.norm(energy.gradient(moved)[..., 0, :], axis=-1)
         drift = np.abs(energy(moved) - energy(states))[..., 0]
         shift = np.divide(drift, gradient, out=np.zeros_like(drift), where=gradient > 0)
-        return moved, np.maximum(np.abs(moved - other).max(axis=-1), shift)
+        return self._in_one_turn(moved), np.maximum(np.abs(moved - other).max(axis=-1), shift)
 
     def bound(self, states: Array) -> Array:
         """Bound the error that calling makes at each state, rigorously.
@@ -132,6 +133,9 @@ class NumericalAction:
             for point, time, image in zip(points, times, moved, strict=True)
         ]
         return np.array(bounds)
+
+    def _in_one_turn(self, states: Array) -> Array:
+        return np.asarray(wrapped(states, self.action.space.angles))
 
     def _moved(self, states: Array, fraction: float) -> Array:
         """Move by a fraction of ε."""

@@ -13,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ehf_num.engine import arguments
+from ehf_num.engine.networks import wrapped
 from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.elements import PointAction, point_actions
 from ehf_num.symmetry.foreign import Function, as_numpy
 from ehf_num.symmetry.reading import read_symmetry
+from ehf_sym import PhaseSpace
 from ehf_sym.errors import ActionError, ArgumentError
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.report import Document, Line, Reported
@@ -282,6 +284,7 @@ class _Trial:
     outputs: tuple[PointAction, ...] | str
     tolerance: float
     remarks: tuple[str, ...]
+    angles: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -324,9 +327,8 @@ class _Trial:
             )
         floors = noise + 2 * again + tolerance
         floors = np.maximum(floors, np.finfo(np.float64).tiny)
-        trial = cls(
-            function, kind, x, values, floors, blocks, actions, "", tolerance, tuple(remarks)
-        )
+        told, angles = tuple(remarks), tuple(getattr(symmetry, "space", PhaseSpace(1)).angles)
+        trial = cls(function, kind, x, values, floors, blocks, actions, "", tolerance, told, angles)
         return trial._with_output(output)
 
     def _with_output(self, output: Any) -> _Trial:
@@ -387,6 +389,10 @@ class _Trial:
         found, expected = self.f(image), self._expected(k, values, t, derivative)
         with np.errstate(invalid="ignore"):
             difference = found - expected
+        if self.kind == "equivariant" and self.outputs == "points":
+            width = self.x.shape[1] // self.blocks
+            starts = range(0, difference.shape[1], width)
+            difference = wrapped(difference, [k + a for k in starts for a in self.angles])
         return np.where(np.isnan(difference), np.inf, difference)
 
     def _blocked(self, x: Array) -> Array:

@@ -18,6 +18,7 @@ import numpy as np
 import sympy as sp
 
 from ehf_num.engine import arguments
+from ehf_num.engine.networks import wrapped
 from ehf_num.engine.workspace import Array
 from ehf_num.symmetry.elements import refuse_unless_points_move
 from ehf_sym import FiniteAction, FiniteSymmetry, LieAlgebra, NumpyFlow, Symmetry, is_zero
@@ -50,11 +51,15 @@ class OrbitSampler:
     _move: Mover
 
     def __call__(self, x: Any, rng: int | np.random.Generator | None = None) -> Array:
-        """Move points (n, d), each by an element of its own; the floating dtype is kept."""
+        """Move points (n, d), each by an element of its own; the floating dtype is kept.
+
+        Angles come out in (−π, π].
+        """
         dtype = getattr(x, "dtype", np.dtype(np.float64))
         kept = dtype if dtype.kind == "f" else np.dtype(np.float64)
         points = arguments.points(x, "x", self.symmetry.space.dim, np.float64)
-        return self._move(points, arguments.generator(rng)).astype(kept, copy=False)
+        moved = self._move(points, arguments.generator(rng))
+        return np.asarray(wrapped(moved, self.symmetry.space.angles)).astype(kept, copy=False)
 
 
 def orbit_sampler(symmetry: AnySymmetry) -> OrbitSampler:

@@ -53,7 +53,7 @@ class FiniteAction(Reported):
     methods : tuple of str
         How the closed form was found.
     period : sympy.Expr or None
-        The smallest T > 0 with Φ_T = id, if that is proved.
+        The smallest T > 0 with Φ_T = id, angles modulo 2π, if that is proved.
 
     Examples
     --------

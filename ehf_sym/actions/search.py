@@ -313,7 +313,7 @@ def _found_action(space: PhaseSpace, generator: sp.Expr) -> FiniteAction:
         domain=tuple(domain),
         checks=_merged([case.checks for case in found]),
         methods=tuple(methods),
-        period=_period(cases, chart.eps),
+        period=_period_of_angles(space, cases, chart.eps) or _period(cases, chart.eps),
     )
     check_time()
     return action
@@ -357,6 +357,18 @@ def _merged(checks: Sequence[Checks]) -> Checks:
         verdicts = [case[name] for case in checks]
         merged[name] = next((v for v in verdicts if not v.proved), verdicts[0])
     return merged
+
+
+def _period_of_angles(space: PhaseSpace, cases: Sequence[Case], eps: sp.Symbol) -> sp.Expr | None:
+    """Find when q_l + c_l ε is back modulo 2π, of angles that turn at rational speeds alone."""
+    found = cases[0].found
+    if len(cases) > 1 or found is None or not space.angles:
+        return None
+    moved = {x: sp.expand((u - x) / eps) for x, u in found.flow.image.items() if u != x}
+    if not moved or not all(x in space.angular and c.is_Rational for x, c in moved.items()):
+        return None
+    turns = sp.ilcm(1, *(c.q for c in moved.values()))
+    return 2 * sp.pi * turns / sp.igcd(0, *(c * turns for c in moved.values()))
 
 
 def _period(cases: Sequence[Case], eps: sp.Symbol) -> sp.Expr | None:

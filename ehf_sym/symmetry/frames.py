@@ -278,6 +278,8 @@ def equivariant_fields(
     q = sp.ImmutableMatrix(symmetry.space.q)
     rest = [*matrices, *(A - sp.eye(symmetry.space.dim) for A in maps)]
     fields = [*_fixed_vectors(rest), *(A * q for A in commutant([*matrices, *maps]))]
+    angular = set(symmetry.space.angular)  # which no field on the circle is linear in
+    fields = [field for field in fields if field.free_symbols.isdisjoint(angular)]
     return tuple(fields[k] for k in _independent(fields, symmetry.space.q))
 
 

@@ -1,14 +1,17 @@
 """Positions that are angles: densities on the circle by closed forms, and no seam at the cut."""
 
 import autograd.numpy as anp
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from autograd import grad
 from scipy import special, stats
-from sympy import Symbol, cos, log, sin
+from sympy import Symbol, cos, log, pi, sin
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num import plotting
+from ehf_num.cli.command import main
 from ehf_num.densities.base import numeric_base
 from ehf_num.engine.networks import Circular, wrapped
 from ehf_num.hamiltonian.energies import NetworkEnergy
@@ -261,3 +264,71 @@ def test_a_formula_that_is_no_function_of_its_angle_is_refused():
         en.FormulaEnergy(Q**2, CIRCLE)
     energy = en.FormulaEnergy(log(2 + sin(Q)), CIRCLE)
     assert energy.invariance(es.FiniteSymmetry(CIRCLE, [[[-1]]]), "q").report.status == "refuted"
+
+
+def test_elements_of_what_turns_angles():
+    space = es.PhaseSpace(2, angles=[0])
+    (_, x), (p, _) = space.q, space.p
+    assert x not in space.angular
+    assert es.LieAlgebra(space, [p * 3 / 2]).action(0).period == 4 * pi / 3
+    assert es.LieAlgebra(es.PhaseSpace(2), [p]).action(0).period is None
+    assert es.LieAlgebra(space, [space.p[1]]).action(0).period is None
+    turn = es.LieAlgebra(TORUS, [2 * TORUS.p[0] + 3 * TORUS.p[1]])
+    assert turn.action(0).period == 2 * pi
+    points = np.tile([3.0, -3.0], (2000, 1))
+    moved = en.orbit_sampler(turn)(points, rng=0)
+    assert (np.abs(moved) <= np.pi).all()
+    np.testing.assert_allclose(np.cos(moved @ [3, -2]), np.cos(points @ [3, -2]), atol=1e-12)
+    for k in (0, 1):
+        assert stats.kstest(moved[:, k], stats.uniform(-np.pi, TURN).cdf).pvalue > 1e-3
+
+
+def test_functions_of_others_are_audited_on_the_circle():
+    x = np.random.default_rng(0).uniform(-np.pi, np.pi, (40, 2))
+    kept = en.audit(lambda x: np.sin(x[:, 0] - x[:, 1]), GAUGE, x)
+    assert kept.status == "consistent"
+    lifted = en.audit(lambda x: np.sin((x[:, 0] - x[:, 1]) / 2), GAUGE, x)
+    assert lifted.status == "broken"  # it jumps at the cut
+    follows = en.audit(lambda x: x + np.sin(x[:, :1] - x[:, 1:]), GAUGE, x, "equivariant",
+                       output="points")  # fmt: skip
+    assert follows.status == "consistent"
+
+
+def test_the_front_door_leaves_angles_as_they_are(tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.vonmises(3.0, 4.0, 200), 5 * rng.standard_normal(200)], axis=1)
+    base, half_turns = es.StandardNormal(MIXED), es.LieAlgebra(MIXED, [MIXED.p[0]])
+    for options in ({"base": base}, {"symmetry": half_turns}):
+        fitted = en.SymmetricDensity(**options, max_iter=10, hidden=(8,), rng=0).fit(x)
+        assert (np.abs(fitted.sample(100, rng=0)[:, 0]) <= np.pi).all()
+        fitted.save(tmp_path / "front.npz")
+        again = en.load(tmp_path / "front.npz")
+        values = fitted.score_samples(x[:5])
+        np.testing.assert_array_equal(again.score_samples(x[:5]), values)
+        np.testing.assert_allclose(
+            fitted.score_samples(x[:5] + np.array([TURN, 0])), values, atol=1e-9
+        )
+
+
+def test_the_command_knows_angles(tmp_path, capsys):
+    check = ["check", "--dim", "2", "--angles", "q1", "--generator"]
+    assert main([*check, "p1"]) == 0
+    assert "uniform on angles: proved" in capsys.readouterr().out
+    assert main([*check, "p1", "--base", "exp(cos(q1) - q2**2 - p1**2 - p2**2)"]) == 1
+    assert main([*check, "q1*p2 - q2*p1"]) not in (0, 1)
+    assert "no function of the angle q1" in capsys.readouterr().err
+    assert main(["check", "--dim", "1", "--angles", "q7", "--generator", "p1"]) not in (0, 1)
+    out = tmp_path / "circle.npz"
+    fit = ["fit", "--dim", "1", "--angles", "all", "--energy", "-cos(q1)", "--hidden", "4"]
+    assert main([*fit, "--iterations", "5", "--no-progress", "--out", str(out)]) == 0
+    assert en.load(out).base.space == CIRCLE
+    assert main(["weigh", str(out), "--energy", "-cos(q1)", "-n", "500",
+                 "--observable", "cos(q1)"]) == 0  # fmt: skip
+
+
+def test_pictures_of_a_model_show_one_turn():
+    flow = model(es.StandardNormal(MIXED))
+    ax = plotting.plot_density(flow.elbo, resolution=6)
+    assert ax.get_xlim() == (-np.pi, np.pi)
+    assert ax.get_ylim() == (-3, 3)
+    plt.close(ax.figure)
