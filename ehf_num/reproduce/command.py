@@ -135,6 +135,7 @@ EXPERIMENTS = {
             "ten minutes",
             "ehf_num.reproduce.phi4",
             {
+                "field": {"choices": ("real", "complex"), "help": "φ (default: real)"},
                 "size": {"type": int, "help": "L of L × L sites (default: 8)"},
                 "mass_squared": {"help": "m² (default: 1)"},
                 "coupling": {"help": "λ; 0, the default, is the free field"},

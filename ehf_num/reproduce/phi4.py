@@ -1,6 +1,7 @@
 """The lattice field φ⁴ learned from its action: weights against closed forms, or against chains.
 
-Every model is exactly invariant under translations, point group and φ → −φ: its energies are sums
+Every model is exactly invariant under translations, point group, and φ → −φ or the phase of a
+complex field with its conjugation: its energies are sums
 over the lattice of networks of a site and its neighbours, its encoder is a convolution. The free
 field, λ = 0, has everything in closed form; else the judge is long Hamiltonian Monte Carlo.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Settings:
 
     Attributes
     ----------
+    field : {"real", "complex"}
+        φ, in the second case with exact U(1).
     size : int
         L: the lattice has L × L sites.
     mass_squared, coupling : str
@@ -64,6 +67,7 @@ class Settings:
         If a number cannot be used, or the free field has no density.
     """
 
+    field: str = "real"
     size: int = 8
     mass_squared: str = "1"
     coupling: str = "0"
@@ -79,6 +83,8 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise es.ArgumentError(f"{name} was {value!r}; it should be a positive integer")
+        if self.field not in ("real", "complex"):
+            raise es.ArgumentError(f"field was {self.field!r}; it should be 'real' or 'complex'")
         m2, coupling = self.constants
         if coupling < 0 or (coupling == 0 and m2 <= 0):
             raise es.ArgumentError(
@@ -97,9 +103,19 @@ class Settings:
         return bool(self.constants[1] == 0)
 
     @property
-    def lattice(self) -> es.ScalarLattice:
+    def lattice(self) -> es.ScalarLattice | es.ComplexScalarLattice:
         """The lattice."""
-        return es.ScalarLattice([self.size, self.size])
+        kind = es.ScalarLattice if self.field == "real" else es.ComplexScalarLattice
+        return kind([self.size, self.size])
+
+    @property
+    def observables(self) -> dict[str, Callable[[Floats], Floats]]:
+        """⟨|φ|²⟩ per site and χ = ⟨|Σφ|²⟩/V, as functions (n, d) to (n,)."""
+        sites = self.size**2
+        return {
+            "⟨|φ|²⟩": lambda q: (q**2).sum(axis=1) / sites,
+            "χ": lambda q: (q.reshape(len(q), sites, -1).sum(axis=1) ** 2).sum(axis=1) / sites,
+        }
 
     @property
     def action(self) -> sp.Expr:
@@ -159,21 +175,6 @@ def train_one(settings: Settings, seed: int) -> Outcome:
     return Outcome(model, weights, weights.metropolis(settings.draws, rng=seed), seconds)
 
 
-def square(q: Floats) -> Floats:
-    """Evaluate the mean of φ² over sites: (n, V) to (n,)."""
-    mean: Floats = (q**2).mean(axis=1)
-    return mean
-
-
-def susceptibility(q: Floats) -> Floats:
-    """Evaluate (Σ φ)²/V: (n, V) to (n,)."""
-    found: Floats = q.sum(axis=1) ** 2 / q.shape[1]
-    return found
-
-
-OBSERVABLES = {"⟨φ²⟩": square, "χ": susceptibility}
-
-
 def reference(settings: Settings) -> tuple[str, dict[str, tuple[float, float]]]:
     """Return what judges, and value and error of ln Z, where it is known, and of observables."""
     if settings.free:
@@ -182,8 +183,8 @@ def reference(settings: Settings) -> tuple[str, dict[str, tuple[float, float]]]:
         covariance = np.linalg.inv(hessian)
         return "closed form", {
             "ln Z": (float(settings.lattice.free_log_z(m2)), 0.0),
-            "⟨φ²⟩": (float(np.trace(covariance)) / len(covariance), 0.0),
-            "χ": (float(covariance.sum()) / len(covariance), 0.0),
+            "⟨|φ|²⟩": (float(np.trace(covariance)) / settings.size**2, 0.0),
+            "χ": (float(covariance.sum()) / settings.size**2, 0.0),
         }
     return f"HMC, {_CHAINS} chains of {_KEPT}", _by_chains(settings)
 
@@ -212,11 +213,11 @@ def _by_chains(settings: Settings) -> dict[str, tuple[float, float]]:
         if turn < _WARM:
             step *= math.exp(0.3 * (accepted.mean() - 0.8))
         else:
-            kept.append([observe(q) for observe in OBSERVABLES.values()])
+            kept.append([observe(q) for observe in settings.observables.values()])
     means = np.mean(kept, axis=0)
     return {
         name: (float(mean.mean()), float(mean.std(ddof=1)) / math.sqrt(_CHAINS))
-        for name, mean in zip(OBSERVABLES, means, strict=True)
+        for name, mean in zip(settings.observables, means, strict=True)
     }
 
 
@@ -236,13 +237,13 @@ def chapter(
         "acceptance",
         "τ of S",
         "ln Z",
-        *OBSERVABLES,
+        *settings.observables,
         "farthest off",
         "processor s",
     )
     rows: list[tuple[str, ...]] = [head]
     for seed, outcome in enumerate(outcomes):
-        found = _found(outcome)
+        found = _found(outcome, settings)
         off = max((_off(found[name], known[name]) for name in known), key=abs)
         rows.append((
             str(seed),
@@ -256,21 +257,22 @@ def chapter(
         ))  # fmt: skip
     told = [
         "unknown" if name not in known else f"{known[name][0]:.4f} ± {known[name][1]:.4f}"
-        for name in ("ln Z", *OBSERVABLES)
+        for name in ("ln Z", *settings.observables)
     ]
     rows.append((judge, "", "", "", "", *told, "", ""))
     m2, coupling = settings.mass_squared, settings.coupling
     return Chapter(
         name="phi4",
-        title=f"φ⁴ on {settings.size} × {settings.size} sites, m² = {m2}, λ = {coupling}",
+        title=f"φ⁴, {settings.field}, on {settings.size} × {settings.size} sites, m² = {m2}, λ = "
+        f"{coupling}",
         command=command,
         seeds=f"{seed_range(settings.seeds)}: weights and noise",
         tables=(Table("", tuple(rows)),),
         pictures=tuple(pictures),
         remarks=(
-            "S = Σ [φ(Σ_μ 2φ − φ₊ − φ₋) + m²φ² + λφ⁴]; ESS, ln Z (nats) and means of "
+            "S = Σ [Σ_μ |φ₊ − φ|² + m²|φ|² + λ|φ|⁴]; ESS, ln Z (nats) and means of "
             f"{settings.draws} weighed draws, acceptance and τ of as many Metropolis steps; "
-            "⟨φ²⟩ per site, χ = ⟨(Σφ)²⟩/V",
+            "⟨|φ|²⟩ per site, χ = ⟨|Σφ|²⟩/V",
             f"{settings.hamiltonians} Hamiltonians of windows, {settings.hidden} wide, and a "
             f"convolution as encoder; {settings.iterations} iterations of batch {_BATCH}, rate "
             f"{_RATE}",
@@ -278,9 +280,9 @@ def chapter(
     )
 
 
-def _found(outcome: Outcome) -> dict[str, tuple[Any, Any]]:
+def _found(outcome: Outcome, settings: Settings) -> dict[str, tuple[Any, Any]]:
     weights = outcome.weights
-    means = {name: tuple(weights.mean(f)) for name, f in OBSERVABLES.items()}
+    means = {name: tuple(weights.mean(f)) for name, f in settings.observables.items()}
     return {"ln Z": (weights.log_z, weights.log_z_error), **means}
 
 

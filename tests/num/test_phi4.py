@@ -21,7 +21,7 @@ def test_the_free_field_is_judged_by_its_closed_form():
     frequencies = np.array([0.5, 4.5, 4.5, 8.5])
     assert judge == "closed form"
     assert known["χ"][0] == pytest.approx(1)
-    assert known["⟨φ²⟩"][0] == pytest.approx((1 / (2 * frequencies)).mean())
+    assert known["⟨|φ|²⟩"][0] == pytest.approx((1 / (2 * frequencies)).mean())
     log_z = 2 * math.log(math.pi) - np.log(frequencies).sum() / 2
     assert known["ln Z"][0] == pytest.approx(log_z)
 
@@ -40,6 +40,30 @@ def test_an_interacting_field_is_judged_by_chains(monkeypatch):
     for value, error in known.values():
         assert abs(value - second) < 4 * error < 0.1
     assert "ln Z" not in known
+
+
+def test_a_free_complex_field_is_two_real_ones():
+    settings = phi4.Settings(field="complex", size=2, mass_squared="1/2")
+    _, known = phi4.reference(settings)
+    _, real = phi4.reference(phi4.Settings(size=2, mass_squared="1/2"))
+    assert {name: value / 2 for name, (value, _) in known.items()} == pytest.approx(
+        {name: value for name, (value, _) in real.items()}
+    )
+    q = np.random.default_rng(0).standard_normal((5, 8))
+    field = q[:, ::2] + 1j * q[:, 1::2]
+    expected = {"⟨|φ|²⟩": (abs(field) ** 2).mean(axis=1), "χ": abs(field.sum(axis=1)) ** 2 / 4}
+    for name, observe in settings.observables.items():
+        np.testing.assert_allclose(observe(q), expected[name])
+
+
+def test_a_model_of_a_complex_field_keeps_its_phase():
+    settings = phi4.Settings(**SMALL, field="complex", coupling="1", progress=False)
+    flow = phi4.train_one(settings, 1).model
+    q, p = np.random.default_rng(0).standard_normal((2, 20, flow.dim)).astype("float32")
+    turn = np.kron(np.eye(4), [[0.6, -0.8], [0.8, 0.6]]).astype("float32")
+    turned, here = flow.joint_log_prob(q @ turn.T, p @ turn.T), flow.joint_log_prob(q, p)
+    np.testing.assert_allclose(turned, here, rtol=1e-5)
+    assert np.ptp(flow.joint_log_prob(q @ np.diag([1, 1, *[-1] * 6]), p) - here) > 1e-3
 
 
 @pytest.mark.parametrize("coupling", ["0", "1.5"])
@@ -76,6 +100,7 @@ def test_the_command_writes_table_and_picture(tmp_path, capsys):
     ("options", "text"),
     [
         ({"size": 0}, "size was 0"),
+        ({"field": "quaternion"}, "field was 'quaternion'"),
         ({"mass_squared": "m"}, "mass_squared was 'm'"),
         ({"mass_squared": "-1"}, r"coupling was 0 with mass_squared -1"),
         ({"coupling": "-1"}, r"coupling was -1"),
