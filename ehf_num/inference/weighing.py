@@ -166,6 +166,9 @@ class WeightedDraws:
         ln Z = ln ∫ e^−S dq: the log of the mean weight, nats.
     log_z_error : float
         Its standard error, by the delta method: sd(w) / (√n mean w), nats.
+    bound : float
+        The mean of ln w, nats: in expectation ln Z less the divergence of the draws' law from the
+        one that weights make of it. −∞ where a draw has no weight.
     ess : float
         Effective share of the draws, (Σ w)² / (n Σ w²), in (0, 1].
     pareto_k : float
@@ -193,6 +196,7 @@ class WeightedDraws:
     n: int
     log_z: float
     log_z_error: float
+    bound: float
     ess: float
     pareto_k: float
     draws: Draws = field(repr=False)
@@ -410,7 +414,7 @@ class WeightedDraws:
 def weigh(draws: Draws, n: int) -> WeightedDraws:
     """Weigh n draws in blocks, in memory that does not grow with n."""
     kept: list[tuple[Array, Array]] | None = []
-    top, total, squares, size = -math.inf, 0.0, 0.0, 0
+    top, total, squares, logs, size = -math.inf, 0.0, 0.0, 0.0, 0
     of_tail: list[Array] = []
     for q, log_weights in draws.blocks(n):
         largest = max(top, float(log_weights.max()))
@@ -422,12 +426,14 @@ def weigh(draws: Draws, n: int) -> WeightedDraws:
             top = largest
         if sum(map(len, of_tail)) < _MOST_FOR_K:
             of_tail.append(log_weights)
+        logs += float(log_weights.sum())
         size += q.nbytes + log_weights.nbytes
         if kept is not None:
             kept = None if size > MOST_KEPT else [*kept, (q, log_weights)]
     if not total:
-        return WeightedDraws(n, -math.inf, math.inf, 0.0, math.nan, draws, kept)
+        return WeightedDraws(n, -math.inf, math.inf, -math.inf, 0.0, math.nan, draws, kept)
     ess = min(total**2 / (n * squares), 1.0)
     error = math.sqrt(max(1 / ess - 1, 0.0) / max(n - 1, 1)) if n > 1 else math.inf
     k = pareto_shape(np.concatenate(of_tail))
-    return WeightedDraws(n, top + math.log(total / n), error, ess, k, draws, kept)
+    log_z = top + math.log(total / n)
+    return WeightedDraws(n, log_z, error, logs / n, ess, k, draws, kept)

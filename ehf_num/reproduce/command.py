@@ -33,6 +33,8 @@ class Experiment:
         Fields of its settings that the command line can change, with argparse's arguments.
     sweeps : bool
         Whether its ``run`` takes an ``executor=``.
+    from_energy : Experiment or None
+        What is run in its place with ``--energy``.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Experiment:
     module: str
     options: dict[str, dict[str, Any]]
     sweeps: bool = False
+    from_energy: Experiment | None = None
 
     @property
     def parts(self) -> Any:
@@ -57,6 +60,12 @@ _CELLS: dict[str, dict[str, Any]] = {
     "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
     **_SEEDS,
     "budget": {"choices": ("quick", "short", "default", "full"), "help": "length of training"},
+}
+_WEIGHED: dict[str, dict[str, Any]] = {
+    **_ITERATIONS,
+    "draws": {"type": int, "help": "draws that are weighed"},
+    "momenta": {"type": int, "help": "momenta of each draw"},
+    **_SEEDS,
 }
 EXPERIMENTS = {
     experiment.name: experiment
@@ -152,6 +161,13 @@ EXPERIMENTS = {
             f"{_MOLECULES}.study",
             _CELLS,
             sweeps=True,
+            from_energy=Experiment(
+                "dw4",
+                "from the energy alone: weights, ln Z, wells",
+                "ten minutes",
+                f"{_MOLECULES}.from_energy",
+                _WEIGHED,
+            ),
         ),
         Experiment(
             "lj13",
@@ -163,6 +179,13 @@ EXPERIMENTS = {
                 **_CELLS,
             },
             sweeps=True,
+            from_energy=Experiment(
+                "lj13",
+                "from the energy alone: weights, ln Z",
+                "half an hour",
+                f"{_MOLECULES}.lj13_from_energy",
+                _WEIGHED,
+            ),
         ),
     )
 }
@@ -180,9 +203,13 @@ def add_experiments(parser: argparse.ArgumentParser) -> None:
         text = f"{experiment.help} ({experiment.time})"
         command = commands.add_parser(experiment.name, help=text, description=f"{text}.")
         add_common_options(command)
-        for name, option in experiment.options.items():
+        other = experiment.from_energy
+        if other is not None:
+            text = f"{other.help} ({other.time}); with {', '.join(map(_flag, other.options))} alone"
+            command.add_argument("--energy", action="store_true", help=text)
+        for name, option in _all_options(experiment).items():
             shown = {} if "choices" in option else {"metavar": _SHOWN[option.get("type", str)]}
-            command.add_argument(f"--{name.replace('_', '-')}", **shown | option)
+            command.add_argument(_flag(name), **shown | option)
         if experiment.sweeps:
             add_dask(command)
         command.set_defaults(command=_reproduce, experiment=experiment)
@@ -215,13 +242,35 @@ def add_dask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dask", metavar="ADDRESS", help="scheduler that runs go to: tcp://…")
 
 
+def _flag(name: str) -> str:
+    """Write a field of settings as an option."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _all_options(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """List the options of an experiment, and those that it has with --energy."""
+    other = experiment.from_energy
+    return experiment.options if other is None else other.options | experiment.options
+
+
 def _reproduce(options: argparse.Namespace) -> int:
     experiment: Experiment = options.experiment
     chosen = {
         name: tuple(value) if isinstance(value, list) else value
-        for name in experiment.options
+        for name in _all_options(experiment)
         if (value := getattr(options, name)) is not None
     }
+    if experiment.from_energy is not None:
+        if options.energy:
+            experiment = experiment.from_energy
+        given = [*chosen, *(["dask"] if options.dask and not experiment.sweeps else [])]
+        for name in given:
+            if name not in experiment.options:
+                raise ArgumentError(
+                    f"{_flag(name)} was given, which {experiment.name} "
+                    f"{'with' if options.energy else 'without'} --energy does not have; it has "
+                    f"{', '.join(map(_flag, experiment.options))}"
+                )
     iterations: int | None = getattr(options, "iterations", None)
     if iterations is not None and iterations < 1:
         raise ArgumentError(f"--iterations was {iterations}; it should be a positive integer")
@@ -266,10 +315,11 @@ def run(experiment: Experiment, options: argparse.Namespace, chosen: dict[str, A
 
 def command_line(name: str, options: argparse.Namespace, chosen: dict[str, Any]) -> str:
     """Write the command that does the same again."""
-    words = ["ehf", "reproduce", name, *(["--full"] if options.full else [])]
+    flags = [f"--{flag}" for flag in ("energy", "full") if getattr(options, flag, False)]
+    words = ["ehf", "reproduce", name, *flags]
     for option, value in chosen.items():
         values = value if isinstance(value, tuple) else (value,)
-        words += [f"--{option.replace('_', '-')}", *map(str, values)]
+        words += [_flag(option), *map(str, values)]
     if options.out != _OUT:
         words += ["--out", str(options.out)]
     return shlex.join(words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -78,18 +79,7 @@ class WindowContender:
         set_threads(1)
         energy, frame = problem.energy, problem.frame
         scale = float(split.training.std())
-        flow = EquivariantHamiltonianFlow(
-            es.StandardNormal(frame.space),
-            frame.symmetry(),
-            kinetic=self.pairs(frame, "p"),
-            potential=self.pairs(frame, "q"),
-            enforce="exact",
-            encoder=OrbitEncoder(self.pairs(frame, "q"), self.precision),
-            integrator=LearnedStep(Dilated(Leapfrog(1, self.step_size))),
-            hamiltonians=self.hamiltonians,
-            dtype="float32",
-            rng=seed,
-        )
+        flow = self.build(frame, seed)
         start = time.process_time()
         flow.fit(
             split.training / scale,
@@ -142,6 +132,24 @@ class WindowContender:
             sample=sample,
             pair_potentials=pair_potentials,
             share=share,
+        )
+
+    def build(
+        self, frame: es.RelativeFrame, seed: int, **options: Any
+    ) -> EquivariantHamiltonianFlow:
+        """Make the model, exact under all that leaves the energy alone."""
+        return EquivariantHamiltonianFlow(
+            es.StandardNormal(frame.space),
+            frame.symmetry(),
+            kinetic=self.pairs(frame, "p"),
+            potential=self.pairs(frame, "q"),
+            enforce="exact",
+            encoder=OrbitEncoder(self.pairs(frame, "q"), self.precision),
+            integrator=LearnedStep(Dilated(Leapfrog(1, self.step_size))),
+            hamiltonians=self.hamiltonians,
+            dtype="float32",
+            rng=seed,
+            **options,
         )
 
     def pairs(self, frame: es.RelativeFrame, of: str, *, many_body: bool = True) -> OrbitSum:
