@@ -12,6 +12,7 @@ from ehf_num.engine import arguments
 from ehf_num.engine.workspace import Array
 from ehf_num.model.estimator import SymmetricDensity
 from ehf_num.symmetry.reading import read_symmetry
+from ehf_sym import StandardNormal
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.arrays import real_array
 from ehf_sym.formulas.report import Document, Line, Reported
@@ -208,6 +209,9 @@ def _scores(
     mode: str, symmetry: Any, train: Array, test: Array, seed: int, options: dict[str, Any]
 ) -> Array:
     given = {**options, "rng": seed}
+    space = getattr(symmetry, "space", None)
+    if space is not None and space.angles:  # without the symmetry they are angles, too
+        given = {"base": StandardNormal(space), **given}
     if mode == "none":
         model = SymmetricDensity(None, **given)
     else:

@@ -22,6 +22,7 @@ from ehf_sym.exact.linear import (
     nullspace,
     transposed,
 )
+from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import record_text
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data
 from ehf_sym.formulas.verdict import Status
@@ -256,6 +257,10 @@ def disentangle(symmetry: Algebra, max_dim: int) -> Disentanglement:
     ideals = [summand.ideal for summand in decompose(closed.structure)]
     for choice in (ideals, _lines_joined(ideals)):
         own, reason = _own_coordinates(closed, choice, coordinates, velocities)
+        if own is not None and _mixes_angles(closed.space, own):
+            reason = "a linear change of coordinates is needed, which angles do not have"
+            nowhere: list[tuple[Expr, ...]] = [()] * len(own)
+            return _result(closed, choice, nowhere, linear_in_p, "undecided", reason)
         if own is not None:
             return _result(closed, choice, own, linear_in_p, "proved", reason)
     nothing: list[tuple[Expr, ...]] = [()] * (len(ideals) + 1)
@@ -267,6 +272,12 @@ def disentangle(symmetry: Algebra, max_dim: int) -> Disentanglement:
         return _result(closed, ideals, nothing, linear_in_p, "undecided", reason)
     reason = "no linear change of coordinates separates these affine velocities"
     return _result(closed, ideals, nothing, linear_in_p, "refuted", reason)
+
+
+def _mixes_angles(space: PhaseSpace, own: Sequence[tuple[Expr, ...]]) -> bool:
+    """Whether a coordinate of a factor holds an angle, and is none itself."""
+    forms = (form for forms in own for form in forms)
+    return any(form not in space.angular and form.free_symbols & {*space.angular} for form in forms)
 
 
 def _result(

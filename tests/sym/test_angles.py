@@ -16,12 +16,14 @@ from sympy import (
     Rational,
     Symbol,
     atan,
+    atan2,
     cos,
     exp,
     floor,
     lambdify,
     log,
     pi,
+    sign,
     sin,
     sqrt,
     tan,
@@ -180,6 +182,29 @@ def test_rotations_of_the_circle_are_decided():
     relative = es.BaseDensity(torus, log_density=cos(q1 - q2) - p1**2 - p2**2)
     assert es.LieAlgebra(torus, [p1 + p2]).check(relative).proved
     assert es.LieAlgebra(torus, [p1 - p2]).check(relative).status == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("f", "status"),
+    [
+        (sign(sin(Q)), "refuted"),
+        (atan2(sin(Q), cos(Q)), "refuted"),
+        (Piecewise((0, cos(Q) > 0)), "refuted"),
+        (sin(Q / 2) ** 2 + cos(Q) / 2, "proved"),
+    ],
+)
+def test_jumps_on_the_circle_are_seen(f, status):
+    base = es.BaseDensity(CIRCLE, log_density=f - P**2)
+    assert es.LieAlgebra(CIRCLE, [P]).check(base).status == status
+
+
+def test_factors_on_a_torus_are_not_told_apart_by_linear_changes():
+    torus, plane = es.PhaseSpace(2, angles=True), es.PhaseSpace(2)
+    (p1, p2) = torus.p
+    assert es.LieAlgebra(torus, [p1, p2]).disentangle().proved
+    # The diagonals of a torus meet at two points: (q1 + q2)/2 is no function on it.
+    assert es.LieAlgebra(plane, [p1 + p2, p1 - p2]).disentangle().proved
+    assert es.LieAlgebra(torus, [p1 + p2, p1 - p2]).disentangle().status == "undecided"
 
 
 def test_finite_symmetries_map_angles_to_angles():
