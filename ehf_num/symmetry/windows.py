@@ -333,7 +333,7 @@ class Moved:
             )
         if of == "p":
             velocities = tuple((-A.T, 0 * b) for A, b in velocities)
-        self._moves = [(_sparse(A), b) for A, b in velocities]
+        self._moves = [(_sparse(A), _sparse(b)) for A, b in velocities]
 
     def on(self, window: Window) -> tuple[sp.ImmutableMatrix, ...] | None:
         """Return the m × (m + 1) matrices (a, c); None where no a will do."""
@@ -342,7 +342,8 @@ class Moved:
             action = self._action(window, _times(window, A))
             if action is None:
                 return None
-            found.append(action.row_join((window * b).applyfunc(sp.expand)).as_immutable())
+            shift = sp.SparseMatrix(window.rows, 1, _times(window, b))
+            found.append(action.row_join(shift).as_immutable())
         return tuple(found)
 
     @staticmethod

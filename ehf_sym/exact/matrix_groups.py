@@ -259,10 +259,10 @@ def _refuse_infinite(moves: Sequence[dict[int, Row]], dim: int, field: NumberFie
 
 def _rows(matrix: ImmutableMatrix, field: NumberField) -> list[Row]:
     """Rows of a matrix, by their nonzero entries."""
-    rows: list[Row] = []
-    for i in range(matrix.rows):
-        entries = ((j, field.from_sympy(x)) for j, x in enumerate(matrix.row(i)) if x != 0)
-        rows.append({j: x for j, x in entries if x})
+    rows: list[Row] = [{} for _ in range(matrix.rows)]
+    for (i, j), x in sorted(matrix.todok().items()):
+        if entry := field.from_sympy(x):
+            rows[i][j] = entry
     return rows
 
 

@@ -14,7 +14,7 @@ from operator import add, sub
 from random import Random
 from typing import Any
 
-from sympy import QQ, Abs, Expr, S, Symbol
+from sympy import QQ, Abs, Add, Expr, ImmutableMatrix, Mul, S, SparseMatrix, Symbol, expand
 from sympy.polys.constructor import construct_domain
 from sympy.polys.orderings import grlex
 from sympy.polys.rings import PolyRing
@@ -284,6 +284,28 @@ class VectorFields:
 
     def _polynomial(self, solution: Solution, monomials: Sequence[Exponents]) -> Poly:
         return self.ring.from_dict({monomials[j]: c for j, c in solution.items()})
+
+
+def affine_velocity(g: Expr, space: PhaseSpace) -> tuple[ImmutableMatrix, ImmutableMatrix] | None:
+    """Read A and b off a sum of terms c p_i q_j and c p_i, as most are written; None: it is none.
+
+    Derivatives by all pairs of hundreds of coordinates would take minutes.
+    """
+    places = {x: k for k, x in enumerate(space.q)}, {x: k for k, x in enumerate(space.p)}
+    linear: dict[tuple[int, int], Expr] = {}
+    constant: dict[tuple[int, int], Expr] = {}
+    for term in Add.make_args(expand(g)):
+        factors = Mul.make_args(term)
+        positions, momenta = ([at[x] for x in factors if x in at] for at in places)
+        rest = Mul(*(x for x in factors if x not in places[0] and x not in places[1]))
+        if len(momenta) != 1 or len(positions) > 1 or rest.free_symbols & set(space.coordinates):
+            return None
+        entries, place = (linear, positions[0]) if positions else (constant, 0)
+        key = momenta[0], place
+        entries[key] = entries.get(key, S.Zero) + rest
+    dim = space.dim
+    A, b = SparseMatrix(dim, dim, linear), SparseMatrix(dim, 1, constant)
+    return ImmutableMatrix(A), ImmutableMatrix(b)
 
 
 def restricted_fields(

@@ -103,6 +103,8 @@ class FiniteSymmetry:
     def _refuse_off_circle(self, matrix: ImmutableMatrix, name: str) -> None:
         """Refuse what a turn of an angle by 2π does not commute with, or mixes angles with rest."""
         angles = self.space.angles
+        if not angles:
+            return
         for i, j in product(range(self.space.dim), repeat=2):
             entry, inside = matrix[i, j], (i in angles, j in angles)
             if (inside == (True, True) and not entry.is_Integer) or (

@@ -15,7 +15,7 @@ import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.errors import ArgumentError
-from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.exact.vector_fields import affine_velocity
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra, checked_algebra
 from ehf_sym.symmetry.symmetry import Symmetry, as_symmetry
@@ -84,7 +84,7 @@ def affine_velocities(
     >>> affine_velocities(LieAlgebra(space, [q1**2 * p1])) is None
     True
     """
-    read = [_read_affine(g, symmetry.space) for g in symmetry.generators]
+    read = [affine_velocity(g, symmetry.space) for g in symmetry.generators]
     if None not in read:
         return tuple(each for each in read if each is not None)
     q, p = symmetry.space.q, symmetry.space.p
@@ -104,30 +104,6 @@ def affine_velocities(
             return None
         velocities.append((A, b))
     return tuple(velocities)
-
-
-def _read_affine(
-    g: sp.Expr, space: PhaseSpace
-) -> tuple[sp.ImmutableMatrix, sp.ImmutableMatrix] | None:
-    """Read A and b off a sum of terms c p_i q_j and c p_i, as most are written; None: it is none.
-
-    Derivatives by all pairs of hundreds of coordinates would take minutes.
-    """
-    places = {x: k for k, x in enumerate(space.q)}, {x: k for k, x in enumerate(space.p)}
-    linear: dict[tuple[int, int], sp.Expr] = {}
-    constant: dict[tuple[int, int], sp.Expr] = {}
-    for term in sp.Add.make_args(sp.expand(g)):
-        factors = sp.Mul.make_args(term)
-        positions, momenta = ([at[x] for x in factors if x in at] for at in places)
-        rest = sp.Mul(*(x for x in factors if x not in places[0] and x not in places[1]))
-        if len(momenta) != 1 or len(positions) > 1 or rest.free_symbols & set(space.coordinates):
-            return None
-        entries, place = (linear, positions[0]) if positions else (constant, 0)
-        key = momenta[0], place
-        entries[key] = entries.get(key, sp.S.Zero) + rest
-    dim = space.dim
-    A, b = sp.SparseMatrix(dim, dim, linear), sp.SparseMatrix(dim, 1, constant)
-    return sp.ImmutableMatrix(A), sp.ImmutableMatrix(b)
 
 
 @dataclass(frozen=True)

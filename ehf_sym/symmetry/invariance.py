@@ -14,6 +14,7 @@ from sympy import (
     Expr,
     ImmutableMatrix,
     Matrix,
+    Mul,
     Ne,
     Piecewise,
     Poly,
@@ -27,6 +28,7 @@ from ehf_sym import clock
 from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, check_time, interrupted
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, EHFError
+from ehf_sym.exact.vector_fields import affine_velocity
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import formula_text, quoted, record_text
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
@@ -450,8 +452,13 @@ def moved_coordinates(
     space: PhaseSpace, matrix: ImmutableMatrix, on_momenta: ImmutableMatrix
 ) -> dict[Symbol, Expr]:
     """Coordinates to the linear forms that a map q ↦ Aq, p ↦ Bp takes them to."""
-    images = [*(matrix * Matrix(space.q)), *(on_momenta * Matrix(space.p))]
-    return {x: image for x, image in zip(space.coordinates, images, strict=True) if image != x}
+    images: dict[Symbol, Expr] = {}
+    for of, a in ((space.q, matrix), (space.p, on_momenta)):
+        rows: dict[int, list[Expr]] = {}
+        for (i, j), entry in a.todok().items():
+            rows.setdefault(i, []).append(entry * of[j])
+        images |= {x: Add(*rows.get(i, ())) for i, x in enumerate(of)}
+    return {x: image for x, image in images.items() if image != x}
 
 
 def _over_algebraic_numbers(difference: Expr) -> Expr:
@@ -532,10 +539,13 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr]) -> 
         formula = differentiable(base.log_density)
         slopes.update({x: formula.diff(x) for x in base.space.coordinates})
     space = base.space
-    off = differentiable(g)
+    off, affine = differentiable(g), _flat_velocity(g, space)
     moved = g.free_symbols
     pairs_moved = [pair for pair in zip(space.q, space.p, strict=True) if moved.intersection(pair)]
-    bracket = Add(*(off.diff(q) * slopes[p] - off.diff(p) * slopes[q] for q, p in pairs_moved))
+    if affine is None:
+        bracket = Add(*(off.diff(q) * slopes[p] - off.diff(p) * slopes[q] for q, p in pairs_moved))
+    else:
+        bracket = _along_affine(*affine, slopes, space)
     verdict = zero = _zero_off_kinks(bracket, base.log_density, off)
     crossing = None
     walls = walls_of(base.log_density)
@@ -544,7 +554,9 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr]) -> 
             by_cases = is_zero(bracket_off_walls(walls.formula, g, space))
             zero = zero if by_cases.undecided else by_cases
         verdict, crossing = _across_jumps(g, base, zero)
-    linear = _all_zero(off.diff(a, b) for a, b in pairs(_occurring(space.p, g), 2))
+    linear: bool | None = True
+    if affine is None:
+        linear = _all_zero(off.diff(a, b) for a, b in pairs(_occurring(space.p, g), 2))
     walls = walls_of(g)
     if linear and any(
         b.free_symbols.intersection(space.p) for b in (*walls.surfaces, *walls.opaque)
@@ -552,10 +564,13 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr]) -> 
         linear = None
     volume = None
     if linear:
-        volume = is_zero(Add(*(off.diff(q, p) for q, p in pairs_moved)))
+        divergence = (
+            Add(*(off.diff(q, p) for q, p in pairs_moved)) if affine is None else affine[0].trace()
+        )
+        volume = is_zero(divergence)
         if volume.proved and not all(flow_keeps(b, g, space) for b in walls.surfaces):
             volume = ZeroVerdict("undecided", "whether the flow of g crosses a jump of its own")
-    exact = _leapfrog_exact(g, base)
+    exact = affine is not None or _leapfrog_exact(g, base)
     still = _all_zero(off.diff(p) for p in _occurring(space.p, g))
     return GeneratorVerdict(
         generator=g,
@@ -568,6 +583,21 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr]) -> 
         leapfrog=_LEAPFROG_EXACT if exact else _LEAPFROG_APPROXIMATE,
         crossing=crossing,
     )
+
+
+def _flat_velocity(g: Expr, space: PhaseSpace) -> tuple[Matrix, Matrix] | None:
+    """Read A and b off a sum of terms c p_i q_j and c p_i as it stands, of however many terms."""
+    factors = (f for term in Add.make_args(g) for f in Mul.make_args(term))
+    return affine_velocity(g, space) if all(f.is_Atom for f in factors) else None
+
+
+def _along_affine(A: Matrix, b: Matrix, slopes: Mapping[Symbol, Expr], space: PhaseSpace) -> Expr:
+    """Return {g, f} of g = pᵀ(Aq + b), given the derivatives of f, without any of g."""
+    q, p, terms = space.q, space.p, []
+    for (i, j), entry in A.todok().items():
+        terms += [entry * p[i] * slopes[p[j]], -entry * q[j] * slopes[q[i]]]
+    terms += [-entry * slopes[q[i]] for (i, _), entry in b.todok().items()]
+    return Add(*terms)
 
 
 def _zero_off_kinks(bracket: Expr, f: Expr, g: Expr) -> ZeroVerdict:
