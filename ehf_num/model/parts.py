@@ -43,7 +43,6 @@ from ehf_sym import PhaseSpace
 from ehf_sym.errors import ArgumentError
 
 _ROWS = 3
-_TURNED = 4
 _TURN_AGREES = 1e-9
 _WITH_ANGLES = {
     "GaussianEncoder": ": GaussianEncoder(dim, hidden, angles=[...])",
@@ -112,23 +111,23 @@ class Parts:
             self._refuse_broken_angles(space)
 
     def _refuse_broken_angles(self, space: PhaseSpace) -> None:
-        """Try the parts that see positions at states and one turn of each angle further."""
-        rng = np.random.default_rng(1)
-        q, p, noise = rng.standard_normal((3, _TURNED, space.dim))
+        """Try the parts that see positions, each angle at a state and one turn further."""
+        rng, angles = np.random.default_rng(1), list(space.angles)
+        q, p, noise = rng.standard_normal((3, len(angles), space.dim))
+        turned = q.copy()
+        turned[np.arange(len(angles)), angles] += 2 * np.pi
         evaluate: dict[str, Callable[[Any, Any], Sequence[Any]]] = {
             "encoder": lambda each, q: each.draw(_stirred(each), q, noise),
-            "potential": lambda each, q: (each.gradient(_stirred(each), q),),
+            "potential": lambda each, q: _value_and_slope(each, q),
             "hamiltonian": lambda each, q: each.vector_field(_stirred(each), q, p),
         }
         for name, values in evaluate.items():
             given = getattr(self, name)
             if given is None:
                 continue
-            before = values(given, q)
-            for k in space.angles:
-                turned = q.copy()
-                turned[:, k] += 2 * np.pi
-                if not all(map(_close, before, values(given, turned))):
+            pairs = list(zip(values(given, q), values(given, turned), strict=True))
+            for row, k in enumerate(angles):
+                if not all(_close(one[row], other[row]) for one, other in pairs):
                     raise ArgumentError(
                         f"{name} was {given!r}, which changes where the angle {space.q[k]} turns "
                         f"by 2π; it should see angles by functions such as cos({space.q[k]}) and "
@@ -144,6 +143,11 @@ def _stirred(part: Any) -> list[Array]:
     """Draw weights, the same for every call; those that start at zero would hide what they see."""
     rng = np.random.default_rng(2)
     return [each + rng.standard_normal(each.shape) / 4 for each in part.init(rng, "float64")]
+
+
+def _value_and_slope(part: Energy, q: Array) -> tuple[Any, Any]:
+    weights = _stirred(part)
+    return part.value(weights, q), part.gradient(weights, q)
 
 
 def _close(one: Any, other: Any) -> bool:

@@ -241,10 +241,21 @@ class Broken:
         return 2 * q
 
 
+class Tilted(Broken):
+    """Its force knows no turns, and its value does."""
+
+    def value(self, weights, q):
+        return anp.sum(q, axis=1)
+
+    def gradient(self, weights, q):
+        return np.ones_like(q)
+
+
 @pytest.mark.parametrize(
     ("part", "words"),
     [
         ({"potential": Broken()}, "changes where the angle q1 turns"),
+        ({"potential": Tilted()}, "changes where the angle q1 turns"),
         ({"potential": en.FormulaEnergy(es.PhaseSpace(2).q[0] ** 2, es.PhaseSpace(2))}, "q1 turns"),
         ({"encoder": en.GaussianEncoder(2, (4,))}, "q1 turns"),
         ({"integrator": en.Dilated(en.Leapfrog())}, "cannot be dilated"),
