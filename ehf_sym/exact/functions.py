@@ -119,6 +119,10 @@ class Polynomials:
         """Write a constant as a formula."""
         return self.field.to_sympy(number)
 
+    def gradient(self, element: Poly) -> list[Poly]:
+        """Differentiate by each variable; by its place, as a ring looks for a generator long."""
+        return [element.diff(place) for place in range(len(self.variables))]
+
     def total(self, elements: Iterable[Poly]) -> Poly:
         """Sum of elements."""
         return sum(elements, self._ring.zero)
@@ -158,6 +162,10 @@ class Formulas:
     def constant(self, number: Any) -> sp.Expr:
         """Write a constant as a formula."""
         return self.field.to_sympy(number)
+
+    def gradient(self, element: sp.Expr) -> list[sp.Expr]:
+        """Differentiate by each variable."""
+        return [element.diff(x) for x in self.variables]
 
     def total(self, elements: Iterable[sp.Expr]) -> sp.Expr:
         """Sum of elements."""

@@ -162,8 +162,7 @@ class _Closing:
         self._labels = labels
         self._max_dim = max_dim
         self._functions = functions(generators, space.coordinates, tuple(space.parameters))
-        self._positions = self._functions.variables[: space.dim]
-        self._momenta = self._functions.variables[space.dim :]
+        self._dim = space.dim
         self._given = [self._functions.of(g) for g in generators]
         self._gradients: list[tuple[list[Any], list[Any]]] = []
         self._table: dict[Pair, tuple[Any, Vector]] = {}
@@ -219,12 +218,8 @@ class _Closing:
     def _brackets(self, basis: Sequence[Any], pairs: Sequence[Pair]) -> Iterator[Any]:
         """Poisson brackets; each gradient is computed once."""
         for element in basis[len(self._gradients) :]:
-            self._gradients.append(
-                (
-                    [element.diff(x) for x in self._positions],
-                    [element.diff(y) for y in self._momenta],
-                )
-            )
+            slopes = self._functions.gradient(element)
+            self._gradients.append((slopes[: self._dim], slopes[self._dim :]))
         for i, j in pairs:
             check_time()
             (f_q, f_p), (g_q, g_p) = self._gradients[i], self._gradients[j]
@@ -261,7 +256,7 @@ class _Closing:
     def _growth(self, basis: Sequence[Any]) -> str:
         """Say what is known beyond the bound."""
         if isinstance(self._functions, Polynomials):
-            found = infinite_pair(basis, len(self._positions))
+            found = infinite_pair(basis, self._dim)
             if found is not None:
                 f, g = (self._names[i] for i in found)
                 return (

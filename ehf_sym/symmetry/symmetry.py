@@ -282,6 +282,8 @@ def _moved_out(lie: LieAlgebra, images: Sequence[Mapping[Symbol, Expr]]) -> list
         for image in images:
             moved = g.xreplace(image)
             moved = moved.expand() if moved.is_polynomial(*space.coordinates) else moved
+            if moved in known or -moved in known:
+                continue
             if coordinates(known, moved, space.parameters) is not None:
                 continue
             if coordinates(reach, moved, space.parameters) is not None:
