@@ -55,6 +55,7 @@ _PAPER = "ehf_num.reproduce.paper"
 _ITERATIONS = {"iterations": {"type": int, "help": "updates of each model"}}
 _SEEDS = {"seeds": {"type": int, "help": "how many repetitions"}}
 _MOLECULES = "ehf_num.reproduce.molecules"
+_LATTICES = "ehf_num.reproduce.lattices"
 _CELLS: dict[str, dict[str, Any]] = {
     "contenders": {"nargs": "+", "help": "windows, spline-moved, graph-flow (default: all)"},
     "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
@@ -142,7 +143,7 @@ EXPERIMENTS = {
             "phi4",
             "φ⁴ on a lattice from its action: weights against closed forms or Monte Carlo",
             "ten minutes",
-            "ehf_num.reproduce.phi4",
+            f"{_LATTICES}.phi4",
             {
                 "field": {"choices": ("real", "complex"), "help": "φ (default: real)"},
                 "size": {"type": int, "help": "L of L × L sites (default: 8)"},
@@ -150,6 +151,22 @@ EXPERIMENTS = {
                 "coupling": {"help": "λ; 0, the default, is the free field"},
                 "hamiltonians": {"type": int, "help": "length of the chain (default: 6)"},
                 "hidden": {"type": int, "help": "width of the networks (default: 32)"},
+                **_SEEDS,
+                **_ITERATIONS,
+            },
+        ),
+        Experiment(
+            "u1",
+            "U(1) gauge field in two dimensions from its action, with and without gauge symmetry",
+            "an hour; --full: a day",
+            f"{_LATTICES}.u1",
+            {
+                "sizes": {"type": int, "nargs": "+", "help": "L of L × L sites (default: 4)"},
+                "betas": {"nargs": "+", "help": "β (default: 1 2 4)"},
+                "contenders": {"nargs": "+", "help": "gauge, links (default: both)"},
+                "hamiltonians": {"type": int, "help": "length of the chain (default: 8)"},
+                "hidden": {"type": int, "help": "width of the networks of U (default: 16)"},
+                "draws": {"type": int, "help": "that are weighed (default: 20000)"},
                 **_SEEDS,
                 **_ITERATIONS,
             },

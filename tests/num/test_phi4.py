@@ -10,7 +10,7 @@ from scipy import integrate
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.cli import main
-from ehf_num.reproduce import phi4
+from ehf_num.reproduce.lattices import phi4
 
 SMALL = {"size": 2, "iterations": 3, "draws": 200, "hamiltonians": 1, "hidden": 3}
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -21,9 +20,9 @@ from matplotlib.figure import Figure
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.plotting import plot_learning_curves
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.common import Floats, seed_range
+from ehf_num.reproduce.lattices.judged import bounds_in_training, farthest_off, measured
 
 _CHAINS, _WARM, _KEPT, _LEAPS = 256, 300, 700, 10
 _BATCH, _RATE, _WARMUP = 64, 0.05, 100
@@ -243,8 +242,7 @@ def chapter(
     )
     rows: list[tuple[str, ...]] = [head]
     for seed, outcome in enumerate(outcomes):
-        found = _found(outcome, settings)
-        off = max((_off(found[name], known[name]) for name in known), key=abs)
+        found = measured(outcome.weights, settings.observables)
         rows.append((
             str(seed),
             f"{100 * outcome.weights.ess:.1f} %",
@@ -252,7 +250,7 @@ def chapter(
             f"{100 * outcome.chain.acceptance:.1f} %",
             f"{outcome.chain.autocorrelation_time():.2f}",
             *(f"{value:.4f} ± {error:.4f}" for value, error in found.values()),
-            f"{off:+.1f} σ",
+            f"{farthest_off(found, known):+.1f} σ",
             f"{outcome.seconds:.0f}",
         ))  # fmt: skip
     told = [
@@ -280,30 +278,12 @@ def chapter(
     )
 
 
-def _found(outcome: Outcome, settings: Settings) -> dict[str, tuple[Any, Any]]:
-    weights = outcome.weights
-    means = {name: tuple(weights.mean(f)) for name, f in settings.observables.items()}
-    return {"ln Z": (weights.log_z, weights.log_z_error), **means}
-
-
-def _off(found: tuple[float, float], known: tuple[float, float]) -> float:
-    """Return a difference in standard errors."""
-    return (found[0] - known[0]) / math.hypot(found[1], known[1])
-
-
 def figure(outcomes: Sequence[Outcome], settings: Settings) -> Figure:
     """Draw the bound of ln Z over the iterations, and ln Z where it is known, else estimated."""
-    canvas = Figure(figsize=(8, 4.5), layout="constrained")
-    ax = canvas.subplots()
-    curves = {}
-    for seed, outcome in enumerate(outcomes):
-        history = outcome.model.result_.history
-        curves[f"seed {seed}"] = (history.iteration, history.elbo)
     known = reference(settings)[1] if settings.free else {}
     level = known.get("ln Z", (outcomes[0].weights.log_z, 0.0))[0]
-    plot_learning_curves(curves, ax, truth=level, ylabel="bound of ln Z [nats]")
-    ax.set_ylim(level - 10, level + 1)
-    return canvas
+    models = {f"seed {seed}": outcome.model for seed, outcome in enumerate(outcomes)}
+    return bounds_in_training(models, level)
 
 
 def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce phi4") -> str:

@@ -1,0 +1,1 @@
+"""Studies of fields on a lattice, learned from their actions."""
