@@ -82,7 +82,7 @@ class PhaseSpace:
 
     dim: int
     parameters: Sequence[Symbol] = ()
-    angles: Sequence[int] = ()
+    angles: Any = ()  # given in many ways, kept as a tuple of int
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", whole_number(self.dim, "dim"))
