@@ -106,8 +106,8 @@ def particles() -> Iterator[Case]:
 
         def solve(count: int = count) -> str:
             frame = es.Particles(count, 3).relative()
-            both = es.Symmetry(lie=frame.rotations().close(), finite=frame.permutations())
             try:
+                both = es.Symmetry(lie=frame.rotations().close(), finite=frame.permutations())
                 kept = both.check(es.StandardNormal(frame.space), time_limit=_PATIENCE).proved
                 energy = en.OrbitSum.pairs(frame)
                 proof = energy.invariance(both, "q").proved

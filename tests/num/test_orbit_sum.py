@@ -76,6 +76,45 @@ def test_no_translation_is_seen_from_the_frame() -> None:
     )
 
 
+CATALOGUE = {
+    "S_5": (es.groups.symmetric(5), 2),
+    "C_7": (es.groups.cyclic(7), 1),
+    "D_5": (es.groups.dihedral(5), 1),
+    "B_4": (es.groups.hyperoctahedral(4), 2),
+    "translations of 3 x 4": (es.groups.lattice_translations([3, 4]), 2),
+    "translations of pairs": (es.groups.lattice_translations([3], components=2), 2),
+    "point group of 3 x 3": (es.groups.lattice_point_group([3, 3]), 2),
+    "O(2)": (es.groups.o(2), 2),
+    "O(3)": (es.groups.o(3), 3),
+    "O(4)": (es.groups.o(4), 4),
+    "a scalar lattice": (es.ScalarLattice([4, 4]).symmetry(), 2),
+}
+
+
+@pytest.mark.parametrize("of", ["q", "p"])
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_whatever_the_catalogue_names_is_kept_to_rounding(name: str, of: str) -> None:
+    """Under random products of generators, and random rotations of the connected part."""
+    group, forms = CATALOGUE[name]
+    whole = group if isinstance(group, es.Symmetry) else es.Symmetry(finite=group)
+    space = whole.space
+    coordinates = space.q if of == "q" else space.p
+    energy = en.OrbitSum(space, [coordinates[:forms]], group, of, hidden=(6,))
+    assert energy.invariance(group, of).proved
+    weights, rng = drawn(energy), np.random.default_rng(4)
+    x = rng.standard_normal((5, space.dim))
+    value = energy.value(weights, x)
+    assert np.ptp(value) > 1e-3
+    pairs = [(numeric(a), numeric(b)) for a, b in whole.maps]
+    for _ in range(4):
+        moved = x
+        for k in rng.integers(len(pairs), size=6):
+            moved = moved @ pairs[k][of == "p"].T
+        if whole.lie is not None:
+            moved = moved @ np.linalg.qr(rng.standard_normal((space.dim,) * 2))[0].T
+        assert np.allclose(energy.value(weights, moved), value, rtol=1e-12, atol=1e-12)
+
+
 def test_kinds_are_told_apart() -> None:
     energy = en.OrbitSum.pairs(FRAME, "AABB")
     assert not energy.invariance(FRAME.permutations(), "q").proved
