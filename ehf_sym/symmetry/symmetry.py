@@ -95,15 +95,22 @@ class Symmetry:
             return ()
         return tuple(zip(self.finite.generators, self.finite.momentum_generators, strict=True))
 
-    @cached_property
+    @property
     def added(self) -> tuple[Expr, ...]:
         """By what the algebra grew so that every σ maps it to itself."""
-        if self.lie is None:
-            return ()
-        lie = self.lie
-        images = [moved_coordinates(self.space, *pair) for pair in self.maps]
-        with answered_within(DEFAULT_SECONDS, "what the symmetries generate together"):
-            return tuple(interrupted(lambda: _moved_out(lie, images)))
+        return self._grown(DEFAULT_SECONDS)
+
+    def _grown(self, seconds: float) -> tuple[Expr, ...]:
+        """Find what was added within a time, once."""
+        if "_added" not in self.__dict__:
+            lie, found = self.lie, []
+            if lie is not None:
+                images = [moved_coordinates(self.space, *pair) for pair in self.maps]
+                with answered_within(seconds, "what the symmetries generate together"):
+                    found = interrupted(lambda: _moved_out(lie, images))
+            self.__dict__["_added"] = tuple(found)
+        added: tuple[Expr, ...] = self.__dict__["_added"]
+        return added
 
     @cached_property
     def algebra(self) -> LieAlgebra | None:
@@ -131,7 +138,8 @@ class Symmetry:
         base : BaseDensity or sympy.Expr
             The density π(q, p), or the formula of ln π.
         time_limit : float
-            Seconds for each kind together, after which what is left is undecided.
+            Seconds for each kind together, after which what is left is undecided; and for what both
+            generate together, where that was not found before.
 
         Returns
         -------
@@ -154,6 +162,7 @@ class Symmetry:
         """
         density = as_density(base, self.space)
         verdicts: list[Any] = []
+        self._grown(time_limit)
         if self.algebra is not None:
             verdicts += check_invariance(self.algebra, density, time_limit).verdicts
         if self.finite is not None:
