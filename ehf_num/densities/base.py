@@ -138,7 +138,7 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     >>> base.route, round(base.log_normalizer, 6)
     ('gaussian', 3.675754)
     >>> circle = numeric_base(es.StandardNormal(es.PhaseSpace(1, angles=True)))
-    >>> circle.route, round(circle.log_normalizer - np.log(2 * np.pi), 6)
+    >>> circle.route, round(float(circle.log_normalizer - np.log(2 * np.pi)), 6)
     ('gaussian', 0.918939)
     """
     space = base.space
