@@ -30,7 +30,8 @@ def test_an_interacting_field_is_judged_by_chains(monkeypatch):
     """One site: the chains' ⟨φ²⟩ against quadrature."""
     for name, value in (("_CHAINS", 64), ("_WARM", 60), ("_KEPT", 150)):
         monkeypatch.setattr(phi4, name, value)
-    _, known = phi4.reference(phi4.Settings(size=1, mass_squared="-1", coupling="0.5"))
+    judge, known = phi4.reference(phi4.Settings(size=1, mass_squared="-1", coupling="0.5"))
+    assert 0 < float(judge.split()[-1]) < 5  # ten leaps take one site far
 
     def weight(x):
         return math.exp(x**2 - 0.5 * x**4)

@@ -185,7 +185,8 @@ def reference(settings: Settings) -> tuple[str, dict[str, tuple[float, float]]]:
             "⟨|φ|²⟩": (float(np.trace(covariance)) / settings.size**2, 0.0),
             "χ": (float(covariance.sum()) / settings.size**2, 0.0),
         }
-    return f"HMC, {_CHAINS} chains of {_KEPT}", _by_chains(settings)
+    known, time_of_chi = _by_chains(settings)
+    return f"HMC, {_CHAINS} chains of {_KEPT}, τ of χ {time_of_chi:.1f}", known
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,13 @@ class _Action:
         return np.asarray(self.formula.gradient(q)[:, 0])
 
 
-def _by_chains(settings: Settings) -> dict[str, tuple[float, float]]:
-    """Average observables over long chains; the error is the spread of the chains' means."""
+def _by_chains(settings: Settings) -> tuple[dict[str, tuple[float, float]], float]:
+    """Average observables over long chains; the error is the spread of the chains' means.
+
+    Besides, the autocorrelation time of χ in steps.
+    """
+    from arviz_stats.base import array_stats  # here: it is slow to import
+
     space, rng = settings.lattice.space, np.random.default_rng(2024)
     energy = _Action(es.to_numpy([settings.action], space.q))
     q, step, kept = 0.3 * rng.standard_normal((_CHAINS, space.dim)), 0.1, []
@@ -213,11 +219,12 @@ def _by_chains(settings: Settings) -> dict[str, tuple[float, float]]:
             step *= math.exp(0.3 * (accepted.mean() - 0.8))
         else:
             kept.append([observe(q) for observe in settings.observables.values()])
-    means = np.mean(kept, axis=0)
+    means, of_chi = np.mean(kept, axis=0), np.array(kept)[:, -1].T
+    independent = array_stats.ess(of_chi, chain_axis=0, draw_axis=1, method="mean")
     return {
         name: (float(mean.mean()), float(mean.std(ddof=1)) / math.sqrt(_CHAINS))
         for name, mean in zip(settings.observables, means, strict=True)
-    }
+    }, of_chi.size / float(independent)
 
 
 def chapter(
