@@ -416,6 +416,7 @@ def weigh(draws: Draws, n: int) -> WeightedDraws:
     kept: list[tuple[Array, Array]] | None = []
     top, total, squares, logs, size = -math.inf, 0.0, 0.0, 0.0, 0
     of_tail: list[Array] = []
+    wanted = _MOST_FOR_K
     for q, log_weights in draws.blocks(n):
         largest = max(top, float(log_weights.max()))
         if math.isfinite(largest):
@@ -424,12 +425,14 @@ def weigh(draws: Draws, n: int) -> WeightedDraws:
             total = total * fade + float(w.sum())
             squares = squares * fade**2 + float((w**2).sum())
             top = largest
-        if sum(map(len, of_tail)) < _MOST_FOR_K:
+        if wanted > 0:
             of_tail.append(log_weights)
+            wanted -= len(log_weights)
         logs += float(log_weights.sum())
         size += q.nbytes + log_weights.nbytes
         if kept is not None:
-            kept = None if size > MOST_KEPT else [*kept, (q, log_weights)]
+            kept.append((q, log_weights))
+            kept = None if size > MOST_KEPT else kept
     if not total:
         return WeightedDraws(n, -math.inf, math.inf, -math.inf, 0.0, math.nan, draws, kept)
     ess = min(total**2 / (n * squares), 1.0)

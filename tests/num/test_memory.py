@@ -1,4 +1,4 @@
-"""Memory of training: does not grow with iterations, nor with steps where states are rebuilt."""
+"""Memory of training and of weighing: no growth with iterations, rebuilt steps, or draws."""
 
 import gc
 import tracemalloc
@@ -16,6 +16,7 @@ from ehf_num.hamiltonian.flow import HamiltonianFlow
 from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian
 from ehf_num.hamiltonian.integrators import Leapfrog
 from ehf_num.hamiltonian.splitting import Chain, schedule
+from ehf_num.inference import inference, weighing
 from ehf_num.training.training_settings import TrainingSettings
 
 ROWS = 100
@@ -130,3 +131,24 @@ def test_a_buffer_serves_arrays_of_about_its_size_alone():
     assert pool.take(60).nbytes == 100
     assert pool.take(60).nbytes == 60  # not the one of 1,000 bytes
     assert pool.take(501).nbytes == 1000
+
+
+def test_draws_are_weighed_in_memory_that_does_not_grow(monkeypatch, each_engine):
+    """Where they are not kept; what is asked of them draws them again, block by block."""
+    monkeypatch.setattr(inference, "ROWS_PER_BLOCK", 256)
+    monkeypatch.setattr(weighing, "MOST_KEPT", 2**16)
+    monkeypatch.setattr(weighing, "_MOST_FOR_K", 2**10)
+    flow = make("so2", hidden=(4,))
+    S = sum(q**2 for q in flow.base.space.q)
+
+    def work(n):
+        weights = flow.weigh(S, n)
+        assert weights.kept is None
+        weights.mean(S)
+        weights.resample(10)
+
+    flow.weigh(S, 300)
+    few, many = (peak(lambda n=n: work(n)) for n in (3_000, 24_000))
+    assert many < few + 2**18  # a quarter of a megabyte may wait for the collector
+    monkeypatch.setattr(weighing, "MOST_KEPT", 2**40)
+    assert peak(lambda: flow.weigh(S, 24_000)) > few + 2**18
