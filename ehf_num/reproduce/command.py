@@ -158,7 +158,7 @@ EXPERIMENTS = {
         Experiment(
             "u1",
             "U(1) gauge field in two dimensions from its action, with and without gauge symmetry",
-            "an hour; --full: a day",
+            "twenty minutes; --full: many hours",
             f"{_LATTICES}.u1",
             {
                 "sizes": {"type": int, "nargs": "+", "help": "L of L × L sites (default: 4)"},
