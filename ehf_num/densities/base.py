@@ -1,8 +1,9 @@
 """A base density in numbers: ln π(s) with its constant, and exact draws from it.
 
-Three routes to draws and to ln Z, the first that applies: a Gaussian, read off the formula; a
-density that factorizes over coordinates, by inverting each distribution function; a sampler that
-the user gives, with a constant that is given too or, for d = 1, integrated.
+Four routes to draws and to ln Z, the first that applies: a mixture of tubes around orbits; a
+Gaussian, read off the formula; a density that factorizes over coordinates, by inverting each
+distribution function; a sampler that the user gives, with a constant that is given too or, for
+d = 1, integrated.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
 from ehf_num.densities.factors import Factor, tabulate
+from ehf_num.densities.orbit_mixture import numeric_mixture
 from ehf_num.engine.tape import on_tape
 from ehf_num.engine.workspace import Array
 from ehf_sym import BaseDensity, Gaussian, NumpyFormula, PhaseSpace, to_numpy
 from ehf_sym.densities.gaussian import find_gaussian
+from ehf_sym.densities.orbit_mixture import OrbitMixture
 from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.formulas.arrays import real_array
 
@@ -46,7 +49,7 @@ class NumericBase:
     log_normalizer : float
         ln Z, nats: subtracted from the user's formula.
     route : str
-        "gaussian", "factorized" or "sampler": how draws are made.
+        "mixture", "gaussian", "factorized" or "sampler": how draws are made.
     """
 
     dim: int
@@ -144,6 +147,8 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     space = base.space
     bridged = to_numpy(base.log_density, space.coordinates)
     formula = on_tape(bridged)
+    if isinstance(base, OrbitMixture) and sampler is None:
+        return _mixture(base, formula)
     both = to_numpy([*bridged.expressions, *bridged.gradient.expressions], space.coordinates)
     given = None if base.log_normalizer is None else float(base.log_normalizer)
     gaussian = base.gaussian()
@@ -173,6 +178,23 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     compare_constants(given, computed)
     constant = computed if given is None else given
     return NumericBase(space.dim, constant, "factorized", formula, draw, both)
+
+
+def _mixture(base: OrbitMixture, formula: Callable[[Any], Any]) -> NumericBase:
+    """Evaluate and draw by its tubes; derivatives of higher order go by the formula."""
+    tubes = numeric_mixture(base)
+
+    def evaluate(state: Any) -> Any:
+        return formula(state) if isbox(state) else tubes.value_and_gradient(state)[:, 0]
+
+    return NumericBase(
+        base.space.dim,
+        float(sp.N(base.log_normalizer)),
+        "mixture",
+        evaluate,
+        tubes.sample,
+        tubes.value_and_gradient,
+    )
 
 
 def _gaussian_sampler(gaussian: Gaussian) -> Sampler:

@@ -51,6 +51,7 @@ from ehf_sym import (
     to_numpy,
 )
 from ehf_sym.densities.charts import range_of
+from ehf_sym.densities.orbit_mixture import OrbitMixture
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.learnable_bases import LearnableBase, learnable_base, on_common_space
 from ehf_sym.symmetry.rotation_group import is_translation
@@ -367,6 +368,7 @@ def formulas_as_text(base: BaseDensity, symmetry: AnySymmetry | None) -> dict[st
         "parameters": {x.name: range_of(x) for x in base.space.parameters},
         "log_density": format_formula(base.log_density),
         "log_normalizer": None if normalizer is None else format_formula(normalizer),
+        **({"mixture": base.as_text()} if isinstance(base, OrbitMixture) else {}),
         **symmetry_as_text(whole),
     }
 

@@ -19,6 +19,7 @@ _DECAY = 1 / 2  # iterations of the falling rate, as a share of those before
 _SHORTEST, _SHARE = 25, 1 / 20  # of the averages: iterations, and of those done
 _LOOK = 1 / 20  # iterations between two looks, as a share of those done
 _SCORED = 5_000  # draws at a look
+_SURE = 2.0  # standard errors by which what was learned has to be better than what was there
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Course:
 class _Average:
     """The mean of the latest weights, looked at on points held out; an observer."""
 
-    def __init__(self, course: Course, held_out: Array) -> None:
+    def __init__(
+        self, course: Course, held_out: Array, fitted: EquivariantHamiltonianFlow | None = None
+    ) -> None:
         self._course, self._held_out = course, held_out
         self._draws = max(4, min(64, _SCORED // len(held_out)))
         self._mean: Array | None = None
@@ -51,6 +54,13 @@ class _Average:
         self._scores: list[tuple[int, Array]] = []  # of ever better averages
         self.settled = 0
         self._latest = int(course.max_iter / (1 + _DECAY))
+        self._patience = course.patience
+        self._start: Array | None = None
+        if fitted is not None:
+            self.best = fitted.flat_weights.copy()
+            self._start = self._scored(fitted)
+            self._scores.append((0, self._start))
+            self._patience = course.patience // 2  # what fits already does not stand still first
 
     def factor(self, done: int) -> float:
         """Scale the learning rate: by 1, and down to 0 from where training has settled."""
@@ -73,16 +83,28 @@ class _Average:
             return
         self._due = done + max(_EVERY, int(_LOOK * done))
         self._look(flow, done)
-        undecided = not self.settled and self._course.patience <= done <= self._latest
+        undecided = not self.settled and self._patience <= done <= self._latest
         if undecided and self._gained_little(done):
             self.settled = done
+            over = self.no_better_than_start
         if over:
             raise StopTraining
+
+    @property
+    def no_better_than_start(self) -> bool:
+        """Whether the points held out do not tell what was learned from the fit at the start."""
+        if self._start is None:
+            return False
+        gains = self._scores[-1][1] - self._start
+        return bool(gains.mean() <= _SURE * gains.std() / np.sqrt(len(gains)))
+
+    def _scored(self, flow: EquivariantHamiltonianFlow) -> Array:
+        return flow.log_prob(self._held_out, n_samples=self._draws).astype(np.float64)
 
     def _look(self, flow: EquivariantHamiltonianFlow, done: int) -> None:
         present = flow.flat_weights.copy()
         flow.flat_weights[:] = self._mean
-        scores = flow.log_prob(self._held_out, n_samples=self._draws).astype(np.float64)
+        scores = self._scored(flow)
         flow.flat_weights[:] = present
         if not np.isfinite(scores).all() or self._mean is None:
             return
@@ -100,19 +122,27 @@ class _Average:
 
 
 def learn_average(
-    flow: EquivariantHamiltonianFlow, x: Array, held_out: Array, course: Course
+    flow: EquivariantHamiltonianFlow,
+    x: Array,
+    held_out: Array,
+    course: Course,
+    *,
+    fitted: bool = False,
 ) -> tuple[int, str]:
     """Train, and leave the average of the latest weights that the points held out liked best.
 
     The average is exponential, over a twentieth of the iterations done. What it gains does not need
     a schedule, and so says when to let the learning rate fall: over half as many iterations again.
+    A flow that is fitted before it is trained goes back to its start unless the points held out are
+    sure that training made it better.
 
     Returns
     -------
     int, str
         Iterations done, and why no more: "no gain", "max_iter", or what ended training early.
     """
-    average = _Average(course, held_out)
+    average = _Average(course, held_out, flow if fitted else None)
+    start = flow.flat_weights.copy()
     flow.fit(
         x,
         iterations=course.max_iter,
@@ -124,6 +154,8 @@ def learn_average(
         on_record=average,
         progress=course.progress,
     )
+    if average.no_better_than_start:
+        average.best = start
     if average.best is not None:
         flow.flat_weights[:] = average.best
     done, reason = flow.result_.iterations, flow.result_.stop_reason

@@ -12,6 +12,11 @@ from typing import Any, Self
 import numpy as np
 import sympy as sp
 
+from ehf_num.densities.orbit_mixture import (
+    fit_orbit_mixture,
+    log_density_of_positions,
+    with_round_tubes,
+)
 from ehf_num.engine import arguments as checks
 from ehf_num.engine.workspace import Array
 from ehf_num.files.archive import write_model
@@ -47,6 +52,7 @@ from ehf_sym.symmetry.symmetry import (
 
 _MOST_HELD_OUT = 500
 _SHOWN = 5
+_FEW_TUBES = 3  # of a mixture that says what the points are
 
 
 class SymmetricDensity:
@@ -59,8 +65,10 @@ class SymmetricDensity:
     and everything that it takes and gives is in the units of the data. What t and S may be is
     derived from the symmetry, exactly: t is at rest under it, S commutes with it.
 
-    Training goes on at one rate as long as points held out gain from it, then the rate falls. What
-    is kept is the average of the latest weights. So the data say how long it takes.
+    It starts as what the symmetry alone makes of the points: a mixture of tubes around orbits,
+    chosen by BIC, is the base π, and the flow is the identity. Training goes on at one rate as long
+    as points held out gain from it, then the rate falls. What is kept is the average of the latest
+    weights, or the start, if the points held out do not tell that they are better than it.
 
     Parameters
     ----------
@@ -79,7 +87,9 @@ class SymmetricDensity:
         With a penalty: the mean squared bracket that is allowed, dimensionless. It moves points by
         its root times the time that each Hamiltonian acts, `steps` times `step_size`.
     base : ehf_sym.BaseDensity, optional
-        π(q, p), in standardized units. None: the standard normal density.
+        π(q, p), in standardized units. None: a mixture of tubes around orbits, fitted to the points
+        and proved like any base, where orbits are known, of rotations of vectors and phases; else
+        the standard normal density.
     hamiltonians, steps, step_size, hidden, dtype
         Of the flow, see `EquivariantHamiltonianFlow`.
     learning_rate : float
@@ -272,6 +282,8 @@ class SymmetricDensity:
         symmetry = read_symmetry(self.symmetry, x.shape[1])
         held_out = self._held_out(len(x))
         changes = None if symmetry is None else unit_changes(symmetry)
+        if changes is not None and self.base is None:
+            changes = with_round_tubes(changes)
         units, inner = Units.none(x.shape[1]), symmetry
         space = self._space(symmetry, x.shape[1])
         allowed = not space.angles and (symmetry is None or changes is not None)
@@ -279,8 +291,7 @@ class SymmetricDensity:
             units = Units.of(x, changes)
             inner = symmetry if changes is None else changes.symmetry
         z = units.standardized(x)[rng.permutation(len(x))]
-        flow = self._flow(inner, x.shape[1], rng)
-        iterations, reason = learn_average(flow, z[held_out:], z[:held_out], course)
+        flow, iterations, reason = self._learned(inner, z, held_out, course, rng)
         self.flow_, self.units_, self.symmetry_ = flow, units, symmetry
         self.n_iter_, self.stop_reason_ = iterations, reason
         self.n_features_in_ = x.shape[1]
@@ -289,6 +300,30 @@ class SymmetricDensity:
             self.feature_names_in_ = np.array(names, dtype=object)
         self._frame = frame_kind(X)
         return self
+
+    def _learned(
+        self,
+        symmetry: AnySymmetry | None,
+        z: Array,
+        held_out: int,
+        course: Course,
+        rng: np.random.Generator,
+    ) -> tuple[EquivariantHamiltonianFlow, int, str]:
+        """Train from the fitted mixture; where it is of many tubes, unless the flow alone wins.
+
+        A mixture of few is a finding; of many, an approximation that a flow may do better.
+        """
+        training, watched = z[held_out:], z[:held_out]
+        mixture = None
+        if self.base is None and isinstance(symmetry, LieAlgebra):
+            mixture = fit_orbit_mixture(symmetry, z, rng)
+        if mixture is None or len(mixture.weights) > _FEW_TUBES:
+            flow = self._flow(symmetry, z.shape[1], self.base, rng)
+            ended = learn_average(flow, training, watched, course)
+            if mixture is None or _beats_mixture(flow, training, watched, rng):
+                return flow, *ended
+        flow = self._flow(symmetry, z.shape[1], mixture, rng)
+        return flow, *learn_average(flow, training, watched, course, fitted=True)
 
     def _held_out(self, n: int) -> int:
         """Return how many points say when training ends."""
@@ -308,7 +343,11 @@ class SymmetricDensity:
         return PhaseSpace(dim) if self.base is None else self.base.space
 
     def _flow(
-        self, symmetry: AnySymmetry | None, dim: int, rng: np.random.Generator
+        self,
+        symmetry: AnySymmetry | None,
+        dim: int,
+        base: BaseDensity | None,
+        rng: np.random.Generator,
     ) -> EquivariantHamiltonianFlow:
         space = self._space(symmetry, dim)
         enforce = self.enforce
@@ -317,7 +356,7 @@ class SymmetricDensity:
         elif enforce == "auto":
             enforce = "exact" if _can_be_exact(symmetry) else "penalty"
         return EquivariantHamiltonianFlow(
-            StandardNormal(space) if self.base is None else self.base,
+            StandardNormal(space) if base is None else base,
             symmetry,
             enforce=enforce,
             kappa=self.kappa,
@@ -326,7 +365,7 @@ class SymmetricDensity:
             steps=self.steps,
             step_size=self.step_size,
             hidden=self.hidden,
-            start="random" if enforce == "exact" else "identity",
+            start="random" if enforce == "exact" and base is None else "identity",
             dtype=self.dtype,
             rng=rng,
         )
@@ -444,6 +483,7 @@ class SymmetricDensity:
         names = getattr(self, "feature_names_in_", None)
         return {
             "options": options,
+            "own_base": self.base is not None,
             "shift": self.units_.shift.tolist(),
             "scale": self.units_.scale.tolist(),
             "names": None if names is None else names.tolist(),
@@ -467,7 +507,7 @@ class SymmetricDensity:
         if shift.shape != (dim,) or scale.shape != (dim, dim) or not np.isfinite(scale).all():
             raise ValueError(f"its units have shapes {shift.shape} and {scale.shape}")
         np.linalg.cholesky(scale)
-        if flow.base.name != StandardNormal(flow.base.space).name:
+        if plain.get("own_base", flow.base.name != StandardNormal(flow.base.space).name):
             model.base = flow.base
         model.flow_, model.units_ = flow, Units(shift, scale)
         model.symmetry_ = read_symmetry(model.symmetry, dim)
@@ -504,6 +544,22 @@ class SymmetricDensity:
                 f"{self.n_features_in_} features as input"
             )
         return x
+
+
+def _beats_mixture(
+    flow: EquivariantHamiltonianFlow, training: Array, watched: Array, rng: np.random.Generator
+) -> bool:
+    """Whether points held out are more likely than under a mixture that has not seen them either.
+
+    By more than a standard error.
+    """
+    mixture = None
+    if isinstance(flow.symmetry, LieAlgebra):
+        mixture = fit_orbit_mixture(flow.symmetry, training, rng)
+    if mixture is None:
+        return True
+    gains = flow.log_prob(watched).astype(np.float64) - log_density_of_positions(mixture, watched)
+    return bool(gains.mean() > gains.std() / np.sqrt(len(gains)))
 
 
 def _can_be_exact(symmetry: AnySymmetry) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ehf_num.densities.base import Sampler
 from ehf_num.densities.encoder import Encoder
+from ehf_num.densities.orbit_mixture import read_mixture
 from ehf_num.files.archive import ModelFileError, Source, model_bytes, read_model
 from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
 from ehf_num.model.estimator import SymmetricDensity
@@ -201,13 +202,17 @@ def _rebuild(header: Mapping[str, Any], parts: Parts) -> EquivariantHamiltonianF
     named = formulas.get("parameters", {}).items()  # files of old have none
     space = replace(bare, parameters=[parameter(name, assumed) for name, assumed in named])
     normalizer = formulas["log_normalizer"]
-    base = BaseDensity(
-        space,
-        log_density=parse(formulas["log_density"], space),
-        log_normalizer=None if normalizer is None else parse(normalizer, space),
-        name=formulas["name"],
-    )
     symmetry = symmetry_of_text(formulas, bare)
+    base: BaseDensity
+    if "mixture" in formulas:
+        base = read_mixture(symmetry, formulas["mixture"])
+    else:
+        base = BaseDensity(
+            space,
+            log_density=parse(formulas["log_density"], space),
+            log_normalizer=None if normalizer is None else parse(normalizer, space),
+            name=formulas["name"],
+        )
     options = _as_of_old(header["settings"]) | parts.given()
     model = EquivariantHamiltonianFlow(
         base, symmetry, **options, base_sampler=parts.base_sampler, rng=header["seed"]

@@ -18,9 +18,12 @@ from sympy import (
     Ne,
     Piecewise,
     Poly,
+    Pow,
     S,
     Symbol,
+    exp,
     factor_terms,
+    log,
 )
 from sympy.polys.polyerrors import BasePolynomialError
 
@@ -39,7 +42,10 @@ from ehf_sym.symmetry.jumps.orbits import Crossing
 from ehf_sym.symmetry.jumps.walls import UNDEFINED, differentiable, kinks_of, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
+Slopes = dict[Expr, dict[Symbol, Expr]]
+
 _MOST_IMAGES = 6
+_CHAIN_RULE = "the chain rule, for functions of polynomials whose brackets with g expand to 0"
 _NO_PROMISE = "nothing is promised: {g, π} = 0 is not proved."
 _NOT_LINEAR = (
     "nothing is promised: g is not linear in p, so its flow moves q by amounts that depend on p."
@@ -405,7 +411,7 @@ def check_invariance(
     if base.space != symmetry.space:
         raise ArgumentError(f"base lives on {base.space}; it should live on {symmetry.space}")
     seconds = clock.positive_seconds(time_limit)
-    slopes: dict[Symbol, Expr] = {}  # filled by the first generator that comes so far
+    slopes: Slopes = {}
     with clock.time_limit(seconds):
         verdicts = tuple(_in_time(g, base, slopes, seconds) for g in symmetry.generators)
     return InvarianceReport(symmetry, base, verdicts)
@@ -495,9 +501,7 @@ def same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
     return replace(zero, witness=Witness(place), value=zero.value if defined else None)
 
 
-def _in_time(
-    g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr], seconds: float
-) -> GeneratorVerdict:
+def _in_time(g: Expr, base: BaseDensity, slopes: Slopes, seconds: float) -> GeneratorVerdict:
     """Verdict on one generator; undecided beyond the time or the depth."""
     try:
         verdict = interrupted(lambda: _check_generator(g, base, slopes))
@@ -533,20 +537,27 @@ def _given_up(g: Expr, base: BaseDensity, reason: str) -> GeneratorVerdict:
     )
 
 
-def _check_generator(g: Expr, base: BaseDensity, slopes: dict[Symbol, Expr]) -> GeneratorVerdict:
-    """Verdict on one generator, given the derivatives of ln π once they are known."""
-    if not slopes:
-        formula = differentiable(base.log_density)
-        slopes.update({x: formula.diff(x) for x in base.space.coordinates})
+def _check_generator(g: Expr, base: BaseDensity, slopes: Slopes) -> GeneratorVerdict:
+    """Verdict on one generator; derivatives of ln π are kept for the next."""
     space = base.space
     off, affine = differentiable(g), _flat_velocity(g, space)
+    kept = _kept_terms(base.log_density, off, space)
+    formula = base.log_density - kept
+    if formula not in slopes:
+        smooth = differentiable(formula)
+        slopes[formula] = {x: smooth.diff(x) for x in space.coordinates}
+    of_pi = slopes[formula]
     moved = g.free_symbols
     pairs_moved = [pair for pair in zip(space.q, space.p, strict=True) if moved.intersection(pair)]
     if affine is None:
-        bracket = Add(*(off.diff(q) * slopes[p] - off.diff(p) * slopes[q] for q, p in pairs_moved))
+        bracket = Add(*(off.diff(q) * of_pi[p] - off.diff(p) * of_pi[q] for q, p in pairs_moved))
     else:
-        bracket = _along_affine(*affine, slopes, space)
-    verdict = zero = _zero_off_kinks(bracket, base.log_density, off)
+        bracket = _along_affine(*affine, of_pi, space)
+    zero = _zero_off_kinks(bracket, formula, off)
+    if kept != 0 and zero.certificate is not None:
+        reasons = (*zero.certificate.rests_on, _CHAIN_RULE)
+        zero = replace(zero, certificate=replace(zero.certificate, rests_on=reasons))
+    verdict = zero
     crossing = None
     walls = walls_of(base.log_density)
     if walls and not zero.refuted:
@@ -598,6 +609,34 @@ def _along_affine(A: Matrix, b: Matrix, slopes: Mapping[Symbol, Expr], space: Ph
         terms += [entry * p[i] * slopes[p[j]], -entry * q[j] * slopes[q[i]]]
     terms += [-entry * slopes[q[i]] for (i, _), entry in b.todok().items()]
     return Add(*terms)
+
+
+def _kept_terms(f: Expr, g: Expr, space: PhaseSpace) -> Expr:
+    """Sum the terms of f, other than polynomials, that g keeps by the chain rule."""
+    terms = (t for t in Add.make_args(f) if not t.is_polynomial(*space.coordinates))
+    return Add(*(term for term in terms if _is_kept_by_parts(term, g, space)))
+
+
+def _is_kept_by_parts(f: Expr, g: Expr, space: PhaseSpace) -> bool:
+    """Whether f is a smooth function of polynomials u with {u, g} = 0, defined everywhere."""
+    if f.is_polynomial(*space.coordinates):
+        occurring = f.free_symbols
+        moved = [x for x in zip(space.q, space.p, strict=True) if occurring.intersection(x)]
+        return bool(
+            Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in moved)).expand() == 0
+        )
+    if isinstance(f, Add):
+        terms: tuple[list[Expr], list[Expr]] = ([], [])
+        for term in f.args:
+            terms[bool(term.is_polynomial(*space.coordinates))].append(term)
+        return all(_is_kept_by_parts(part, g, space) for part in (*terms[0], Add(*terms[1])))
+    smooth = (
+        isinstance(f, (Mul, exp))
+        or (isinstance(f, log) and f.args[0].is_positive)
+        or (isinstance(f, Pow) and f.exp.is_positive and f.base.is_nonnegative)
+        or (isinstance(f, Pow) and f.base.is_positive)
+    )
+    return bool(smooth) and all(_is_kept_by_parts(part, g, space) for part in f.args)
 
 
 def _zero_off_kinks(bracket: Expr, f: Expr, g: Expr) -> ZeroVerdict:

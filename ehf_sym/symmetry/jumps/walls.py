@@ -264,7 +264,7 @@ def _jumping(formula: sp.Expr) -> Iterator[sp.Expr]:
     for part in sp.preorder_traversal(formula):
         if isinstance(part, Relational):
             yield difference(part)
-        elif is_pole(part):
+        elif is_pole(part) and not part.args[0].is_positive:
             yield part.args[0]
 
 
