@@ -428,5 +428,5 @@ def read_mixture(symmetry: Any, text: Mapping[str, Any]) -> OrbitMixture:
 
 
 def _known_blocks(symmetry: LieAlgebra) -> tuple[OrbitBlock, ...] | None:
-    rotations = rotation_matrices(symmetry)
+    rotations = None if symmetry.space.angles else rotation_matrices(symmetry)
     return None if rotations is None else orbit_blocks(rotations)
