@@ -19,7 +19,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from scipy.linalg import null_space
+import scipy
 
 from ehf_num.engine.log_space import standard_normal_log_prob
 from ehf_num.engine.networks import Weights
@@ -231,7 +231,7 @@ def _commuting(matrices: list[Array], rotations: list[Array]) -> list[Array]:
     if not rotations:
         return matrices
     brackets = [np.ravel([m @ a - a @ m for a in rotations]) for m in matrices]
-    kernel = null_space(np.transpose(brackets))
+    kernel = scipy.linalg.null_space(np.transpose(brackets))
     return [np.einsum("k,kij->ij", c, matrices) for c in kernel.T]
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 import sympy as sp
-from scipy.special import erfc, gammaln, logsumexp
 
 from ehf_num.engine.log_space import LOG_2PI
 from ehf_num.engine.workspace import Array
@@ -68,7 +68,9 @@ class _Block:
 
     def moments(self, radius: Array, width: Array) -> Array:
         """Return ∫ ζ^j exp(−(ζ − ρ)²/2s²) over ζ > 0, j up to `around` + 1."""
-        found = [width * math.sqrt(math.pi / 2) * erfc(-radius / width / math.sqrt(2))]
+        found = [
+            width * math.sqrt(math.pi / 2) * scipy.special.erfc(-radius / width / math.sqrt(2))
+        ]
         found.append(radius * found[0] + width**2 * np.exp(-((radius / width) ** 2) / 2))
         for j in range(2, self.around + 2):
             found.append(radius * found[j - 1] + (j - 1) * width**2 * found[j - 2])
@@ -80,7 +82,7 @@ class _Block:
         if self.kind == "rest":
             return np.asarray(straight)
         half = self.around / 2
-        sphere = math.log(2) + half * math.log(math.pi) - float(gammaln(half))
+        sphere = math.log(2) + half * math.log(math.pi) - math.lgamma(half)
         moment = self.moments(radius, width)[self.around - 1]
         return np.asarray(straight + sphere + np.log(moment))
 
@@ -187,7 +189,7 @@ class Tubes:
         dim = states.shape[1] // 2
         q, p = states[:, :dim], states[:, dim:]
         joint, pulls = self.joint(q, slopes=True)
-        value = logsumexp(joint, axis=1)
+        value = scipy.special.logsumexp(joint, axis=1)
         shares = np.exp(joint - value[:, np.newaxis])[..., np.newaxis]
         result = np.empty((len(states), 1 + 2 * dim), states.dtype)
         result[:, 0] = value - (p * p).sum(axis=1) / 2
@@ -200,7 +202,7 @@ class Tubes:
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw states (n, 2d)."""
-        shares = np.exp(self.log_weights - logsumexp(self.log_weights))
+        shares = np.exp(self.log_weights - scipy.special.logsumexp(self.log_weights))
         k = rng.choice(len(shares), n, p=shares / shares.sum())
         q = sum(
             block.draw(radius[k], unit[k], width[k], rng) @ block.basis.T
@@ -280,7 +282,7 @@ def _learned(tubes: Tubes, x: Array, tied: bool) -> tuple[Tubes, float] | None:
     before = -math.inf
     for _ in range(_ROUNDS):
         joint, _ = tubes.joint(x)
-        value = logsumexp(joint, axis=1, keepdims=True)
+        value = scipy.special.logsumexp(joint, axis=1, keepdims=True)
         mean = float(value.mean())
         if not abs(mean - before) > _CONVERGED:
             break
@@ -395,7 +397,9 @@ def log_density_of_positions(mixture: OrbitMixture, q: Array) -> Array:
     """Evaluate ln p(q), with momenta integrated out: (n, d) to (n,), nats."""
     tubes = numeric_mixture(mixture)
     joint = tubes.joint(q)[0]
-    return np.asarray(logsumexp(joint, axis=1) - logsumexp(tubes.log_weights))
+    return np.asarray(
+        scipy.special.logsumexp(joint, axis=1) - scipy.special.logsumexp(tubes.log_weights)
+    )
 
 
 def with_round_tubes(changes: UnitChanges) -> UnitChanges:
