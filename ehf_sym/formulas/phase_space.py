@@ -42,7 +42,7 @@ class PhaseSpace:
     angles : sequence of int, str or sympy.Symbol, or bool, optional
         Which positions are angles, modulo 2π: their indices from 0, or their names or symbols. True
         is all, False none. Kept as an ascending tuple of indices. Functions on the space, such as
-        generators and densities, have to be 2π-periodic in each (`ehf_sym.zero.periodicity`);
+        generators and densities, have to be 2π-periodic in each;
         brackets are local, and ask for nothing.
 
     Attributes
