@@ -432,15 +432,24 @@ def test_fit_that_is_interrupted_writes_the_model(number, points, tmp_path):
     out, run_file = tmp_path / "model.npz", tmp_path / "run.npz"
     command = [sys.executable, "-m", "ehf_num.cli", "fit", points, "--out", out, *FIT]
     command += ["--iterations", "100000000", "--checkpoint", run_file, "--checkpoint-every", "5"]
-    with subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while not run_file.exists() and process.poll() is None:
-            time.sleep(0.02)
-        for _ in range(3):  # impatient
-            process.send_signal(number)
-            time.sleep(0.001)
-        _, shown = process.communicate(timeout=60)
+    held = signal.signal(number, signal.SIG_DFL)  # tests in the background inherit SIG_IGN
+    try:
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+    finally:
+        signal.signal(number, held)
+    with process:
+        try:
+            while not run_file.exists() and process.poll() is None:
+                time.sleep(0.02)
+            for _ in range(3):  # impatient
+                process.send_signal(number)
+                time.sleep(0.001)
+            _, shown = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 4, shown
     assert str(out) in shown
     assert en.load(out).result_.stop_reason == "interrupted"
