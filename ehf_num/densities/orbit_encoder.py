@@ -134,7 +134,7 @@ class OrbitEncoder:
         if self.precision == "conjugate":
             stretch = self._stretch(of_scale, q)
             return mean + stretch.apply(noise), spread - stretch.log_det()
-        factor = anp.linalg.cholesky(self.precision_matrix(of_scale, q))
+        factor = self._factor(of_scale, q)
         step = anp.linalg.solve(anp.swapaxes(factor, 1, 2), noise[:, :, np.newaxis])[:, :, 0]
         return mean + step, spread + _log_det(factor)
 
@@ -148,7 +148,7 @@ class OrbitEncoder:
         if self.precision == "conjugate":
             score = -self._stretch(of_scale, q).undo(noise, transposed=True)
             return score
-        factor = np.linalg.cholesky(self.precision_matrix(of_scale, q))
+        factor = self._factor(of_scale, q)
         score = -np.einsum("nij,nj->ni", factor, noise)
         return score
 
@@ -163,7 +163,7 @@ class OrbitEncoder:
             stretch = self._stretch(of_scale, q)
             noise, log_scales = stretch.undo(p - mean), stretch.log_det()
         else:
-            factor = anp.linalg.cholesky(self.precision_matrix(of_scale, q))
+            factor = self._factor(of_scale, q)
             noise = anp.einsum("nji,nj->ni", factor, p - mean)
             log_scales = -_log_det(factor)
         log_prob: Array = -0.5 * anp.sum(noise**2, axis=1) - q.shape[1] * HALF_LOG_2PI - log_scales
@@ -215,6 +215,11 @@ class OrbitEncoder:
             narrow = anp.exp(anp.mean(outputs[:, :, 2], axis=1) + 2 * of_scale[0])
             inside = inside + anp.reshape(narrow, (count, 1, 1)) * along_orbit
         return anp.exp(-2 * of_scale[0]) * inside
+
+    def _factor(self, of_scale: Weights, q: Any) -> Any:
+        """Evaluate L of Λ = L Lᵀ: (n, d, d)."""
+        # The slope of a Cholesky factor on the tape is float64: astype takes it back.
+        return anp.linalg.cholesky(self.precision_matrix(of_scale, q).astype(q.dtype))
 
     @cached_property
     def _rotations(self) -> Array | None:
