@@ -369,10 +369,8 @@ def _as_formula(symmetry: LieAlgebra, exact: Sequence[OrbitBlock], tubes: Tubes)
                 along = radius * tubes.units[b][k] / lengths
                 center.append([_rounded(float(c)) for c in along])
         centers.append(center)
-    weights = [
-        _rounded(math.exp(float(w - tubes_mass)))
-        for w, tubes_mass in zip(tubes.log_weights, _log_masses(tubes), strict=True)
-    ]
+    log_heights = tubes.log_weights - _log_masses(tubes)
+    weights = [_rounded(math.exp(float(each))) for each in log_heights - log_heights.max()]
     widths = [[_rounded(float(s[k])) for s in tubes.widths] for k in range(len(weights))]
     return OrbitMixture(symmetry.space, exact, weights, centers, widths)
 

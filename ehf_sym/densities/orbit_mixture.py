@@ -24,7 +24,7 @@ from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.formulas.phase_space import PhaseSpace
 
 NAME = "mixture of orbits"
-_FRACTION = re.compile(r"-?\d{1,60}(/\d{1,60})?")
+_FRACTION = re.compile(r"-?\d{1,400}(/[1-9]\d{0,399})?")  # as long as floats have them
 
 
 @dataclass(frozen=True)

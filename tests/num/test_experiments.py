@@ -29,6 +29,8 @@ def test_so2_outcomes_are_those_of_the_model():
     exact = so2.train_one("exact", 5, settings)
     assert exact.flow.construction.proved
     assert exact.squared_bracket < 1e-6
+    q = en.rings().sample(20, rng=0).astype("float32")
+    assert np.ptp(exact.flow.flow.hamiltonians[0].potential(q)) > 1e-3  # there is an energy to draw
     outcome = so2.train_one("penalty", 5, settings)
     assert outcome.flow.settings.enforce == "penalty"
     assert outcome.flow.result_.seed == 5

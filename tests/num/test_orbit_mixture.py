@@ -116,3 +116,22 @@ def test_a_model_starts_there_goes_back_there_and_is_saved(tmp_path):
         assert again.base is None
         np.testing.assert_array_equal(again.score_samples(x), model.score_samples(x))
         np.testing.assert_array_equal(again.sample(5, rng=1), model.sample(5, rng=1))
+
+
+def test_tubes_of_any_height_are_written_and_read():
+    """Those of 150 coordinates have heights of 1e-60 beside a mass of 1."""
+    symmetry = es.groups.so(2)
+    blocks = orbit_blocks(rotation_matrices(symmetry))
+    weights = [R("1e-70"), R("1e70")]
+    base = OrbitMixture(symmetry.space, blocks, weights, [[[R(1)]], [[R(2)]]], [[R(1, 2)]] * 2)
+    text = base.as_text()
+    assert OrbitMixture.from_text(symmetry.space, blocks, text).weights == base.weights
+    for damaged in ("1/0", "2**9", "0", "-1", "zoo"):
+        with pytest.raises(ValueError, match="weights|fraction"):
+            OrbitMixture.from_text(symmetry.space, blocks, text | {"weights": [damaged, "1"]})
+
+
+def test_the_highest_tube_has_the_weight_one():
+    for name in ("rings", "phase-orbits"):
+        _, base = fitted(name)
+        assert max(base.weights) == 1
