@@ -40,19 +40,17 @@ def seed_range(count: int) -> str:
     return "0" if count == 1 else f"0..{count - 1}"
 
 
-def check_cells(
-    sizes: Sequence[int], seeds: int, **words: tuple[Sequence[str], Collection[str]]
-) -> None:
-    """Refuse what a study of contenders over sizes and seeds cannot run: words beside those known.
+def check_words(**words: tuple[Sequence[str], Collection[str]]) -> None:
+    """Refuse names that are not among those known, or none at all.
 
     Raises
     ------
     ehf_sym.ArgumentError
-        If a name is unknown, or a size leaves no point on either side of the split.
+        If there is such a name.
 
     Examples
     --------
-    >>> check_cells([100], 1, targets=(["rings"], ["shells"]))
+    >>> check_words(targets=(["rings"], ["shells"]))
     Traceback (most recent call last):
     ...
     ehf_sym.errors.ArgumentError: targets had ['rings']; it should have some of ['shells']
@@ -61,10 +59,34 @@ def check_cells(
         unknown = [word for word in chosen if word not in known]
         if unknown or not chosen:
             raise ArgumentError(f"{name} had {unknown}; it should have some of {list(known)}")
-    if not sizes or min(sizes) < 10:
-        raise ArgumentError(f"sizes was {sizes}; it should hold numbers of at least 10")
-    if seeds < 1:
-        raise ArgumentError(f"seeds was {seeds}; it should be a positive integer")
+
+
+def check_counts(settings: object, *names: str) -> None:
+    """Refuse settings of these names that are no positive integers.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If there is one.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ArgumentError(f"{name} was {value!r}; it should be a positive integer")
+
+
+def check_cells(settings: Any, **words: tuple[Sequence[str], Collection[str]]) -> None:
+    """Refuse what a study of contenders over `sizes` and `seeds` cannot run: words as well.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If a name is unknown, or a size leaves no point on either side of the split.
+    """
+    check_words(**words)
+    if not settings.sizes or min(settings.sizes) < 10:
+        raise ArgumentError(f"sizes was {settings.sizes}; it should hold numbers of at least 10")
+    check_counts(settings, "seeds")
 
 
 def centered(energy: Callable[[Array], Array]) -> Callable[[Array], Array]:

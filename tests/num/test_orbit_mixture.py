@@ -127,7 +127,7 @@ def test_tubes_of_any_height_are_written_and_read():
     text = base.as_text()
     assert OrbitMixture.from_text(symmetry.space, blocks, text).weights == base.weights
     for damaged in ("1/0", "2**9", "0", "-1", "zoo"):
-        with pytest.raises(ValueError, match="weights|fraction"):
+        with pytest.raises(ValueError, match=r"weights|fraction"):
             OrbitMixture.from_text(symmetry.space, blocks, text | {"weights": [damaged, "1"]})
 
 

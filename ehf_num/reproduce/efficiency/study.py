@@ -64,8 +64,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_cells(
-            self.sizes,
-            self.seeds,
+            self,
             targets=(self.targets, PROBLEMS),
             contenders=(self.contenders, CONTENDERS),
             budget=((self.budget,), BUDGETS),

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
-from ehf_num.reproduce.common import Floats, seed_range
+from ehf_num.reproduce.common import Floats, check_counts, seed_range
 from ehf_num.reproduce.lattices.judged import bounds_in_training, farthest_off, measured
 
 _CHAINS, _WARM, _KEPT, _LEAPS = 256, 300, 700, 10
@@ -78,10 +78,7 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("size", "hamiltonians", "hidden", "iterations", "draws", "seeds"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise es.ArgumentError(f"{name} was {value!r}; it should be a positive integer")
+        check_counts(self, "size", "hamiltonians", "hidden", "iterations", "draws", "seeds")
         if self.field not in ("real", "complex"):
             raise es.ArgumentError(f"field was {self.field!r}; it should be 'real' or 'complex'")
         m2, coupling = self.constants

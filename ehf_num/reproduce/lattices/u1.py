@@ -21,7 +21,7 @@ import sympy as sp
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
-from ehf_num.reproduce.common import Floats, seed_range
+from ehf_num.reproduce.common import Floats, check_counts, check_words, seed_range
 from ehf_num.reproduce.lattices.judged import (
     Observables,
     Value,
@@ -78,17 +78,10 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.contenders if name not in CONTENDERS]
-        if unknown or not self.contenders:
-            raise es.ArgumentError(
-                f"contenders had {unknown}; it should have some of {list(CONTENDERS)}"
-            )
+        check_words(contenders=(self.contenders, CONTENDERS))
         if not self.sizes or not all(isinstance(n, int) and n > 1 for n in self.sizes):
             raise es.ArgumentError(f"sizes was {self.sizes}; it should hold integers above 1")
-        for name in ("hamiltonians", "hidden", "iterations", "draws", "momenta", "seeds"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise es.ArgumentError(f"{name} was {value!r}; it should be a positive integer")
+        check_counts(self, "hamiltonians", "hidden", "iterations", "draws", "momenta", "seeds")
         for beta in self.betas:
             try:
                 number = sp.Rational(beta)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ehf_num import EquivariantHamiltonianFlow, WeightedDraws, set_threads
 from ehf_num.reproduce.chapter import Chapter, Table
-from ehf_num.reproduce.common import Floats, seed_range
+from ehf_num.reproduce.common import Floats, check_counts, seed_range
 from ehf_num.reproduce.molecules.problems import PROBLEMS, ParticleProblem
 from ehf_num.reproduce.molecules.window_flows import WindowContender
 from ehf_sym import ArgumentError
@@ -66,10 +66,7 @@ class Settings:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "draws", "momenta", "seeds"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"{name} was {value!r}; it should be a positive integer")
+        check_counts(self, "iterations", "draws", "momenta", "seeds", "batch_size")
         if self.target not in PROBLEMS:
             raise ArgumentError(f"target was {self.target!r}; it should be in {list(PROBLEMS)}")
 
