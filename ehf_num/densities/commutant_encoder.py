@@ -147,10 +147,11 @@ class CommutantEncoder:
 
         Φ and the sum of the widths, where there are any, have to keep that group too.
         """
-        if symmetry.lie is not None or symmetry.finite is None:
-            return False
-        known = _halves(self.symmetry)[1].generators
-        if not all(a in known for a in symmetry.finite.generators):
+        known, asked = (
+            [each for half in (lie, finite) if half is not None for each in half.generators]
+            for lie, finite in (_halves(self.symmetry), halves(symmetry))
+        )
+        if not all(each in known for each in asked):
             return False
         return all(
             isinstance(energy, ProvedEnergy) and energy.invariance(symmetry, "q").proved

@@ -65,6 +65,11 @@ def test_a_model_of_a_complex_field_keeps_its_phase():
     turned, here = flow.joint_log_prob(q @ turn.T, p @ turn.T), flow.joint_log_prob(q, p)
     np.testing.assert_allclose(turned, here, rtol=1e-5)
     assert np.ptp(flow.joint_log_prob(q @ np.diag([1, 1, *[-1] * 6]), p) - here) > 1e-3
+    turned, here = flow.log_encoder(p @ turn.T, q @ turn.T), flow.log_encoder(p, q)
+    np.testing.assert_allclose(turned, here, rtol=1e-5)
+    assert flow.encoder_is_equivariant
+    local = es.ComplexScalarLattice([2, 2]).local_phases()
+    assert not flow.bound.objective.encoder.moves_with(es.Symmetry(local))
 
 
 @pytest.mark.parametrize("coupling", ["0", "1.5"])
