@@ -28,6 +28,7 @@ from ehf_sym import (
     parse,
 )
 from ehf_sym.errors import ArgumentError
+from ehf_sym.symmetry.finite_symmetry import BUILD_SECONDS
 
 _SMALL = 0.1  # of the last layers at the start: the flow begins close to the identity
 _SMOOTH = 0.01  # added to |w|², whose root has a kink at 0
@@ -172,6 +173,7 @@ class OrbitSum:
         *,
         of: str = "q",
         many_body: bool = True,
+        time_limit: float = BUILD_SECONDS,
         **options: Any,
     ) -> OrbitSum:
         """Sum over the pairs of particles, and over each particle of what it has around it.
@@ -186,6 +188,8 @@ class OrbitSum:
             Whether it is U(q) or K(p).
         many_body : bool
             Whether there is a network a particle; False: a pair potential.
+        time_limit : float
+            Seconds after which a question about the symmetry is undecided.
         **options
             ``hidden``, ``site_hidden``, ``gaussians`` and ``reach``.
 
@@ -211,10 +215,9 @@ class OrbitSum:
         windows = [frame.separation(a, b) for a, b in starts]
         sites = [frame.position(a) for a, _ in starts] if many_body else None
         alike = any(len(group) > 1 for group in groups)
-        symmetry = _joined(
-            frame.rotations() if frame.dimension > 1 else None,
-            frame.permutations(kinds) if alike else None,
-        )
+        lie = frame.rotations() if frame.dimension > 1 else None
+        finite = frame.permutations(kinds, time_limit=time_limit) if alike else None
+        symmetry = Symmetry(lie, finite, time_limit) if lie or finite else None
         return cls(frame.space, windows, symmetry, of, sites, **options)
 
     def _read(self, name: str, given: Any) -> tuple[Window, ...]:
@@ -414,11 +417,6 @@ class OrbitSum:
         )
 
 
-def _joined(lie: LieAlgebra | None, finite: FiniteSymmetry | None) -> Symmetry | None:
-    """Make a symmetry of what there is."""
-    return None if lie is None and finite is None else Symmetry(lie, finite)
-
-
 @dataclass(frozen=True, eq=False)
 class Layout:
     """What a sum over windows is made of, in numbers: R rows, S sites, E edges.
@@ -610,7 +608,7 @@ def read_symmetry(
     """Make a symmetry again of text and of entries of matrices."""
     lie = generators and LieAlgebra(space, [parse(text, space) for text in generators])
     group = finite and FiniteSymmetry(space, _read_all(finite, space))
-    return _joined(lie or None, group or None)
+    return Symmetry(lie or None, group or None) if lie or group else None
 
 
 def _written(matrix: sp.MatrixBase) -> dict[str, Any]:

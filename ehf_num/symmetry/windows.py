@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, is_zero
 from ehf_sym.errors import ArgumentError
 from ehf_sym.symmetry.frames import affine_velocities
 from ehf_sym.symmetry.rotation_group import generating_degree
-from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
+from ehf_sym.symmetry.symmetry import AnySymmetry, Symmetry, as_symmetry
 
 Window = Any
 """A `sympy.ImmutableMatrix` W, m × d, of the forms W q: SymPy's classes are not typed."""
@@ -208,8 +209,14 @@ class WindowOrbits:
 
     def numbers(self) -> Array:
         """Return the rows' forms in numbers: (R, m, d)."""
-        flat = [[float(x) for x in row.window] for row in self.rows]
-        return np.array(flat).reshape(len(flat), self.forms, self.space.dim)
+        found = np.zeros((len(self.rows), self.forms, self.space.dim))
+        floats: dict[sp.Expr, float] = {}
+        for k, row in enumerate(self.rows):
+            for place, x in row.window.todok().items():
+                if x not in floats:
+                    floats[x] = float(x)
+                found[(k, *place)] = floats[x]
+        return found
 
     def invariance(self, symmetry: Any, of: str) -> WindowInvariance:
         """Decide whether sums over these windows are invariant, whatever is summed."""
@@ -223,19 +230,28 @@ class WindowOrbits:
                 f"of was {of!r}; this is a sum over windows of {self.of}: give it as "
                 f"{'potential' if self.of == 'q' else 'kinetic'}="
             )
-        faults = [*self._lie_faults(lie), *self._finite_faults(finite)]
+        faults = [*self._lie_faults(lie, finite), *self._finite_faults(finite)]
         return WindowInvariance(self, symmetry, tuple(faults))
 
-    def _lie_faults(self, lie: LieAlgebra | None) -> Iterable[str]:
+    @cached_property
+    def _own(self) -> tuple[Window, ...]:
+        """What makes images: of its generators each permutes them."""
+        return () if self.finite is None else tuple(self.finite.generators)
+
+    def _lie_faults(self, lie: LieAlgebra | None, finite: FiniteSymmetry | None) -> Iterable[str]:
         if lie is None:
             return
         moved, known = Moved(lie, self.of), set()
-        for row in self.rows:
-            actions = moved.on(row.window)
+        # With g all g∘σ are combinations of functions and brackets: what these do to W, they do to
+        # its images. That was found already where σ are of the symmetry.
+        known_images = finite is not None and set(self._own) <= set(finite.generators)
+        carried = known_images or not Symmetry(lie, self.finite).added
+        for window in self.windows if carried else [row.window for row in self.rows]:
+            actions = moved.on(window)
             if actions is None:
                 yield (
                     "the connected group turns the forms of a window into others than their "
-                    f"combinations, {row.window!r:.200}"
+                    f"combinations, {window!r:.200}"
                 )
                 return
             if actions in known:
@@ -249,9 +265,10 @@ class WindowOrbits:
                         return
 
     def _finite_faults(self, finite: FiniteSymmetry | None) -> Iterable[str]:
-        if finite is None or finite == self.finite:
-            return  # the images are an orbit
-        found = self._found
+        others = [A for A in (finite.generators if finite else ()) if A not in self._own]
+        if not others:
+            return
+        finite, found = FiniteSymmetry(self.space, others), self._found
         left = set(found.edges) if found.sites else {(-1, k) for k in range(len(found.rows))}
         while left:
             place, k = left.pop()
@@ -372,8 +389,10 @@ def _pivots(window: Window) -> list[int]:
         If there are none: the forms are not.
     """
     chosen: list[int] = []
-    numbers = np.array(window.evalf(20).tolist(), dtype=float)
-    for j in range(window.cols):
+    numbers = np.zeros(window.shape)
+    for place, x in window.todok().items():
+        numbers[place] = float(x)
+    for j in np.flatnonzero(numbers.any(axis=0)).tolist():
         if np.linalg.matrix_rank(numbers[:, [*chosen, j]]) > len(chosen):
             chosen.append(j)
         if len(chosen) == window.rows:
@@ -510,17 +529,23 @@ class _Collected:
         return self._kept[signed]
 
 
-def _signed(row: tuple[sp.Expr, ...]) -> tuple[int, tuple[sp.Expr, ...]]:
+Form = tuple[tuple[int, sp.Expr], ...]
+"""A row by its entries that are not 0, with their columns."""
+
+
+def _signed(row: Form) -> tuple[int, Form]:
     """Return a sign, and the row times it, whose first entry is positive."""
-    first = next((x for x in row if x != 0), sp.S.One)
+    first = row[0][1] if row else sp.S.One
     if first.is_positive is False or (first.is_positive is None and float(first) < 0):
-        return -1, tuple(-x for x in row)
+        return -1, tuple((j, -x) for j, x in row)
     return 1, row
 
 
-def _rows_of(window: Window) -> list[tuple[int, tuple[sp.Expr, ...]]]:
-    flat = tuple(window)
-    return [_signed(flat[i : i + window.cols]) for i in range(0, len(flat), window.cols)]
+def _rows_of(window: Window) -> list[tuple[int, Form]]:
+    rows: list[list[tuple[int, sp.Expr]]] = [[] for _ in range(window.rows)]
+    for (i, j), x in sorted(window.todok().items(), key=itemgetter(0)):
+        rows[i].append((j, x))
+    return [_signed(tuple(row)) for row in rows]
 
 
 def _signature(window: Window) -> Any:

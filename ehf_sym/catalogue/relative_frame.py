@@ -9,14 +9,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sympy import Add, Expr, ImmutableMatrix, S, diag, eye, kronecker_product, sqrt
+from sympy import Add, Expr, ImmutableMatrix, S, SparseMatrix, diag, eye, sqrt
 
 from ehf_sym.catalogue.generators import angular_momenta, labelled_algebra
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import listed, whole_number
-from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
+from ehf_sym.symmetry.finite_symmetry import BUILD_SECONDS, FiniteSymmetry
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.symmetry import Symmetry
 
@@ -94,7 +94,7 @@ class RelativeFrame:
         ArgumentError
             If there is no such particle.
         """
-        return self._vector(self.basis.col(self._particle(a, "a")))
+        return self._vectors(self.basis.col(self._particle(a, "a")).T)
 
     def separation(self, a: int, b: int) -> ImmutableMatrix:
         """W with W q = x_b − x_a, of shape (D, (N − 1)D): of p, W p is that of momenta.
@@ -115,7 +115,7 @@ class RelativeFrame:
         a, b = self._particle(a, "a"), self._particle(b, "b")
         if a == b:
             raise ArgumentError(f"b is {b}; it should be another particle than a")
-        return self._vector(self.basis.col(b) - self.basis.col(a))
+        return self._vectors((self.basis.col(b) - self.basis.col(a)).T)
 
     def rotations(self) -> LieAlgebra:
         """Total angular momentum Σ_k q_k ∧ p_k, so(D) on all relative vectors at once.
@@ -142,7 +142,9 @@ class RelativeFrame:
         ]
         return labelled_algebra(space, summed)
 
-    def permutations(self, kinds: Any = None) -> FiniteSymmetry:
+    def permutations(
+        self, kinds: Any = None, *, time_limit: float = BUILD_SECONDS
+    ) -> FiniteSymmetry:
         """Exchanges of identical particles, of neighbours of a kind: they generate all.
 
         Parameters
@@ -150,6 +152,8 @@ class RelativeFrame:
         kinds : str or sequence, optional
             What kind each particle is of, as in ``"AABB"``; by default what has the same mass is
             identical.
+        time_limit : float
+            Seconds, as for `FiniteSymmetry`.
 
         Raises
         ------
@@ -169,13 +173,13 @@ class RelativeFrame:
             for a, b in pairwise(group):
                 between = self.basis.col(a) - self.basis.col(b)
                 exchange = eye(self.count - 1) - between * between.T
-                matrices.append(kronecker_product(exchange, eye(self.dimension)))
+                matrices.append(self._vectors(exchange))
                 labels.append(f"P_{a + 1},{b + 1}")
         if not matrices:
             raise ArgumentError(
                 f"kinds is {quoted(kinds)}; at least two particles should be of a kind"
             )
-        return FiniteSymmetry(self.space, matrices, labels)
+        return FiniteSymmetry(self.space, matrices, labels, time_limit)
 
     def kinds(self, kinds: Any = None) -> tuple[tuple[int, ...], ...]:
         """Sort the particles, counted from 0, by their kinds: `permutations` says how.
@@ -207,8 +211,10 @@ class RelativeFrame:
                 )
         return tuple(map(tuple, groups.values()))
 
-    def symmetry(self, kinds: Any = None, *, reflections: bool = True) -> Symmetry:
-        """Join rotations, permutations and, if wanted, mirrors.
+    def symmetry(
+        self, kinds: Any = None, *, reflections: bool = True, time_limit: float = BUILD_SECONDS
+    ) -> Symmetry:
+        """Join rotations, permutations and, if wanted, mirrors; seconds for each question of these.
 
         Raises
         ------
@@ -223,13 +229,14 @@ class RelativeFrame:
         (('L_12',), 12)
         """
         alike = any(len(group) > 1 for group in self.kinds(kinds))
-        parts = [self.permutations(kinds)] if alike else []
+        parts = [self.permutations(kinds, time_limit=time_limit)] if alike else []
         parts += [self.reflections()] if reflections else []
         matrices = [matrix for part in parts for matrix in part.generators]
         labels = [label for part in parts for label in part.labels]
         return Symmetry(
             self.rotations() if self.dimension > 1 else None,
-            FiniteSymmetry(self.space, matrices, labels) if parts else None,
+            FiniteSymmetry(self.space, matrices, labels, time_limit) if parts else None,
+            time_limit,
         )
 
     def reflections(self) -> FiniteSymmetry:
@@ -241,9 +248,8 @@ class RelativeFrame:
         >>> Particles(4, 3).relative().reflections().order
         2
         """
-        mirror = diag(-1, *[1] * (self.dimension - 1))
-        matrix = kronecker_product(eye(self.count - 1), mirror)
-        return FiniteSymmetry(self.space, [matrix], ["mirror"])
+        signs = [-1, *[1] * (self.dimension - 1)]
+        return FiniteSymmetry(self.space, [diag(*signs * (self.count - 1))], ["mirror"])
 
     def to_relative(self, x: Any) -> np.ndarray:
         """Take the centre of mass out: x (n, N·D) or (n, N, D) to q (n, (N − 1)D).
@@ -295,8 +301,15 @@ class RelativeFrame:
         shares = np.array([float(mass / total) for mass in self.masses])
         return shares, np.array(self.basis.evalf(20).tolist(), dtype=float)
 
-    def _vector(self, column: Any) -> ImmutableMatrix:
-        return ImmutableMatrix(kronecker_product(column.T, eye(self.dimension)))
+    def _vectors(self, matrix: Any) -> ImmutableMatrix:
+        """Let a matrix act on vectors, all D components alike: its Kronecker product with 1."""
+        size = self.dimension
+        entries = {
+            (size * i + c, size * j + c): x
+            for (i, j), x in matrix.todok().items()
+            for c in range(size)
+        }
+        return ImmutableMatrix(SparseMatrix(size * matrix.rows, size * matrix.cols, entries))
 
     def _particle(self, index: Any, name: str) -> int:
         found: int = whole_number(index, name, 0)

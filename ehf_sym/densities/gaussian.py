@@ -104,12 +104,12 @@ def log_integral(coordinates: Sequence[Symbol], log_density: Expr, gaussian: Gau
 
 def _expansion(coordinates: Sequence[Symbol], f: Expr) -> tuple[list[Expr], SparseMatrix]:
     """Slope and negative Hessian at 0."""
-    slopes = _slopes(coordinates, f)
+    slopes = first_derivatives(coordinates, f)
     origin = dict.fromkeys(coordinates, S.Zero)
     return [slope.xreplace(origin) for slope in slopes], _precision(coordinates, slopes)
 
 
-def _slopes(coordinates: Sequence[Symbol], f: Expr) -> list[Expr]:
+def first_derivatives(coordinates: Sequence[Symbol], f: Expr) -> list[Expr]:
     """Return the first derivatives; each term is looked at for its own coordinates alone."""
     parts: dict[Symbol, list[Expr]] = {x: [] for x in coordinates}
     for term in Add.make_args(f):

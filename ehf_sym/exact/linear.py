@@ -403,6 +403,9 @@ class Echelon:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __contains__(self, vector: Mapping[Any, Any]) -> bool:
+        return not self._reduced(vector)[0]
+
     def add(self, vector: Mapping[Any, Any]) -> dict[int, Any] | None:
         """Take a vector in; if it depends on those before, return the combination that it is.
 
@@ -413,13 +416,7 @@ class Echelon:
         UndecidedError
             If an entry is not zero for generic constants, but may be for those that they are.
         """
-        rest = dict(vector)
-        origin: dict[int, Any] = {}
-        for place, (row, row_origin) in self._rows.items():
-            if place in rest:
-                ratio = rest[place]
-                _subtract(rest, ratio, row)
-                _subtract(origin, ratio, row_origin)
+        rest, origin = self._reduced(vector)
         if not rest:
             return {k: -c for k, c in sorted(origin.items())}
         place = next(iter(rest))
@@ -431,6 +428,17 @@ class Echelon:
             {k: c * scale for k, c in origin.items()},
         )
         return None
+
+    def _reduced(self, vector: Mapping[Any, Any]) -> tuple[dict[Any, Any], dict[int, Any]]:
+        """Take off what is spanned: the rest, and of which independent vectors all else is made."""
+        rest = dict(vector)
+        origin: dict[int, Any] = {}
+        for place, (row, row_origin) in self._rows.items():
+            if place in rest:
+                ratio = rest[place]
+                _subtract(rest, ratio, row)
+                _subtract(origin, ratio, row_origin)
+        return rest, origin
 
 
 def _subtract(vector: dict[Any, Any], ratio: Any, other: Mapping[Any, Any]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any
 
-from sympy import ImmutableMatrix, S
+from sympy import Expr, ImmutableMatrix, SparseMatrix
 from sympy.combinatorics import Permutation, PermutationGroup
 
 from ehf_sym.clock import check_time
@@ -82,24 +82,26 @@ def vector_action(matrices: Sequence[ImmutableMatrix]) -> VectorAction:
     8
     """
     d = matrices[0].rows
-    field = NumberField(entry for matrix in matrices for entry in matrix)
-    moves = [_moves(matrix.T, field) for matrix in matrices]
-    seeds: dict[Any, Row] = {}
-    for row in (*({i: field.one} for i in range(d)), *(row for m in moves for row in m.values())):
-        seeds.setdefault(_key((row,)), row)
-    growing = [_Orbit((seed,), moves, field) for seed in seeds.values()]
+    field = NumberField(_entries(matrices))
+    rows = _Rows([_moves(matrix.T, field) for matrix in matrices], field)
     span = _Span(d, field)
+    for seed in rows.fixed_by_others(_FIRST_BUDGET + d, span):
+        orbit = _Orbit((seed,), rows)
+        if orbit.grow(_FIRST_BUDGET + 2 * d) and span.take(orbit):
+            return _side_by_side(span.orbits, d, field)
+    moved = [row for move in rows.moves for row in move.values()]
+    seeds = [row for row in (*({i: field.one} for i in range(d)), *moved) if row not in span]
+    growing = [_Orbit((seed,), rows) for seed in dict.fromkeys(map(rows.place, seeds))]
     budget = _FIRST_BUDGET
     while budget <= _MAX_VECTORS:
         for orbit in list(growing):
             if not orbit.grow(budget):
                 continue
             growing.remove(orbit)
-            span.take(orbit)
-            if span.is_whole():
+            if span.take(orbit):
                 return _side_by_side(span.orbits, d, field)
         if budget == _SUSPICIOUS:
-            _refuse_infinite(moves, d, field)
+            _refuse_infinite(rows.moves, d, field)
         budget *= 2
     raise UndecidedError(
         f"it is undecided whether the matrices generate a finite group: vectors have more than "
@@ -123,11 +125,12 @@ def orbit_of(
     >>> orbit_of(ImmutableMatrix([[1, 0]]), [turn], 10)
     (Matrix([[1, 0]]), Matrix([[0, -1]]), Matrix([[-1, 0]]), Matrix([[0, 1]]))
     """
-    field = NumberField(entry for matrix in (window, *matrices) for entry in matrix)
-    orbit = _Orbit(tuple(_rows(window, field)), [_moves(each, field) for each in matrices], field)
+    field = NumberField(_entries((window, *matrices)))
+    rows = _Rows([_moves(each, field) for each in matrices], field)
+    orbit = _Orbit(tuple(map(rows.place, _rows(window, field))), rows)
     if not orbit.grow(most):
         raise UndecidedError(f"the orbit has more than {most} members")
-    return tuple(_matrix(member, window.cols, field) for member in orbit.members)
+    return tuple(_matrix(member, window.cols, field) for member in orbit.vectors())
 
 
 def inverse_transpose(matrix: ImmutableMatrix, order: int) -> ImmutableMatrix:
@@ -140,7 +143,7 @@ def inverse_transpose(matrix: ImmutableMatrix, order: int) -> ImmutableMatrix:
     [1,  0],
     [1, -1]])
     """
-    field = NumberField(matrix)
+    field = NumberField(_entries([matrix]))
     moves = _moves(matrix, field)
     if all(
         _moved(row, moves, field) == {i: field.one} for i, row in enumerate(_rows(matrix.T, field))
@@ -152,32 +155,96 @@ def inverse_transpose(matrix: ImmutableMatrix, order: int) -> ImmutableMatrix:
     return _matrix(power, matrix.rows, field).T
 
 
+class _Rows:
+    """Rows, each with a number, and what matrices make of them from the right."""
+
+    def __init__(self, moves: Sequence[dict[int, Row]], field: NumberField) -> None:
+        self.moves = moves
+        self.rows: list[Row] = []
+        self._field = field
+        self._places: dict[Any, int] = {}
+        self._images: list[dict[int, int]] = [{} for _ in moves]
+
+    def place(self, row: Row) -> int:
+        """Return the number of a row; equal rows have one."""
+        found = self._places.setdefault(frozenset(row.items()), len(self.rows))
+        if found == len(self.rows):
+            self.rows.append(row)
+        return found
+
+    def image(self, place: int, k: int) -> int:
+        """Return the number of a row times the matrix k."""
+        images = self._images[k]
+        if place not in images:
+            row = self.rows[place]
+            moved = _moved(row, self.moves[k], self._field)
+            images[place] = place if moved is row else self.place(moved)
+        return images[place]
+
+    def fixed_by_others(self, most: int, span: _Span) -> Iterator[int]:
+        """Find rows that one matrix moves, and others at most to their opposite.
+
+        They have few images where the others generate a large group. Such a row is the sum of those
+        images, at most so many, that the others make of a row of A − 1, if that is not spanned yet.
+        Groups that permute the coordinates, up to signs, have short orbits without.
+        """
+        if all(map(self._is_monomial, self.moves)):
+            return
+        for k, move in enumerate(self.moves):
+            for seed in map(self.place, move.values()):
+                if self.rows[seed] in span:
+                    continue
+                opposite = self.place({i: -x for i, x in self.rows[seed].items()})
+                others = [
+                    j for j in range(len(self.moves)) if j != k and self.image(seed, j) != opposite
+                ]
+                orbit = _Orbit((seed,), self, others)
+                if len(others) < 2 or not orbit.grow(most):
+                    continue
+                total: Row = {}
+                for (row,) in orbit.vectors():
+                    for i, x in row.items():
+                        total[i] = total.get(i, self._field.zero) + x
+                if total := {i: x for i, x in total.items() if x}:
+                    yield self.place(total)
+
+    def _is_monomial(self, move: dict[int, Row]) -> bool:
+        """Whether A has one entry in each row, given A − 1."""
+        one = self._field.one
+        return all(len({*row} - {i}) + bool(row.get(i, 0) + one) == 1 for i, row in move.items())
+
+
 class _Orbit:
     """What some rows become when matrices act from the right, again and again."""
 
     def __init__(
-        self, seed: tuple[Row, ...], moves: Sequence[dict[int, Row]], field: NumberField
+        self, seed: tuple[int, ...], rows: _Rows, matrices: Sequence[int] | None = None
     ) -> None:
         self.members = [seed]
-        self.images: list[list[int]] = [[] for _ in moves]
-        self._places = {_key(seed): 0}
-        self._moves = moves
-        self._field = field
+        self._matrices = range(len(rows.moves)) if matrices is None else matrices
+        self.images: list[list[int]] = [[] for _ in self._matrices]
+        self._places = {seed: 0}
+        self._rows = rows
         self._followed = 0
 
     def grow(self, most: int) -> bool:
         """Go on until it is closed, which is answered, or has more than so many members."""
+        image = self._rows.image
         while self._followed < len(self.members) <= most:
             check_time()
             member = self.members[self._followed]
-            for move, images in zip(self._moves, self.images, strict=True):
-                moved = tuple(_moved(row, move, self._field) for row in member)
-                place = self._places.setdefault(_key(moved), len(self.members))
+            for k, images in zip(self._matrices, self.images, strict=True):
+                moved = tuple([image(row, k) for row in member])
+                place = self._places.setdefault(moved, len(self.members))
                 if place == len(self.members):
                     self.members.append(moved)
                 images.append(place)
             self._followed += 1
         return self._followed == len(self.members)
+
+    def vectors(self) -> list[tuple[Row, ...]]:
+        """Write out its members."""
+        return [tuple(self._rows.rows[row] for row in member) for member in self.members]
 
 
 class _Span:
@@ -193,22 +260,29 @@ class _Span:
         self._echelon = Echelon(self._residue.domain)
         self._basis: set[int] = set()
 
-    def take(self, orbit: _Orbit) -> None:
-        """Add an orbit, unless it is not seen to bring anything new."""
-        vectors = [member[0] for member in orbit.members]
+    def take(self, orbit: _Orbit) -> bool:
+        """Add an orbit, unless it is not seen to bring anything new; answer whether they span."""
+        vectors = [row for (row,) in orbit.vectors()]
         units = {i for row in vectors if len(row) == 1 for i in row}
         rank = len(self._echelon)
         for row in vectors:
-            residues = {i: self._residue(x) for i, x in row.items()}
-            self._echelon.add({i: x for i, x in residues.items() if x})
-            if self.is_whole():
+            self._echelon.add(self._residues(row))
+            if self._is_whole():
                 break
         if len(self._echelon) > rank or not units <= self._basis:
             self.orbits.append(orbit)
             self._basis |= units
+        return self._is_whole()
 
-    def is_whole(self) -> bool:
-        """Whether they span it."""
+    def __contains__(self, row: Row) -> bool:
+        """Whether a vector seems to depend on those that are there."""
+        return self._residues(row) in self._echelon
+
+    def _residues(self, row: Row) -> Row:
+        residues = {i: self._residue(x) for i, x in row.items()}
+        return {i: x for i, x in residues.items() if x}
+
+    def _is_whole(self) -> bool:
         return self._dim in (len(self._echelon), len(self._basis))
 
 
@@ -228,8 +302,8 @@ def _side_by_side(orbits: Sequence[_Orbit], dim: int, field: NumberField) -> Vec
         if len(set(images)) < len(images):
             raise ArgumentError(f"generators[{k}] is not invertible")
         generators.append(Permutation(images))
-    vectors = _matrix([member[0] for orbit in orbits for member in orbit.members], dim, field)
-    return VectorAction(tuple(generators), vectors.T, tuple(places))
+    vectors = [row for orbit in orbits for (row,) in orbit.vectors()]
+    return VectorAction(tuple(generators), _matrix(vectors, dim, field).T, tuple(places))
 
 
 def _refuse_infinite(moves: Sequence[dict[int, Row]], dim: int, field: NumberField) -> None:
@@ -279,22 +353,25 @@ def _moves(matrix: ImmutableMatrix, field: NumberField) -> dict[int, Row]:
 
 
 def _moved(row: Row, moves: dict[int, Row], field: NumberField) -> Row:
-    """Product of a row with A, given A − 1."""
-    total = dict(row)
-    for i, entry in row.items():
-        for j, factor in moves.get(i, {}).items():
-            total[j] = total.get(j, field.zero) + field.multiply(entry, factor)
+    """Product of a row with A, given A − 1; the row itself where that is equal."""
+    change: Row = {}
+    for i in row.keys() & moves.keys():
+        entry = row[i]
+        for j, factor in moves[i].items():
+            product = field.multiply(entry, factor)
+            change[j] = change[j] + product if j in change else product
+    if not any(change.values()):
+        return row
+    total = row | {j: row[j] + x if j in row else x for j, x in change.items()}
     return {j: x for j, x in total.items() if x}
+
+
+def _entries(matrices: Iterable[ImmutableMatrix]) -> Iterator[Expr]:
+    """Entries of matrices that are not 0."""
+    return (entry for matrix in matrices for entry in matrix.todok().values())
 
 
 def _matrix(rows: Sequence[Row], width: int, field: NumberField) -> ImmutableMatrix:
     """Write rows as a matrix of formulas."""
-    entries = [
-        [field.to_sympy(row[j]) if j in row else S.Zero for j in range(width)] for row in rows
-    ]
-    return ImmutableMatrix(entries)
-
-
-def _key(rows: Sequence[Row]) -> Any:
-    """Return what tuples of rows share exactly where they are equal."""
-    return tuple(frozenset(row.items()) for row in rows)
+    entries = {(i, j): field.to_sympy(x) for i, row in enumerate(rows) for j, x in row.items()}
+    return ImmutableMatrix(SparseMatrix(len(rows), width, entries))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -22,7 +22,7 @@ from ehf_sym.symmetry.invariance import InvarianceReport, check_maps
 from ehf_sym.symmetry.invariants import Invariants, find_invariants
 from ehf_sym.zero.periodicity import function_on
 
-_BUILD_SECONDS = 60.0
+BUILD_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class FiniteSymmetry:
         `sympy.ImmutableMatrix`.
     labels : sequence of str, optional
         What reports call each; ``A1``, ``A2``, ... by default. They do not count for equality.
+    time_limit : float
+        Seconds after which it is undecided whether the group is finite.
 
     Attributes
     ----------
@@ -75,8 +77,9 @@ class FiniteSymmetry:
     space: PhaseSpace
     generators: Sequence[ImmutableMatrix]
     labels: Sequence[str] = field(default=(), compare=False)
+    time_limit: InitVar[float] = BUILD_SECONDS
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, time_limit: float) -> None:
         if not isinstance(self.space, PhaseSpace):
             raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
         if isinstance(self.generators, MatrixBase):
@@ -97,7 +100,7 @@ class FiniteSymmetry:
         labels = labels or tuple(f"A{k + 1}" for k in range(len(matrices)))
         object.__setattr__(self, "generators", matrices)
         object.__setattr__(self, "labels", checked_labels(labels, len(matrices)))
-        with answered_within(_BUILD_SECONDS, "whether the matrices generate a finite group"):
+        with answered_within(time_limit, "whether the matrices generate a finite group"):
             self.__dict__["action"] = vector_action(matrices)
 
     def _refuse_off_circle(self, matrix: ImmutableMatrix, name: str) -> None:

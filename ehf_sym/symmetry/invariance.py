@@ -30,6 +30,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from ehf_sym import clock
 from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, check_time, interrupted
 from ehf_sym.densities.base_density import BaseDensity
+from ehf_sym.densities.gaussian import first_derivatives
 from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.exact.vector_fields import affine_velocity
 from ehf_sym.formulas.phase_space import PhaseSpace
@@ -436,22 +437,23 @@ def _map_in_time(
     """Verdict on one map; undecided beyond the time or the depth."""
     f = base.log_density
     images = moved_coordinates(base.space, matrix, on_momenta)
-    difference = f.xreplace(images) - f
     try:
         verdict = interrupted(lambda: same_after(f, images))
         if verdict.undecided:
             check_time()
     except OutOfTimeError:
-        reason = f"the time limit of {seconds:g} s has passed"
-        verdict = ZeroVerdict("undecided", reason, residual=difference)
+        verdict = ZeroVerdict("undecided", f"the time limit of {seconds:g} s has passed")
     except RecursionError:
-        verdict = ZeroVerdict("undecided", "it is nested too deeply", residual=difference)
+        verdict = ZeroVerdict("undecided", "it is nested too deeply")
+    if verdict.proved:
+        return ElementVerdict(matrix, on_momenta, S.Zero, verdict, _UNDER_MAP)
+    difference = f.xreplace(images) - f
+    if verdict.undecided and verdict.residual is None:
+        verdict = replace(verdict, residual=difference)
     forms = [difference, factor_terms(difference)]
     if verdict.refuted and difference.is_polynomial(*base.space.coordinates):
         forms.append(difference.expand())
-    shown = S.Zero if verdict.proved else min(forms, key=_length)
-    promise = _UNDER_MAP if verdict.proved else _NO_MAP
-    return ElementVerdict(matrix, on_momenta, shown, verdict, promise)
+    return ElementVerdict(matrix, on_momenta, min(forms, key=_length), verdict, _NO_MAP)
 
 
 def moved_coordinates(
@@ -465,6 +467,13 @@ def moved_coordinates(
             rows.setdefault(i, []).append(entry * of[j])
         images |= {x: Add(*rows.get(i, ())) for i, x in enumerate(of)}
     return {x: image for x, image in images.items() if image != x}
+
+
+def change_of(f: Expr, images: Mapping[Symbol, Expr]) -> Expr:
+    """Return f∘σ − f, without the terms of f that hold no coordinate that is moved."""
+    terms = (t for t in Add.make_args(f) if not images.keys().isdisjoint(t.free_symbols))
+    moved = Add(*terms)
+    return moved.xreplace(images) - moved
 
 
 def _over_algebraic_numbers(difference: Expr) -> Expr:
@@ -482,7 +491,7 @@ def same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
     one side is not defined, an unknown stands for its value.
     """
     if f.is_polynomial(*images):
-        difference = (f.xreplace(images) - f).expand()
+        difference = change_of(f, images).expand()
         zero = is_zero(difference)
         return zero if not zero.undecided else is_zero(_over_algebraic_numbers(difference))
     walls = walls_of(f)
@@ -544,8 +553,8 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: Slopes) -> GeneratorVer
     kept = _kept_terms(base.log_density, off, space)
     formula = base.log_density - kept
     if formula not in slopes:
-        smooth = differentiable(formula)
-        slopes[formula] = {x: smooth.diff(x) for x in space.coordinates}
+        first = first_derivatives(space.coordinates, differentiable(formula))
+        slopes[formula] = dict(zip(space.coordinates, first, strict=True))
     of_pi = slopes[formula]
     moved = g.free_symbols
     pairs_moved = [pair for pair in zip(space.q, space.p, strict=True) if moved.intersection(pair)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from sympy import Expr, ImmutableMatrix, Symbol
 
-from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted
+from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted, positive_seconds
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.errors import ArgumentError, ClosureError, FormulaError
 from ehf_sym.exact.functions import coordinates
@@ -19,7 +19,12 @@ from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.lie.labels import fresh_label
 from ehf_sym.symmetry.conditions import Conditions, find_conditions
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry, as_density
-from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance, moved_coordinates
+from ehf_sym.symmetry.invariance import (
+    InvarianceReport,
+    change_of,
+    check_invariance,
+    moved_coordinates,
+)
 from ehf_sym.symmetry.invariants import Invariants, find_invariants
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 
@@ -39,6 +44,8 @@ class Symmetry:
         The functions g(q, p).
     finite : FiniteSymmetry, optional
         The matrices, on as many positions. At least one of both is given.
+    time_limit : float
+        Seconds after which it is undecided what both generate together, once that is asked.
 
     Attributes
     ----------
@@ -71,8 +78,9 @@ class Symmetry:
 
     lie: LieAlgebra | None = None
     finite: FiniteSymmetry | None = None
+    time_limit: InitVar[float] = DEFAULT_SECONDS
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, time_limit: float) -> None:
         if self.lie is None and self.finite is None:
             raise ArgumentError("lie and finite are None; at least one of them should be given")
         if not isinstance(self.lie, LieAlgebra | None):
@@ -82,6 +90,7 @@ class Symmetry:
         spaces = [part.space for part in (self.lie, self.finite) if part is not None]
         if len({(space.dim, space.angles) for space in spaces}) > 1:
             raise ArgumentError(f"finite lives on {spaces[1]}; it should live on {spaces[0]}")
+        self.__dict__["_seconds"] = positive_seconds(time_limit)
 
     @property
     def space(self) -> PhaseSpace:
@@ -98,7 +107,7 @@ class Symmetry:
     @property
     def added(self) -> tuple[Expr, ...]:
         """By what the algebra grew so that every σ maps it to itself."""
-        return self._grown(DEFAULT_SECONDS)
+        return self._grown(self.__dict__["_seconds"])
 
     def _grown(self, seconds: float) -> tuple[Expr, ...]:
         """Find what was added within a time, once."""
@@ -289,8 +298,12 @@ def _moved_out(lie: LieAlgebra, images: Sequence[Mapping[Symbol, Expr]]) -> list
     while waiting:
         g = waiting.pop(0)
         for image in images:
-            moved = g.xreplace(image)
-            moved = moved.expand() if moved.is_polynomial(*space.coordinates) else moved
+            change = change_of(g, image)
+            if change.is_polynomial(*space.coordinates):
+                change = change.expand()
+            if change == 0:
+                continue
+            moved = g + change
             if moved in known or -moved in known:
                 continue
             if coordinates(known, moved, space.parameters) is not None:

@@ -157,6 +157,26 @@ def test_triples_have_dot_products_and_handedness() -> None:
     assert np.abs(energy.value(weights, flipped) - energy.value(weights, q)).max() > 1e-3
 
 
+def test_what_keeps_a_window_and_not_its_image_is_not_proved() -> None:
+    space = es.PhaseSpace(4)
+    q, p = space.q, space.p
+    both = es.LieAlgebra(space, [q[0] * p[1] - q[1] * p[0] + q[2] * p[3] - q[3] * p[2]])
+    swap = es.FiniteSymmetry(space, [sp.kronecker_product(sp.Matrix([[0, 1], [1, 0]]), sp.eye(2))])
+    energy = en.OrbitSum(space, [q[:2]], es.Symmetry(both, swap))
+    assert len(energy.orbits.rows) == 2
+    shear = es.LieAlgebra(space, [q[2] * p[3]])  # moves the second pair alone
+    turn = es.LieAlgebra(space, [q[2] * p[3] - q[3] * p[2]])
+    assert not energy.invariance(shear, "q").proved
+    assert not energy.invariance(es.Symmetry(shear, swap), "q").proved
+    assert energy.invariance(turn, "q").proved
+    assert energy.invariance(es.Symmetry(turn, swap), "q").proved
+
+
+def test_a_limit_on_time_reaches_the_symmetry_of_pairs() -> None:
+    with pytest.raises(es.UndecidedError, match="1e-09 s"):
+        en.OrbitSum.pairs(FRAME, time_limit=1e-9)
+
+
 def test_a_lattice_of_sites_and_neighbours() -> None:
     space = es.PhaseSpace(4)
     shift = sp.Matrix(4, 4, lambda i, j: int((i + 1) % 4 == j))

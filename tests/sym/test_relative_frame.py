@@ -79,6 +79,39 @@ def test_all_of_it_together() -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "kinds", "order"),
+    [
+        (38, None, 2 * sp.factorial(38)),
+        (14, "A" * 13 + "B", 2 * sp.factorial(13)),
+        (12, "AB" * 6, 2 * sp.factorial(6) ** 2),
+    ],
+)
+def test_many_particles_have_groups_of_the_known_order(
+    count: int, kinds: str | None, order: int
+) -> None:
+    assert es.Particles(count, 3).relative().symmetry(kinds).finite.order == order
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda frame, seconds: frame.permutations(time_limit=seconds),
+        lambda frame, seconds: frame.symmetry("AABB", time_limit=seconds),
+        lambda frame, seconds: (
+            es.Symmetry(frame.rotations(), frame.permutations(), time_limit=seconds).added
+        ),
+    ],
+)
+def test_limits_on_time_reach_each_question(ask: object) -> None:
+    frame = es.Particles(4, 3).relative()
+    with pytest.raises(es.UndecidedError, match="1e-09 s"):
+        ask(frame, 1e-9)  # type: ignore[operator]
+    with pytest.raises(ArgumentError, match="time_limit is 0"):
+        ask(frame, 0)  # type: ignore[operator]
+    ask(frame, 60)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
     ("call", "says"),
     [
         (lambda: es.Particles(1, 2).relative(), "at least 2"),
