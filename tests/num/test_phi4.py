@@ -1,6 +1,7 @@
 """The study of φ⁴ on a lattice, small: what judges it, what it writes, what it refuses."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from scipy import integrate
 import ehf_num as en
 import ehf_sym as es
 from ehf_num.cli import main
-from ehf_num.reproduce.lattices import phi4
+from ehf_num.reproduce.chapter import Chapter
+from ehf_num.reproduce.lattices import couplings, phi4
+from ehf_num.reproduce.lattices.judged import farthest_off, measured
 
-SMALL = {"size": 2, "iterations": 3, "draws": 200, "hamiltonians": 1, "hidden": 3}
+SMALL = {"size": 2, "iterations": 3, "draws": 200, "hamiltonians": 1, "hidden": 3, "momenta": 2}
 
 
 def test_the_free_field_is_judged_by_its_closed_form():
@@ -94,7 +97,18 @@ def test_a_model_keeps_the_lattice_s_symmetries_and_is_weighed(coupling, tmp_pat
 
 
 def test_the_command_writes_table_and_picture(tmp_path, capsys):
-    words = ["--size", "2", "--iterations", "3", "--hamiltonians", "1", "--hidden", "3"]
+    words = [
+        "--size",
+        "2",
+        "--iterations",
+        "3",
+        "--hamiltonians",
+        "1",
+        "--hidden",
+        "3",
+        "--draws",
+        "90",
+    ]
     assert main(["reproduce", "phi4", *words, "--no-progress", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "closed form" in shown
@@ -102,9 +116,77 @@ def test_the_command_writes_table_and_picture(tmp_path, capsys):
     assert imread(tmp_path / "phi4.png").std() > 0.02
 
 
+def test_seeds_stand_together(tmp_path):
+    """Three of them: the median and both ends of the ESS, the mean of ln Z with a smaller error."""
+    settings = phi4.Settings(**SMALL, seeds=3, progress=False)
+    phi4.run(settings, tmp_path)
+    head, *lines = Chapter.read(tmp_path / "phi4.chapter.json").tables[0].rows
+    rows = [dict(zip(head, line, strict=True)) for line in lines]
+    assert [row["seed"] for row in rows] == ["0", "1", "2", "all", ""]
+    ess = [float(row["ESS"].split()[0]) for row in rows[:3]]
+    assert rows[3]["ESS"] == f"{sorted(ess)[1]} % ({min(ess)} to {max(ess)})"
+    log_z, error = np.transpose([np.float64(row["ln Z"].split(" ± ")) for row in rows[:4]])
+    assert log_z[3] == pytest.approx(log_z[:3].mean(), abs=1e-4)
+    assert error[3] == pytest.approx(np.linalg.norm(error[:3]) / 3, abs=1e-4)
+
+
+def test_the_peer_is_a_symmetric_density_that_learns():
+    """Its weights give the closed form's ln Z; ln p̄ is the same at all images; S is the lattice's.
+
+    ln p of the flow is held against autograd's Jacobian.
+    """
+    torch = pytest.importorskip("torch")
+    settings = phi4.Settings(size=4)
+    q = np.random.default_rng(0).standard_normal((5, 16))
+    fields = torch.as_tensor(q).reshape(5, 4, 4)
+    S = phi4._action_of(settings)
+    np.testing.assert_allclose(couplings._action(fields, 1.0, 0.0), S.value(q))
+    peer = couplings.CouplingContender(layers=4, channels=4)
+    learned = peer.learn(4, (1.0, 0.0), S, seconds=0.7, seed=0)
+    weights = learned.weigh(1_000)
+    assert (
+        abs(farthest_off(measured(weights, settings.observables), phi4.reference(settings)[1])) < 4
+    )
+    assert weights.ess > 0.1
+    assert weights.metropolis(200).acceptance > 0.1
+    here = learned.draws.log_prob(q)
+    for A in settings.lattice.symmetry().generators:
+        np.testing.assert_allclose(
+            learned.draws.log_prob(q @ np.array(A, float).T), here, rtol=1e-5
+        )
+    assert len({tuple(image[0].ravel().tolist()) for image in couplings.images(fields)}) == 16
+    flow, z = learned.draws.flow.double(), fields[:1]
+    phi, change = flow(z)
+    jacobian = torch.autograd.functional.jacobian(lambda at: flow(at)[0], z)
+    exact = torch.linalg.slogdet(jacobian.reshape(16, 16))[1]
+    np.testing.assert_allclose(change.detach(), exact, rtol=1e-9)
+    normal = -0.5 * (z**2).sum() - 8 * math.log(2 * math.pi)
+    np.testing.assert_allclose(flow.log_prob(phi).detach(), normal - exact, rtol=1e-9)
+
+
+def test_the_peer_runs_beside_ours(tmp_path):
+    pytest.importorskip("torch")
+    small = {**SMALL, "draws": 30}
+    settings = phi4.Settings(**small, contenders=phi4.CONTENDERS, progress=False)
+    shown = phi4.run(settings, tmp_path)
+    assert re.search(r"^couplings +0 ", shown, re.MULTILINE)
+    assert "16 images" in shown
+
+
+def test_the_peer_is_refused_before_any_work_without_torch(tmp_path, monkeypatch):
+    monkeypatch.setattr(phi4, "torch_version", dict)
+    with pytest.raises(es.ArgumentError, match=r"couplings, which need PyTorch.*'\.\[bench\]'"):
+        phi4.run(phi4.Settings(**SMALL, contenders=phi4.CONTENDERS), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        ({"contenders": ("windows", "spline")}, r"contenders had \['spline'\]"),
+        ({"contenders": ("couplings",)}, "it should have 'windows'"),
+        ({"contenders": phi4.CONTENDERS, "size": 3}, "whose size is even"),
+        ({"contenders": phi4.CONTENDERS, "field": "complex"}, "with a complex field"),
         ({"size": 0}, "size was 0"),
         ({"field": "quaternion"}, "field was 'quaternion'"),
         ({"mass_squared": "m"}, "mass_squared was 'm'"),

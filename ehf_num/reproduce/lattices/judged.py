@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -43,12 +43,35 @@ def farthest_off(found: Mapping[str, Value], known: Mapping[str, Value]) -> floa
     return max((off(found[name], known[name]) for name in known), key=abs)
 
 
+def pooled(each: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    """Average independent estimates that are as good as each other.
+
+    Examples
+    --------
+    >>> pooled([{"χ": (1.0, 0.3)}, {"χ": (2.0, 0.4)}])
+    {'χ': (1.5, 0.25)}
+    """
+    return {
+        name: (
+            sum(found[name][0] for found in each) / len(each),
+            math.hypot(*(found[name][1] for found in each)) / len(each),
+        )
+        for name in each[0]
+    }
+
+
 def bounds_in_training(models: Mapping[str, Any], log_z: float) -> Figure:
     """Draw the bounds of ln Z of some models over their iterations, and ln Z."""
-    canvas = Figure(figsize=(8, 4.5), layout="constrained")
-    ax = canvas.subplots()
     histories = {name: model.result_.history for name, model in models.items()}
     curves = {name: (history.iteration, history.elbo) for name, history in histories.items()}
+    return bounds(curves, log_z, "iteration")
+
+
+def bounds(curves: Mapping[str, tuple[Floats, Floats]], log_z: float, xlabel: str) -> Figure:
+    """Draw bounds of ln Z over what training takes, and ln Z."""
+    canvas = Figure(figsize=(8, 4.5), layout="constrained")
+    ax = canvas.subplots()
     plot_learning_curves(curves, ax, truth=log_z, ylabel="bound of ln Z [nats]")
+    ax.set_xlabel(xlabel)
     ax.set_ylim(log_z - 10, log_z + 1)
     return canvas

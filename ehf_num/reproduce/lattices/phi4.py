@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -20,10 +21,19 @@ from matplotlib.figure import Figure
 
 import ehf_num as en
 import ehf_sym as es
+from ehf_num.files.result import versions
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
-from ehf_num.reproduce.common import Floats, check_counts, seed_range
-from ehf_num.reproduce.lattices.judged import bounds_in_training, farthest_off, measured
+from ehf_num.reproduce.common import Floats, check_counts, check_words, seed_range
+from ehf_num.reproduce.lattices.couplings import CouplingContender, torch_version
+from ehf_num.reproduce.lattices.judged import (
+    Value,
+    bounds,
+    farthest_off,
+    measured,
+    pooled,
+)
 
+CONTENDERS = ("windows", "couplings")
 _CHAINS, _WARM, _KEPT, _LEAPS = 256, 300, 700, 10
 _BATCH, _RATE, _WARMUP = 64, 0.05, 100
 _WIDTH = 16  # units of the network of the encoder's widths
@@ -53,17 +63,21 @@ class Settings:
         Length of the chain, and width of each network.
     iterations : int
         Updates of each model.
-    draws : int
-        That are weighed, and steps of the independence chain.
+    draws, momenta : int
+        That are weighed, and steps of the independence chain; and momenta of each draw the second
+        time, where weights have less of what the encoder misses.
     seeds : int
         Repetitions.
+    contenders : tuple of str
+        "windows", ours; "couplings", affine couplings on a checkerboard, trained as long.
     progress : bool or None
         Progress bars; None: only on a terminal.
 
     Raises
     ------
     ehf_sym.ArgumentError
-        If a number cannot be used, or the free field has no density.
+        If a number cannot be used, the free field has no density, or a contender is unknown,
+        cannot have the lattice or needs what is not installed.
     """
 
     field: str = "real"
@@ -74,11 +88,15 @@ class Settings:
     hidden: int = 32
     iterations: int = 6_000
     draws: int = 20_000
+    momenta: int = 8
     seeds: int = 1
+    contenders: tuple[str, ...] = ("windows",)
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        check_counts(self, "size", "hamiltonians", "hidden", "iterations", "draws", "seeds")
+        check_counts(
+            self, "size", "hamiltonians", "hidden", "iterations", "draws", "momenta", "seeds"
+        )
         if self.field not in ("real", "complex"):
             raise es.ArgumentError(f"field was {self.field!r}; it should be 'real' or 'complex'")
         m2, coupling = self.constants
@@ -86,6 +104,17 @@ class Settings:
             raise es.ArgumentError(
                 f"coupling was {self.coupling} with mass_squared {self.mass_squared}; e^−S should "
                 "have a finite integral: λ > 0, or λ = 0 with m² > 0"
+            )
+        check_words(contenders=(self.contenders, CONTENDERS))
+        if "windows" not in self.contenders:
+            raise es.ArgumentError(
+                f"contenders was {self.contenders}; it should have 'windows', whose time of the "
+                "processor 'couplings' is given"
+            )
+        if "couplings" in self.contenders and (self.field == "complex" or self.size % 2):
+            raise es.ArgumentError(
+                f"contenders had 'couplings' with a {self.field} field of size {self.size}; they "
+                "are of a checkerboard of a real field, whose size is even"
             )
 
     @property
@@ -124,12 +153,20 @@ FULL = Settings(iterations=12_000, seeds=3)
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One trained model, its weights and its chain."""
+    """One trained model by its weights and its chain, and the bound of ln Z against time.
 
-    model: en.EquivariantHamiltonianFlow
+    ``marginal`` are ESS and acceptance with several momenta a draw, which a model without momenta
+    has with none.
+    """
+
+    contender: str
+    seed: int
+    model: Any
     weights: en.WeightedDraws
     chain: en.IndependenceChain
+    marginal: tuple[float, float]
     seconds: float
+    curve: tuple[Floats, Floats]
 
 
 def build(settings: Settings, seed: int) -> en.EquivariantHamiltonianFlow:
@@ -166,9 +203,29 @@ def train_one(settings: Settings, seed: int) -> Outcome:
         gradient="path",
         progress=settings.progress,
     )
-    seconds = time.process_time() - start
-    weights = model.weigh(settings.action, settings.draws, rng=seed)
-    return Outcome(model, weights, weights.metropolis(settings.draws, rng=seed), seconds)
+    seconds, history = time.process_time() - start, model.result_.history
+    curve = (history.iteration * (seconds / settings.iterations), history.elbo)
+    weights, several = (
+        model.weigh(settings.action, settings.draws, rng=seed, momenta=momenta)
+        for momenta in (1, settings.momenta)
+    )
+    chain, of_several = (w.metropolis(settings.draws, rng=seed) for w in (weights, several))
+    marginal = (several.ess, of_several.acceptance)
+    return Outcome("windows", seed, model, weights, chain, marginal, seconds, curve)
+
+
+def train_couplings(settings: Settings, seed: int, seconds: float) -> Outcome:
+    """Train the peer for so much time of the processor, and weigh its draws."""
+    m2, coupling = map(float, settings.constants)
+    learned = CouplingContender().learn(
+        settings.size, (m2, coupling), _action_of(settings), seconds=seconds, seed=seed
+    )
+    weights = learned.weigh(settings.draws)
+    chain = weights.metropolis(settings.draws, rng=seed)
+    marginal = (weights.ess, chain.acceptance)
+    return Outcome(
+        "couplings", seed, learned.draws, weights, chain, marginal, seconds, learned.curve
+    )
 
 
 def reference(settings: Settings) -> tuple[str, dict[str, tuple[float, float]]]:
@@ -199,6 +256,10 @@ class _Action:
         return np.asarray(self.formula.gradient(q)[:, 0])
 
 
+def _action_of(settings: Settings) -> _Action:
+    return _Action(es.to_numpy([settings.action], settings.lattice.space.q))
+
+
 def _by_chains(settings: Settings) -> tuple[dict[str, tuple[float, float]], float]:
     """Average observables over long chains; the error is the spread of the chains' means.
 
@@ -207,7 +268,7 @@ def _by_chains(settings: Settings) -> tuple[dict[str, tuple[float, float]], floa
     from arviz_stats.base import array_stats  # here: it is slow to import
 
     space, rng = settings.lattice.space, np.random.default_rng(2024)
-    energy = _Action(es.to_numpy([settings.action], space.q))
+    energy = _action_of(settings)
     q, step, kept = 0.3 * rng.standard_normal((_CHAINS, space.dim)), 0.1, []
     for turn in range(_WARM + _KEPT):
         q, accepted = en.hmc_step(energy, q, step * rng.uniform(0.8, 1.2), _LEAPS, rng)
@@ -231,38 +292,43 @@ def chapter(
     pictures: Sequence[Picture] = (),
     command: str = "ehf reproduce phi4",
 ) -> Chapter:
-    """Lay the outcomes out, one row a seed, and below them what judges."""
+    """Lay the outcomes out, a row each, the seeds of a model together, and below what judges."""
     judge, known = reference(settings)
-    head = (
-        "seed",
-        "ESS",
-        "k̂",
-        "acceptance",
-        "τ of S",
-        "ln Z",
-        *settings.observables,
-        "farthest off",
-        "processor s",
+    names = ("ln Z", *settings.observables)
+    ess, acceptance = (
+        (name, f"{name}, {settings.momenta} momenta") for name in ("ESS", "acceptance")
     )
-    rows: list[tuple[str, ...]] = [head]
-    for seed, outcome in enumerate(outcomes):
-        found = measured(outcome.weights, settings.observables)
-        rows.append((
-            str(seed),
-            f"{100 * outcome.weights.ess:.1f} %",
-            f"{outcome.weights.pareto_k:.2f}",
-            f"{100 * outcome.chain.acceptance:.1f} %",
-            f"{outcome.chain.autocorrelation_time():.2f}",
-            *(f"{value:.4f} ± {error:.4f}" for value, error in found.values()),
-            f"{farthest_off(found, known):+.1f} σ",
-            f"{outcome.seconds:.0f}",
-        ))  # fmt: skip
-    told = [
-        "unknown" if name not in known else f"{known[name][0]:.4f} ± {known[name][1]:.4f}"
-        for name in ("ln Z", *settings.observables)
-    ]
-    rows.append((judge, "", "", "", "", *told, "", ""))
+    head = ("model", "seed", *ess, "k̂", *acceptance, "τ of S", *names, "farthest off")
+    rows: list[tuple[str, ...]] = [(*head, "processor s")]
+    for contender in settings.contenders:
+        here = [outcome for outcome in outcomes if outcome.contender == contender]
+        found = [measured(outcome.weights, settings.observables) for outcome in here]
+        shares = [
+            (each.weights.ess, each.marginal[0], each.chain.acceptance, each.marginal[1])
+            for each in here
+        ]
+        for outcome, values, share in zip(here, found, shares, strict=True):
+            shown = [f"{100 * part:.1f} %" for part in share]
+            rows.append((
+                contender,
+                str(outcome.seed),
+                *shown[:2],
+                f"{outcome.weights.pareto_k:.2f}",
+                *shown[2:],
+                f"{outcome.chain.autocorrelation_time():.2f}",
+                *_told(values, names),
+                f"{farthest_off(values, known):+.1f} σ",
+                f"{outcome.seconds:.0f}",
+            ))  # fmt: skip
+        if len(here) > 1:
+            together = pooled(found)
+            shown = [_spread(part) for part in zip(*shares, strict=True)]
+            told = _told(together, names)
+            off = f"{farthest_off(together, known):+.1f} σ"
+            rows.append((contender, "all", *shown[:2], "", *shown[2:], "", *told, off, ""))
+    rows.append((judge, "", "", "", "", "", "", "", *_told(known, names), "", ""))
     m2, coupling = settings.mass_squared, settings.coupling
+    peer = CouplingContender()
     return Chapter(
         name="phi4",
         title=f"φ⁴, {settings.field}, on {settings.size} × {settings.size} sites, m² = {m2}, λ = "
@@ -273,27 +339,65 @@ def chapter(
         pictures=tuple(pictures),
         remarks=(
             "S = Σ [Σ_μ |φ₊ − φ|² + m²|φ|² + λ|φ|⁴]; ESS, ln Z (nats) and means of "
-            f"{settings.draws} weighed draws, acceptance and τ of as many Metropolis steps; "
-            "⟨|φ|²⟩ per site, χ = ⟨|Σφ|²⟩/V",
-            f"{settings.hamiltonians} Hamiltonians of windows, {settings.hidden} wide, and a "
+            f"{settings.draws} weighed draws, acceptance and τ of as many Metropolis steps, "
+            f"by one momentum a draw, and by {settings.momenta}; "
+            "⟨|φ|²⟩ per site, χ = ⟨|Σφ|²⟩/V; all: median (least to largest), means over seeds",
+            f"windows: {settings.hamiltonians} Hamiltonians, {settings.hidden} wide, and a "
             f"convolution as encoder; {settings.iterations} iterations of batch {_BATCH}, rate "
             f"{_RATE}",
+            *(
+                f"couplings: {peer.layers} of a checkerboard, {peer.channels} channels, averaged "
+                f"over 16 images, batch {peer.batch_size}, rate {peer.learning_rate}, as much time "
+                "of the processor as windows of the same seed"
+                for _ in settings.contenders[1:]
+            ),
         ),
+        versions=versions() | (torch_version() if len(settings.contenders) > 1 else {}),
     )
 
 
+def _told(found: Mapping[str, Value], names: Sequence[str]) -> list[str]:
+    """Write values with their errors."""
+    return [
+        f"{found[name][0]:.4f} ± {found[name][1]:.4f}" if name in found else "unknown"
+        for name in names
+    ]
+
+
+def _spread(shares: Sequence[float]) -> str:
+    """Write the median, and from where to where they go."""
+    middle, low, high = (100 * f(shares) for f in (np.median, np.min, np.max))
+    return f"{middle:.1f} % ({low:.1f} to {high:.1f})"
+
+
 def figure(outcomes: Sequence[Outcome], settings: Settings) -> Figure:
-    """Draw the bound of ln Z over the iterations, and ln Z where it is known, else estimated."""
+    """Draw the bounds of ln Z against time, and ln Z where it is known, else estimated."""
     known = reference(settings)[1] if settings.free else {}
     level = known.get("ln Z", (outcomes[0].weights.log_z, 0.0))[0]
-    models = {f"seed {seed}": outcome.model for seed, outcome in enumerate(outcomes)}
-    return bounds_in_training(models, level)
+    curves = {f"{each.contender}, seed {each.seed}": each.curve for each in outcomes}
+    return bounds(curves, level, "processor seconds")
 
 
 def run(settings: Settings, folder: Path, *, command: str = "ehf reproduce phi4") -> str:
-    """Train every model, write `phi4.png`, return the table."""
+    """Train every model, write `phi4.png`, return the table.
+
+    Raises
+    ------
+    ehf_sym.ArgumentError
+        If couplings are asked for and PyTorch is not installed: before any work.
+    """
+    if "couplings" in settings.contenders and not torch_version():
+        raise es.ArgumentError(
+            "contenders had couplings, which need PyTorch, and it is not installed: "
+            "pip install '.[bench]', or leave them out: --contenders windows"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    outcomes = [train_one(settings, seed) for seed in range(settings.seeds)]
+    outcomes = []
+    for seed in range(settings.seeds):
+        ours = train_one(settings, seed)
+        outcomes.append(ours)
+        if "couplings" in settings.contenders:
+            outcomes.append(train_couplings(settings, seed, ours.seconds))
     caption = "The bound of ln Z in training; dotted: ln Z in closed form, or by weights."
     picture = save(figure(outcomes, settings), folder, "phi4.png", caption)
     return chapter(outcomes, settings, pictures=[picture], command=command).write(folder)
