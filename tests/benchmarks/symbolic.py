@@ -107,9 +107,10 @@ def particles() -> Iterator[Case]:
         def solve(count: int = count) -> str:
             frame = es.Particles(count, 3).relative()
             try:
-                both = es.Symmetry(lie=frame.rotations().close(), finite=frame.permutations())
+                finite = frame.permutations(time_limit=_PATIENCE)
+                both = es.Symmetry(lie=frame.rotations().close(), finite=finite)
                 kept = both.check(es.StandardNormal(frame.space), time_limit=_PATIENCE).proved
-                energy = en.OrbitSum.pairs(frame)
+                energy = en.OrbitSum.pairs(frame, time_limit=_PATIENCE)
                 proof = energy.invariance(both, "q").proved
             except es.UndecidedError as error:
                 return str(error)
