@@ -93,9 +93,11 @@ class WindowSums:
     Attributes
     ----------
     forms : ndarray, shape (R, m, d)
-        The windows.
+        The windows, forms that are angles last.
+    angular : int
+        How many are angles.
     invariants : Quadratics
-        Of the forms of a window.
+        Of the forms of a window that are no angles, the sines of those that are, and the cosines.
     lengths : tuple of int
         Which of them are squared lengths, of which there are Gaussians.
     gaussians : int
@@ -113,6 +115,7 @@ class WindowSums:
     """
 
     forms: Array
+    angular: int
     invariants: Quadratics
     lengths: tuple[int, ...]
     gaussians: int
@@ -143,11 +146,11 @@ class WindowSums:
     def numbers(self) -> tuple[float, ...]:
         """What stands for its networks."""
         rows, forms, dim = self.forms.shape
-        functions = len(self.invariants.slopes), len(self.lengths), self.gaussians
+        functions = forms + self.angular, len(self.invariants.slopes), len(self.lengths)
         kinds, site_kinds = (int(of.max(initial=-1)) + 1 for of in (self.kinds, self.site_kinds))
         places = kinds, len(self.site_kinds), site_kinds, len(self.edges)
-        widths = len(self.hidden), *self.hidden, *self.site_hidden
-        return (self.spacing, dim, rows, forms, *functions, *places, *widths)
+        widths = self.angular, len(self.hidden), *self.hidden, *self.site_hidden
+        return (self.spacing, dim, rows, *functions, self.gaussians, *places, *widths)
 
     @property
     def products(self) -> int:

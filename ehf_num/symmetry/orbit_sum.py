@@ -15,6 +15,7 @@ from ehf_num.engine.arguments import layer_widths, one_of, positive_integer, pos
 from ehf_num.engine.engine import InC
 from ehf_num.engine.native import NativeNetwork, WindowSums, takes
 from ehf_num.engine.networks import Weights, affine, backwards, init_relu, sigmoid, softplus
+from ehf_num.engine.quadratic import quadratics
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.invariant_energy import Features, tempered_features
 from ehf_num.symmetry.windows import Window, WindowInvariance, WindowOrbits, halves
@@ -319,12 +320,21 @@ class OrbitSum:
 
     @cached_property
     def in_c(self) -> WindowSums | None:
-        """What the kernels in C know of it; None: some invariant is no quadratic function."""
-        layout, invariants = self.layout, self.features.quadratics
+        """What the kernels in C know of it.
+
+        None: some invariant is no quadratic function of forms, and of sines and cosines of angles.
+        """
+        layout, of_forms = self.layout, self.orbits.form_space
+        y, angles = of_forms.q, [*of_forms.angles]
+        straight = [j for j in range(len(y)) if j not in angles]
+        bent = {wave(y[j]): sp.Dummy(real=True) for wave in (sp.sin, sp.cos) for j in angles}
+        formulas = [f.xreplace(bent) for f in map(sp.expand_trig, self.features.formula.expressions)]
+        invariants = quadratics(formulas, [*(y[j] for j in straight), *bent.values()])
         if invariants is None:
             return None
         return WindowSums(
-            forms=layout.forms,
+            forms=layout.forms[:, [*straight, *angles]],
+            angular=len(angles),
             invariants=invariants,
             lengths=self.lengths,
             gaussians=self.gaussians,

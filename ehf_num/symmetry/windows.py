@@ -169,7 +169,8 @@ class WindowOrbits:
                 f"windows have no invariants to degree {degree}: take more forms, or a higher "
                 "degree"
             )
-        return tuple(zip(found.generators, found.degrees, strict=True))
+        degrees = [max(degree, 1) for degree in found.degrees]  # cosines of angles have 0
+        return tuple(zip(found.generators, degrees, strict=True))
 
     @property
     def is_generating(self) -> bool:

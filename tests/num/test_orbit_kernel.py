@@ -5,6 +5,7 @@ from __future__ import annotations
 import autograd.numpy as anp
 import numpy as np
 import pytest
+import sympy as sp
 
 import ehf_num as en
 import ehf_sym as es
@@ -46,7 +47,34 @@ def determinants():
     return en.OrbitSum(space, [q], turns, hidden=(40,), gaussians=4)
 
 
+def angles():
+    """Windows of an angle between two coordinates that are none, and of two angles."""
+    space = es.PhaseSpace(4, angles=[0, 1, 3])
+    q1, q2, q3, q4 = space.q
+    window = (q1 - 2 * q2, q3, q4)
+    turn_over = es.FiniteSymmetry(space, [sp.diag(-1, -1, 1, -1)])
+    return en.OrbitSum(space, [window], turn_over, sites=[(q3,)], hidden=(6, 5), site_hidden=(4,))
+
+
+def plaquettes():
+    """Even functions of two plaquettes, and sums over all of them."""
+    of = es.U1Lattice([2, 2])
+    window, everywhere = of.window((1, 0)), sp.ones(1, 8)
+    options = {"hidden": (6,), "site_hidden": (5,), "even": True}
+    return en.OrbitSum(of.space, [window], of.translations(), sites=[everywhere], **options)
+
+
+def turned():
+    """What turns two angles alike leaves cosine and sine of their difference."""
+    space = es.PhaseSpace(3, angles=[0, 1])
+    turn = es.LieAlgebra(space, [space.p[0] + space.p[1]])
+    return en.OrbitSum(space, [space.q], turn, hidden=(7,))
+
+
 ENERGIES = {
+    "angles": angles,
+    "plaquettes": plaquettes,
+    "turned": turned,
     "particles": lambda: en.OrbitSum.pairs(
         es.Particles(4, 2).relative(), gaussians=5, hidden=(8, 9), site_hidden=(7, 6, 3)
     ),

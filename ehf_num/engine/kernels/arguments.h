@@ -1,27 +1,28 @@
 /* What Python gives, checked: shapes of networks, and arrays of the right sizes. */
 
 /* How many numbers describe a sum over windows, before the widths of its networks. */
-#define WINDOW_NUMBERS 12
+#define WINDOW_NUMBERS 13
 
 /* Read a tuple (distance of Gaussians, dim, windows, forms, invariants, lengths, Gaussians, kinds,
-   sites, kinds of sites, edges, hidden layers, h_1, …, and of sites their widths). */
+   sites, kinds of sites, edges, angles, hidden layers, h_1, …, and of sites their widths). */
 static int read_windows(PyObject *numbers, shape *of, windows *room) {
     const long count = (long)PyTuple_Size(numbers);
     long *const fields[] = {&of->dim,       &room->count, &room->forms, &room->invariants,
                             &room->lengths, &room->gaussians, &room->kinds, &room->sites,
-                            &room->site_kinds, &room->edges, &room->hidden};
+                            &room->site_kinds, &room->edges, &room->angular, &room->hidden};
     *room = (windows){.spacing = PyFloat_AsDouble(PyTuple_GetItem(numbers, 0))};
     int fine = room->spacing > 0;
     long given[2 * MAX_LAYERS + WINDOW_NUMBERS];
     fine = fine && count <= 2 * MAX_LAYERS + WINDOW_NUMBERS;
     for (long i = 1; fine && i < count; i++) {
         given[i] = PyLong_AsLong(PyTuple_GetItem(numbers, i));
-        fine = given[i] >= (i < 5 || i == 7 || i >= 11) && given[i] <= 1 << 18;
+        fine = given[i] >= (i < 5 || i == 7 || i >= 12) && given[i] <= 1 << 18;
         if (i < WINDOW_NUMBERS) *fields[i - 1] = given[i];
     }
     const long widths = count - WINDOW_NUMBERS, of_sites = widths - room->hidden;
-    fine = fine && room->hidden < MAX_LAYERS && of_sites <= MAX_LAYERS && of_sites >= 0 &&
-           (of_sites > 0) == (room->sites > 0) && (room->site_kinds > 0) == (room->sites > 0);
+    fine = fine && 2 * room->angular <= room->forms && room->hidden < MAX_LAYERS &&
+           of_sites <= MAX_LAYERS && of_sites >= 0 && (of_sites > 0) == (room->sites > 0) &&
+           (room->site_kinds > 0) == (room->sites > 0);
     if (!fine) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "widths: not of a sum over windows");
         return -1;
@@ -152,7 +153,7 @@ static long array_sizes(const shape *of, int relu, long *sizes) {
     sizes[count++] = sum->net.width[sum->hidden];
     sizes[count++] = sum->site.width[sum->site.layers];
     sizes[count++] = sum->site_kinds * sum->site.width[0];
-    sizes[count++] = sum->count * sum->forms * of->dim;
+    sizes[count++] = sum->count * (sum->forms - sum->angular) * of->dim;
     sizes[count++] = sum->invariants * sum->forms * (sum->forms + 1) + places_of(sum);
     return count;
 }

@@ -5,6 +5,8 @@
 #define IS_DOUBLE 0
 #define SQUARE_ROOT __builtin_sqrtf
 #define LOGARITHM __builtin_logf
+#define SINE __builtin_sinf
+#define COSINE __builtin_cosf
 #define NAME(x) SUFFIX(float_##x)
 #include "kernels.h"
 
@@ -13,6 +15,8 @@
 #define IS_DOUBLE 1
 #define SQUARE_ROOT __builtin_sqrt
 #define LOGARITHM __builtin_log
+#define SINE __builtin_sin
+#define COSINE __builtin_cos
 #define NAME(x) SUFFIX(double_##x)
 #include "kernels.h"
 

@@ -38,6 +38,7 @@
 #undef NARROW
 #undef SMOOTH
 #undef CHUNK
+#undef LINES
 #undef FOR_UNITS
 #undef FIXED
 #undef MOVED
@@ -47,6 +48,8 @@
 #undef IS_DOUBLE
 #undef SQUARE_ROOT
 #undef LOGARITHM
+#undef SINE
+#undef COSINE
 #undef HALF_LOG_2PI
 #undef SHIFT
 #undef NAME

@@ -26,10 +26,11 @@ typedef struct {
     const windows *windows;
 } shape;
 
-/* Windows are of so many forms, and so many invariants of those, some of them lengths of which there
-   are Gaussians; edges say which window is at which site. */
+/* Windows are of so many forms, sines and cosines of angles among them, and so many invariants of
+   those, some of them lengths of which there are Gaussians; edges say which window is at which site. */
 struct windows {
-    long count, forms, invariants, lengths, gaussians, kinds, sites, site_kinds, edges, hidden;
+    long count, forms, angular, invariants, lengths, gaussians, kinds, sites, site_kinds, edges,
+        hidden;
     double spacing; /* of centres */
     shape net, site;
 };

@@ -1,7 +1,7 @@
 /* Energies that are sums over windows, Σ_w u(I(w)) + Σ_s v(Σ_{w at s} φ(I(w))): orbit_sum.py.
 
    Rows of x go through in chunks, of which a window of each row is a row of the windows' network. Its
-   inputs are quadratic functions of the window's forms, then r = √(2y + SMOOTH) of those that are
+   inputs are quadratic functions of the window's forms, of angles by sine and cosine, then r = √(2y + SMOOTH) of those that are
    squared lengths and Gaussians of r, then a unit for each kind of window: so the first bias is more
    rows of W_1. Of the last layer the first column is u's, the others go to sites.
 
@@ -10,14 +10,19 @@
 
        D̄_z = P rise (1 - s) + s (what comes from above),    cotangents of W: inputᵀ D̄_z + tangentᵀ P.
 
-   Kept of a tile: x, and of each chunk what `window_places` lists. */
+   Kept of a tile: x, and of each chunk what `window_places` lists.
+
+   The forms of a window are those that are no angles, then the sines of those that are, then the
+   cosines; there are as many LINES as linear functions of x among them. */
+
+#define LINES(of) ((of)->forms - (of)->angular)
 
 #define SMOOTH ((REAL)0.01)
 #define CHUNK 256 /* rows of the windows' network that go through together */
 
 /* Where the parts of a chunk are: in a kept block, or in what a thread works in. */
 typedef struct {
-    long forms, inputs, input_bars, to_sites, end;
+    long forms, form_bars, inputs, input_bars, to_sites, end;
     long slope[MAX_LAYERS], input[MAX_LAYERS + 1], product[MAX_LAYERS];
     long site_slope[MAX_LAYERS + 1], site_input[MAX_LAYERS + 1], site_product[MAX_LAYERS + 1];
 } NAME(window_places);
@@ -40,6 +45,7 @@ static NAME(window_places) NAME(place_windows)(const windows *of) {
     long end = 0;
 #define PLACE(part, numbers) (at.part = end, end += (numbers))
     PLACE(forms, chunk * PITCH(of->count * of->forms));
+    PLACE(form_bars, chunk * PITCH(of->count * of->forms));
     PLACE(inputs, rows * PITCH(of->net.width[0]));
     PLACE(input_bars, rows * PITCH(of->net.width[0]));
     for (long l = 0; l < of->hidden; l++) {
@@ -62,19 +68,19 @@ static long NAME(window_kept)(const shape *of) {
     return TILE * of->dim + NAME(window_chunks)(of->windows) * NAME(place_windows)(of->windows).end;
 }
 
-/* What both passes work in: the same places again, what the network gives to sites, slopes of forms,
-   and one more row for each row of x and each window. */
+/* What both passes work in: the same places again, what the network gives to sites, lines, and one
+   more row for each row of x and each window. */
 static long NAME(window_work)(const shape *of) {
     const windows *sum = of->windows;
     const long chunk = NAME(window_chunk)(sum);
-    return NAME(place_windows)(sum).end + chunk * PITCH(sum->count * sum->forms) +
+    return NAME(place_windows)(sum).end + chunk * PITCH(sum->count * LINES(sum)) +
            (sum->sites ? chunk * sum->count * PITCH(sum->site.width[0]) : 0) +
            chunk * PADDED(of->dim) + sum->forms;
 }
 
 static long NAME(window_packed)(const shape *of) {
     const windows *sum = of->windows;
-    const long all = sum->count * sum->forms;
+    const long all = sum->count * LINES(sum);
     return NAME(layers_packed)(&sum->net) + NAME(layers_packed)(&sum->site) +
            PADDED(sum->net.width[sum->hidden]) + PADDED(sum->site.width[sum->site.layers]) +
            sum->site_kinds * PADDED(sum->site.width[0]) + of->dim * PADDED(all) +
@@ -97,7 +103,7 @@ static long NAME(window_bars_size)(const shape *of) {
 static TARGET REAL *NAME(window_bind)(NAME(energy) *net, const shape *of,
                                       const REAL *const *weights, REAL *to) {
     const windows *sum = of->windows;
-    const long all = sum->count * sum->forms, d = of->dim;
+    const long all = sum->count * LINES(sum), d = of->dim;
     const REAL *const *next = weights;
     net->of = of;
     to = NAME(bind_layers)(&net->layers, &sum->net, next, 0, to);
@@ -175,6 +181,53 @@ INLINE void NAME(linear)(long d, const REAL *A, const REAL *x, const REAL *b, RE
     for (long j = 0; j < d; j++) to[j] = b ? b[j] : 0;
     for (long i = 0; i < d; i++)
         for (long j = 0; j < d; j++) to[j] += x[i] * A[i * d + j];
+}
+
+/* forms = (y, sin θ, cos θ) of lines (y, θ), a window after another. */
+INLINE void NAME(bend)(const windows *of, long rows, const REAL *lines, REAL *forms) {
+    const long m = of->forms, n = LINES(of), straight = n - of->angular;
+    for (long i = 0; i < rows; i++, lines += PITCH(of->count * n), forms += PITCH(of->count * m))
+        for (long w = 0; w < of->count; w++)
+            for (long j = 0; j < n; j++) {
+                const REAL line = lines[w * n + j];
+                forms[w * m + j] = j < straight ? line : SINE(line);
+                if (j >= straight) forms[w * m + j + of->angular] = COSINE(line);
+            }
+}
+
+/* Rises of forms from those of lines. */
+INLINE void NAME(bend_rises)(const windows *of, long rows, const REAL *forms, const REAL *lines,
+                             REAL *rises) {
+    const long m = of->forms, n = LINES(of), straight = n - of->angular;
+    const long lines_pitch = PITCH(of->count * n), pitch = PITCH(of->count * m);
+    for (long i = 0; i < rows; i++, lines += lines_pitch, forms += pitch, rises += pitch)
+        for (long w = 0; w < of->count; w++)
+            for (long j = 0; j < n; j++) {
+                const long at = w * m + j;
+                const REAL rise = lines[w * n + j];
+                rises[at] = j < straight ? rise : forms[at + of->angular] * rise;
+                if (j >= straight) rises[at + of->angular] = -forms[at] * rise;
+            }
+}
+
+/* Cotangents of lines from those of forms; where forms rise, and bars are cotangents of D, with what
+   their slopes' change adds, slopes the cotangents of forms that D was made of. */
+INLINE void NAME(straighten)(const windows *of, long rows, const REAL *forms, const REAL *rises,
+                             const REAL *slopes, const REAL *bars, REAL *lines) {
+    const long m = of->forms, n = LINES(of), straight = n - of->angular;
+    const long lines_pitch = PITCH(of->count * n), pitch = PITCH(of->count * m);
+    for (long i = 0; i < rows; i++)
+        for (long w = 0; w < of->count; w++)
+            for (long j = 0; j < n; j++) {
+                const long at = i * pitch + w * m + j, beside = at + of->angular;
+                REAL *to = lines + i * lines_pitch + w * n + j;
+                *to = bars[at];
+                if (j < straight) continue;
+                const REAL s = forms[at], c = forms[beside];
+                *to = c * bars[at] - s * bars[beside];
+                if (rises)
+                    *to -= (c * rises[at] - s * rises[beside]) * (s * slopes[at] + c * slopes[beside]);
+            }
 }
 
 /* Evaluate the inputs of the windows' network at forms. */
@@ -367,14 +420,15 @@ static TARGET void NAME(chunk_evaluate)(const NAME(energy) *net, long rows, cons
                                         const NAME(window_places) *at, REAL *out) {
     const windows *of = net->of->windows;
     const shape *layers = &of->net;
-    const long d = net->of->dim, all = of->count * of->forms, count = rows * of->count;
+    const long d = net->of->dim, all = of->count * LINES(of), count = rows * of->count;
     const long top = of->hidden - 1, inputs = layers->width[0], highest = layers->width[of->hidden];
-    REAL *work = net->work, *given = work + at->end, *form_bars = given;
+    REAL *work = net->work, *given = work + at->end, *lines = given;
     REAL *forms = block + at->forms, *input_bars = block + at->input_bars;
-    if (of->sites) form_bars += NAME(window_chunk)(of) * of->count * PITCH(of->site.width[0]);
-    REAL *leaving = form_bars + NAME(window_chunk)(of) * PITCH(all);
+    if (of->sites) lines += NAME(window_chunk)(of) * of->count * PITCH(of->site.width[0]);
+    REAL *leaving = lines + NAME(window_chunk)(of) * PITCH(all);
     REAL *J = leaving + NAME(window_chunk)(of) * PADDED(d);
-    NAME(multiply)(rows, d, all, x, d, net->to_forms, 0, forms, PITCH(all));
+    NAME(multiply)(rows, d, all, x, d, net->to_forms, 0, lines, PITCH(all));
+    NAME(bend)(of, rows, lines, forms);
     NAME(window_inputs)(net, rows, forms, block + at->inputs, J);
     for (long l = 0; l <= top; l++) {
         const long above = layers->width[l + 1], below = layers->width[l];
@@ -405,8 +459,10 @@ static TARGET void NAME(chunk_evaluate)(const NAME(energy) *net, long rows, cons
     }
     NAME(multiply)(count, layers->width[1], inputs, block + at->product[0], PITCH(layers->width[1]),
                    net->layers.down[0], 0, input_bars, PITCH(inputs));
+    REAL *form_bars = block + at->form_bars;
     NAME(window_leave)(net, rows, forms, 0, block + at->inputs, 0, input_bars, 0, form_bars, J);
-    NAME(multiply)(rows, all, d, form_bars, PITCH(all), net->from_forms, 0, leaving, PADDED(d));
+    NAME(straighten)(of, rows, forms, 0, 0, form_bars, lines);
+    NAME(multiply)(rows, all, d, lines, PITCH(all), net->from_forms, 0, leaving, PADDED(d));
     for (long i = 0; i < rows; i++)
         for (long j = 0; j < d; j++) out[i * d + j] = leaving[i * PADDED(d) + j];
 }
@@ -480,14 +536,15 @@ static TARGET void NAME(chunk_pull_back)(const NAME(energy) *net, long rows, con
                                          REAL *out, const NAME(energy_bars) *bars) {
     const windows *of = net->of->windows;
     const shape *layers = &of->net;
-    const long d = net->of->dim, all = of->count * of->forms, count = rows * of->count;
+    const long d = net->of->dim, all = of->count * LINES(of), count = rows * of->count;
     const long top = of->hidden - 1, inputs = layers->width[0], highest = layers->width[of->hidden];
-    REAL *work = net->work, *given = work + at->end, *form_bars = given;
-    if (of->sites) form_bars += NAME(window_chunk)(of) * of->count * PITCH(of->site.width[0]);
-    REAL *leaving = form_bars + NAME(window_chunk)(of) * PITCH(all);
+    REAL *work = net->work, *given = work + at->end, *lines = given;
+    if (of->sites) lines += NAME(window_chunk)(of) * of->count * PITCH(of->site.width[0]);
+    REAL *leaving = lines + NAME(window_chunk)(of) * PITCH(all);
     REAL *J = leaving + NAME(window_chunk)(of) * PADDED(d);
     REAL *rises = work + at->inputs, *form_rises = work + at->forms;
-    NAME(multiply)(rows, d, all, cotangent, d, net->to_forms, 0, form_rises, PITCH(all));
+    NAME(multiply)(rows, d, all, cotangent, d, net->to_forms, 0, lines, PITCH(all));
+    NAME(bend_rises)(of, rows, block + at->forms, lines, form_rises);
     NAME(window_rises)(net, rows, block + at->forms, form_rises, block + at->inputs, rises, J);
     for (long l = 0; l <= top; l++) {
         const long above = layers->width[l + 1], below = layers->width[l];
@@ -527,8 +584,10 @@ static TARGET void NAME(chunk_pull_back)(const NAME(energy) *net, long rows, con
     NAME(multiply)(count, layers->width[1], inputs, work + at->product[0], PITCH(layers->width[1]),
                    net->layers.down[0], 0, input_bars, PITCH(inputs));
     NAME(window_leave)(net, rows, block + at->forms, form_rises, block + at->inputs, rises,
-                       block + at->input_bars, input_bars, form_bars, J);
-    NAME(multiply)(rows, all, d, form_bars, PITCH(all), net->from_forms, 0, leaving, PADDED(d));
+                       block + at->input_bars, input_bars, work + at->form_bars, J);
+    NAME(straighten)(of, rows, block + at->forms, form_rises, block + at->form_bars,
+                     work + at->form_bars, lines);
+    NAME(multiply)(rows, all, d, lines, PITCH(all), net->from_forms, 0, leaving, PADDED(d));
     for (long i = 0; i < rows; i++)
         for (long j = 0; j < d; j++) out[i * d + j] = leaving[i * PADDED(d) + j];
 }
