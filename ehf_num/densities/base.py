@@ -25,7 +25,7 @@ from ehf_num.densities.factors import Factor, tabulate
 from ehf_num.densities.orbit_mixture import numeric_mixture
 from ehf_num.engine.tape import on_tape
 from ehf_num.engine.workspace import Array
-from ehf_sym import BaseDensity, Gaussian, NumpyFormula, PhaseSpace, to_numpy
+from ehf_sym import BaseDensity, Gaussian, PhaseSpace, to_numpy
 from ehf_sym.densities.gaussian import find_gaussian
 from ehf_sym.densities.orbit_mixture import OrbitMixture
 from ehf_sym.errors import ArgumentError, EHFError
@@ -149,22 +149,17 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
     formula = on_tape(bridged)
     if isinstance(base, OrbitMixture) and sampler is None:
         return _mixture(base, formula)
-    both = to_numpy([*bridged.expressions, *bridged.gradient.expressions], space.coordinates)
     given = None if base.log_normalizer is None else float(base.log_normalizer)
-    gaussian = base.gaussian()
+    if sampler is None and base.log_density.free_symbols.isdisjoint(space.angular):
+        gaussian = find_gaussian(space.linear, base.log_density)
+        if gaussian is not None:
+            if given is None:
+                raise ArgumentError("base is Gaussian but has no log_normalizer")
+            return _gaussian(base, gaussian, formula, given)
+    both = to_numpy([*bridged.expressions, *bridged.gradient.expressions], space.coordinates)
     if sampler is not None:
         constant = _constant(base, given)
         return NumericBase(space.dim, constant, "sampler", formula, _checked(sampler, space), both)
-    if gaussian is not None:
-        if given is None:
-            raise ArgumentError("base is Gaussian but has no log_normalizer")
-        draws, quadratic = _gaussian_sampler(gaussian), _quadratic(gaussian, bridged)
-        return NumericBase(space.dim, given, "gaussian", formula, draws, quadratic)
-    if space.angles and base.log_density.free_symbols.isdisjoint(space.angular):
-        gaussian = find_gaussian(space.linear, base.log_density)
-        if gaussian is not None and given is not None:
-            draws = beside_uniform_angles(_gaussian_sampler(gaussian), space)
-            return NumericBase(space.dim, given, "gaussian", formula, draws, both)
     factors = base.factors()
     if factors is None:
         raise ArgumentError(
@@ -195,6 +190,24 @@ def _mixture(base: OrbitMixture, formula: Callable[[Any], Any]) -> NumericBase:
         tubes.sample,
         tubes.value_and_gradient,
     )
+
+
+def _gaussian(
+    base: BaseDensity, gaussian: Gaussian, formula: Callable[[Any], Any], log_normalizer: float
+) -> NumericBase:
+    """Evaluate and draw a Gaussian, uniform on angles, by its matrix.
+
+    Of angles and many terms, which take long to compile, the formula serves derivatives alone.
+    """
+    space = base.space
+    draws, quadratic = _gaussian_sampler(gaussian), _quadratic(base, gaussian)
+
+    def evaluate(state: Any) -> Any:
+        return formula(state) if isbox(state) else quadratic(state)[:, 0]
+
+    if space.angles:
+        draws, formula = beside_uniform_angles(draws, space), evaluate
+    return NumericBase(space.dim, log_normalizer, "gaussian", formula, draws, quadratic)
 
 
 def _gaussian_sampler(gaussian: Gaussian) -> Sampler:
@@ -239,10 +252,15 @@ def beside_uniform_angles(sampler: Sampler, space: PhaseSpace) -> Sampler:
     return draw
 
 
-def _quadratic(gaussian: Gaussian, formula: NumpyFormula) -> Callable[[Array], Array]:
+def _quadratic(base: BaseDensity, gaussian: Gaussian) -> Callable[[Array], Array]:
     """Evaluate a Gaussian's formula and gradient by its matrix: few operations, on all states."""
-    mean, precision = (np.array(m, dtype=float) for m in (gaussian.mean.T, gaussian.precision))
-    top, diagonal = float(formula(mean)[0]), np.diag(precision)
+    linear, width = base.space.linear, 2 * base.space.dim
+    at = [k for k, x in enumerate(base.space.coordinates) if x in linear]
+    mean, precision = np.zeros((1, width)), np.zeros((width, width))
+    mean[:, at] = np.array(gaussian.mean.T, dtype=float)
+    precision[np.ix_(at, at)] = np.array(gaussian.precision, dtype=float)
+    at_mean = dict(zip(linear, gaussian.mean, strict=True))
+    top, diagonal = float(sp.N(base.log_density.xreplace(at_mean))), np.diag(precision)
     apart = np.array_equal(precision, np.diag(diagonal))
 
     def evaluate(states: Array) -> Array:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import autograd.numpy as anp
+import numpy as np
 
 from ehf_num.engine.engine import goes_with
 from ehf_num.engine.native import NativeChain
@@ -129,6 +130,8 @@ class HamiltonianFlow:
 
     def fields(self, states: Any) -> Any:
         """Evaluate every X_H = (∂K/∂p, −∂U/∂q): states (n, 2d) to (n, number of H, 2d)."""
+        if not len(states):
+            return np.empty((0, len(self.hamiltonians), states.shape[1]), states.dtype)
         return anp.stack([vector_field(h, states) for h in self.hamiltonians], axis=1)
 
 

@@ -219,7 +219,7 @@ class BaseDensity:
     @cached_property
     def _gaussian(self) -> Gaussian | None:
         """See `gaussian`."""
-        return find_gaussian(self.space.coordinates, self.log_density)
+        return None if self.space.angles else find_gaussian(self.space.coordinates, self.log_density)
 
     @cached_property
     def _factors(self) -> tuple[Expr, ...] | None:
@@ -231,7 +231,7 @@ class BaseDensity:
         linear, formula = self.space.linear, self.log_density
         if not formula.free_symbols.isdisjoint(self.space.angular):
             return None
-        gaussian = self._gaussian if not self.space.angles else find_gaussian(linear, formula)
+        gaussian = find_gaussian(linear, formula)
         if gaussian is None:
             return None
         turns = len(self.space.angles) * log(2 * pi)

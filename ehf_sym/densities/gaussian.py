@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 
 from sympy import (
@@ -46,12 +47,13 @@ class Gaussian:
     __repr__ = record_text
 
 
-def find_gaussian(coordinates: Sequence[Symbol], log_density: Expr) -> Gaussian | None:
+@lru_cache(16)
+def find_gaussian(coordinates: tuple[Symbol, ...], log_density: Expr) -> Gaussian | None:
     """Mean and precision of a log density proved to be quadratic with a maximum.
 
     Parameters
     ----------
-    coordinates : sequence of sympy.Symbol
+    coordinates : tuple of sympy.Symbol
         Of what it is a density: all coordinates of a space, or those that are no angles.
     log_density : sympy.Expr
         A formula in them, up to a constant.
@@ -114,7 +116,8 @@ def first_derivatives(coordinates: Sequence[Symbol], f: Expr) -> list[Expr]:
     parts: dict[Symbol, list[Expr]] = {x: [] for x in coordinates}
     for term in Add.make_args(f):
         for x in term.free_symbols.intersection(parts):
-            parts[x].append(term.diff(x))
+            factor, of_x = term.as_independent(x, as_Add=False)
+            parts[x].append(factor * of_x.diff(x))
     return [Add(*terms) for terms in parts.values()]
 
 
@@ -122,11 +125,11 @@ def _precision(coordinates: Sequence[Symbol], slopes: Sequence[Expr]) -> SparseM
     """Return the second derivatives at 0, with the other sign."""
     origin = dict.fromkeys(coordinates, S.Zero)
     n = len(slopes)
-    place = {x: j for j, x in enumerate(coordinates)}
     entries = {
-        (i, place[x]): -slope.diff(x).xreplace(origin)
+        (i, j): -second.xreplace(origin)
         for i, slope in enumerate(slopes)
-        for x in slope.free_symbols.intersection(place)
+        for j, second in enumerate(first_derivatives(coordinates, slope))
+        if second != 0
     }
     return SparseMatrix(n, n, entries)
 

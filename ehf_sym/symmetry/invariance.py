@@ -622,7 +622,9 @@ def _along_affine(A: Matrix, b: Matrix, slopes: Mapping[Symbol, Expr], space: Ph
 
 def _kept_terms(f: Expr, g: Expr, space: PhaseSpace) -> Expr:
     """Sum the terms of f, other than polynomials, that g keeps by the chain rule."""
-    terms = (t for t in Add.make_args(f) if not t.is_polynomial(*space.coordinates))
+    known = set(space.coordinates)
+    own = ((term, term.free_symbols & known) for term in Add.make_args(f))
+    terms = [term for term, occurring in own if occurring and not term.is_polynomial(*occurring)]
     return Add(*(term for term in terms if _is_kept_by_parts(term, g, space)))
 
 
