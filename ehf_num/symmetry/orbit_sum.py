@@ -328,7 +328,7 @@ class OrbitSum:
         y, angles = of_forms.q, [*of_forms.angles]
         straight = [j for j in range(len(y)) if j not in angles]
         bent = {wave(y[j]): sp.Dummy(real=True) for wave in (sp.sin, sp.cos) for j in angles}
-        formulas = [f.xreplace(bent) for f in map(sp.expand_trig, self.features.formula.expressions)]
+        formulas = [sp.expand_trig(f).xreplace(bent) for f in self.features.formula.expressions]
         invariants = quadratics(formulas, [*(y[j] for j in straight), *bent.values()])
         if invariants is None:
             return None

@@ -219,7 +219,9 @@ class BaseDensity:
     @cached_property
     def _gaussian(self) -> Gaussian | None:
         """See `gaussian`."""
-        return None if self.space.angles else find_gaussian(self.space.coordinates, self.log_density)
+        if self.space.angles:
+            return None
+        return find_gaussian(self.space.coordinates, self.log_density)
 
     @cached_property
     def _factors(self) -> tuple[Expr, ...] | None:
