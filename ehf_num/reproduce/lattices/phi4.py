@@ -86,7 +86,7 @@ class Settings:
     coupling: str = "0"
     hamiltonians: int = 6
     hidden: int = 32
-    iterations: int = 6_000
+    iterations: int = 5_000
     draws: int = 20_000
     momenta: int = 8
     seeds: int = 1
@@ -174,7 +174,9 @@ def build(settings: Settings, seed: int) -> en.EquivariantHamiltonianFlow:
     lattice = settings.lattice
     group, windows = lattice.symmetry(), [lattice.window()]
     U, K, width = (
-        en.OrbitSum(lattice.space, windows, group, of=of, hidden=(hidden,))
+        en.OrbitSum(
+            lattice.space, windows, group, of=of, hidden=(hidden,), even=settings.field == "real"
+        )
         for of, hidden in (("q", settings.hidden), ("p", settings.hidden), ("q", _WIDTH))
     )
     return en.EquivariantHamiltonianFlow(
