@@ -56,8 +56,8 @@ def vector_action(matrices: Sequence[ImmutableMatrix]) -> VectorAction:
     """Finite group that matrices generate, as it permutes a few orbits of vectors, faithfully.
 
     The orbits span the space, so that only the identity leaves all of their vectors in place. Seeds
-    are the basis and the columns of each A − 1, along which it moves: where the basis has long
-    orbits, the vectors that are normal to mirrors have short ones.
+    are vectors that all matrices but one keep, where these are found, then the basis and the
+    columns of each A − 1, along which it moves: where the basis has long orbits, those have short.
 
     Parameters
     ----------

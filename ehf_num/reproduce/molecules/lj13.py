@@ -1,4 +1,8 @@
-"""The study LJ13, with ε = 1 and with ε = 2; the runs are those of `study`."""
+"""The study LJ13, with ε = 1 and with ε = 2; the runs are those of `study`.
+
+Ours sees distances through Gaussians three times as narrow as for DW4: the wall at 0.9 of the
+well's distance is steep, and with wide ones hardly anything is learned.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,12 @@ from functools import partial
 
 from ehf_num.reproduce.molecules import study
 
-Settings = partial(study.Settings, name="lj13", targets=("lj13", "lj13-2"), seeds=3)
+Settings = partial(
+    study.Settings,
+    name="lj13",
+    targets=("lj13", "lj13-2"),
+    contenders=("windows-fine", "spline-moved", "graph-flow"),
+    seeds=3,
+)
 FULL = Settings(budget="full")
 run = study.run

@@ -25,6 +25,7 @@ from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.molecules.problems import ParticleProblem
 
 _VALIDATION_ROWS = 250
+LOOK_EVERY = 20  # iterations at least: to look at so many rows takes as long as several of them
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class WindowContender:
             draws=self.draws,
             validation=split.validation_copies(_VALIDATION_ROWS) / scale,
             patience=budget.patience,
-            record_every=budget.check_every,
+            record_every=max(budget.check_every, LOOK_EVERY),
             progress=False,
         )
         seconds, result = time.process_time() - start, flow.result_
