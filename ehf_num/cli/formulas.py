@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from sympy import S, Symbol
 from sympy.core.facts import InconsistentAssumptions
 
 import ehf_sym as es
-from ehf_sym.errors import ArgumentError
+from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 
 ASSUMPTIONS = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "integer")
@@ -77,17 +78,17 @@ def symmetry_of(
     options: argparse.Namespace, dim: int | None, parameters: Sequence[Symbol] = ()
 ) -> AnySymmetry | None:
     """Join the catalogue's generators and the user's own; None if there are none."""
-    named = as_symmetry(None if options.group is None else es.named_symmetry(options.group))
+    named = as_symmetry(None if options.group is None else _named(options.group, "--group"))
     if named is None and not options.generator and not options.finite:
         return None
     finite = _finite(options.finite, dim if named is None else named.space.dim)
     known: list[Any] = [part for part in (named, finite) if part is not None]
     size = known[0].space.dim if known else dim
     if size is None:
-        raise es.ArgumentError("--dim is missing; it should be the number of positions")
+        raise ArgumentError("--dim is missing; it should be the number of positions")
     if dim not in (None, size):
         given = options.group or f"--finite {options.finite[0]}"
-        raise es.ArgumentError(f"{given} acts on {size} positions; there are {dim}")
+        raise ArgumentError(f"{given} acts on {size} positions; there are {dim}")
     lie = None if named is None else named.lie
     held = () if lie is None else tuple(lie.space.parameters)
     space = space_of(options, size, [*held, *parameters])
@@ -106,37 +107,57 @@ def symmetry_of(
     return es.Symmetry(algebra, group)
 
 
+def _named(text: str, option: str) -> AnySymmetry:
+    """Look a name up; errors name the option."""
+    try:
+        return es.named_symmetry(text)
+    except ArgumentError as error:
+        raise ArgumentError(str(error).replace("text ", f"{option} ", 1)) from None
+
+
 def _finite(texts: Sequence[str], dim: int | None) -> es.FiniteSymmetry | None:
     """Read names of the catalogue, or what maps make of the positions."""
     matrices: list[Any] = []
     labels: list[str] = []
     for text in texts:
-        if "," not in text and (dim != 1 or "q1" not in text):
-            part = as_symmetry(es.named_symmetry(text))
+        if "," not in text and not re.search(r"q\d", text):
+            part = as_symmetry(_named(text, "--finite"))
             finite = None if part is None else part.finite
             if finite is None or (part is not None and part.lie is not None):
-                raise es.ArgumentError(f"--finite is {text!r}; it should be a finite symmetry")
+                raise ArgumentError(
+                    f"--finite is {text!r}; it should be a finite symmetry, and --group has it"
+                )
             matrices += finite.generators
             labels += finite.labels
             continue
-        images = text.split(",")
-        space = es.PhaseSpace(len(images))
-        forms = [es.parse(image, space) for image in images]
-        rows = [[form.diff(x) for x in space.q] for form in forms]
-        linear = all(entry.is_number for row in rows for entry in row) and not any(
-            form.xreplace(dict.fromkeys(space.coordinates, S.Zero)) for form in forms
-        )
-        if not linear:
-            raise es.ArgumentError(
-                f"--finite is {text!r}; it should be linear forms of q1, q2, ..., one for each"
-            )
-        matrices.append(rows)
+        matrices.append(_map_of(text, dim))
         labels.append(f"A{len(labels) + 1}")
     if not matrices:
         return None
     size = len(matrices[0]) if isinstance(matrices[0], list) else matrices[0].rows
     names = labels if len(set(labels)) == len(labels) else ()
     return es.FiniteSymmetry(es.PhaseSpace(size), matrices, names)
+
+
+def _map_of(text: str, dim: int | None) -> list[list[Any]]:
+    """Read the matrix of what becomes of q1, q2, ...: as many linear forms of them."""
+    images = text.split(",")
+    space = es.PhaseSpace(len(images))
+    wanted = (
+        f"--finite is {text!r}; it should be what becomes of each of q1, q2, ...: "
+        f"{'as many' if dim is None else dim} linear forms of positions, such as {{}}"
+    ).format(", ".join(f"q{k}" for k in range(dim or len(images), 0, -1)))
+    if dim not in (None, len(images)):
+        raise ArgumentError(wanted)
+    try:
+        forms = [es.parse(image, space) for image in images]
+    except FormulaError as error:
+        raise FormulaError(f"{wanted}: {error}") from None
+    rows = [[form.diff(x) for x in space.q] for form in forms]
+    linear = all(entry.is_number for row in rows for entry in row)
+    if not linear or any(form.xreplace(dict.fromkeys(space.q, S.Zero)) for form in forms):
+        raise ArgumentError(wanted)
+    return rows
 
 
 def parameter_of(text: str) -> Symbol:

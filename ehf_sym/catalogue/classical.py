@@ -104,7 +104,7 @@ def so(n: int, m: int = 0, *, space: PhaseSpace | None = None) -> LieAlgebra:
     """
     n, m = whole_number(n, "n"), whole_number(m, "m", 0)
     if n + m < 2:
-        raise ArgumentError(f"n + m is {n + m}; it should be at least 2")
+        raise ArgumentError(f"{'n + m' if m else 'n'} is {n + m}; it should be at least 2")
     space = space_for(n + m, space)
     if not m:
         return labelled_algebra(space, angular_momenta(space.q, space.p))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations_with_replacement
 from math import comb
 from operator import add, sub
@@ -93,6 +93,19 @@ class Grading:
         return not any(map(sum, self.lattice))
 
 
+@lru_cache(maxsize=64)  # to span a field takes longer than most that is asked in it
+def _extended(domain: Any, numbers: frozenset[Expr]) -> tuple[Any, dict[Expr, Any]]:
+    """Extend a field by algebraic numbers, and read them in it."""
+    given = sorted(numbers, key=str)
+    if all(a.is_Rational for a in given):
+        return domain, {a: domain.from_sympy(a) for a in given}
+    field, found = construct_domain(given, field=True, extension=True)
+    wide = domain.unify(field)
+    if wide != field:
+        found = [wide.from_sympy(a) for a in given]
+    return wide, dict(zip(given, found, strict=True))
+
+
 def integer_echelon(rows: Iterable[Exponents]) -> list[Exponents]:
     """Basis of the lattice that integer rows span, each row's first entry further right."""
     basis: dict[int, Exponents] = {}
@@ -168,13 +181,9 @@ class VectorFields:
         >>> [f for found in free.with_maps([swap]).annihilated(1).values() for f in found]
         [x + y]
         """
-        entries = {a for matrix in matrices for row in matrix for a in row}
-        if all(a.is_Rational for a in entries):
-            ring = self.ring
-        else:
-            numbers = construct_domain(sorted(entries, key=str), field=True, extension=True)[0]
-            ring = self.ring.clone(domain=self.ring.domain.unify(numbers))
-        read = {a: ring.domain.from_sympy(a) for a in entries}
+        entries = frozenset(a for matrix in matrices for row in matrix for a in row)
+        domain, read = _extended(self.ring.domain, entries)
+        ring = self.ring.clone(domain=domain)
         maps = tuple(
             tuple(
                 sum((x * read[a] for x, a in zip(ring.gens, row, strict=True) if a), ring.zero)

@@ -32,7 +32,8 @@ from ehf_sym.symmetry.symmetry import Symmetry, as_symmetry
 from ehf_sym.symmetry.symmetry_search import signed_permutations
 from ehf_sym.zero.zero_test import is_zero
 
-_PATIENCE = 6  # the degree after which no more invariants are looked for
+_PATIENCE = 6  # the degree to which invariants are looked for, where more have many terms
+_FEW_MONOMIALS = 600  # to whose degree they are, where it is known to be enough
 _MOST_MONOMIALS = 5_000  # among which a generating set is looked for
 
 
@@ -129,7 +130,7 @@ class InvariantHamiltonian(Reported):
 
 def invariant_hamiltonian(
     symmetry: LieAlgebra | FiniteSymmetry | Symmetry,
-    max_degree: int = _PATIENCE,
+    max_degree: int | None = None,
     *,
     generating: bool = True,
 ) -> InvariantHamiltonian:
@@ -141,7 +142,9 @@ def invariant_hamiltonian(
         What H is to keep.
     max_degree : int
         Invariants are looked for degree by degree until there can be no more independent ones and
-        they are known to generate all, determinants included, or to this degree.
+        they are known to generate all, determinants included, or to this degree. By default to
+        degree 6, or the degree that is enough where there are no more than 600 monomials to it: n
+        for the turns by 2π/n.
     generating : bool
         False: to be independent is enough. There are fewer then, of low degree, and H may keep a
         larger group: the dot products of three vectors do not tell left hands from right ones.
@@ -169,7 +172,6 @@ def invariant_hamiltonian(
       Leapfrog: every kick and every drift commutes exactly with the flow of g.
       Every invariant K(p) and U(q) is of this form: I and J generate all.
     """
-    max_degree = whole_number(max_degree, "max_degree")
     whole = as_symmetry(symmetry)
     if whole is None:
         raise ArgumentError("symmetry is None; it should be one, for H to keep")
@@ -177,17 +179,25 @@ def invariant_hamiltonian(
     if enough is not None and comb(symmetry.space.dim + enough, enough) > _MOST_MONOMIALS:
         enough = None
     wanted = enough if generating and enough is not None else 1
-    of_q, of_p = (_all_there_are(symmetry, of, max_degree, wanted) for of in ("q", "p"))
+    most = _most(symmetry.space.dim, enough) if max_degree is None else max_degree
+    most = whole_number(most, "max_degree")
+    of_q, of_p = (_all_there_are(symmetry, of, most, wanted) for of in ("q", "p"))
     halves = (of_q, of_p)
     all_generated = enough is not None and all(f.degree >= enough for f in halves)
     functions = (*of_q.generators, *of_p.generators)
-    complete = all_generated or all(_is_polynomial_ring(whole, found) for found in halves)
+    complete = all_generated or all(_is_polynomial_ring(found) for found in halves)
     larger: tuple[ImmutableMatrix, ...] = ()
     if not complete and enough is not None:
         with suppress(UndecidedError):  # the model is as good without knowing
             larger = tuple(_not_told_apart(symmetry, of_q, enough))
     verdicts = tuple(verdicts_on(whole, functions))
     return InvariantHamiltonian(symmetry, of_q, of_p, verdicts, complete, larger)
+
+
+def _most(dim: int, enough: int | None) -> int:
+    """To which degree invariants are looked for if nothing is said."""
+    few = enough is not None and comb(dim + enough, enough) <= _FEW_MONOMIALS
+    return max(_PATIENCE, enough) if enough is not None and few else _PATIENCE
 
 
 def _not_told_apart(
@@ -251,13 +261,14 @@ def _noether(finite: FiniteSymmetry) -> int:
     return finite.order
 
 
-def _is_polynomial_ring(whole: Symmetry, found: Invariants) -> bool:
+def _is_polynomial_ring(found: Invariants) -> bool:
     """Whether all invariants are polynomials in d independent ones.
 
     That is so where the degrees of d independent ones multiply to the order of the group (H.
     Derksen, G. Kemper, *Computational Invariant Theory*, 2nd ed., theorem 3.9.4).
     """
-    if whole.algebra is not None or whole.finite is None:
+    whole = as_symmetry(found.symmetry)
+    if whole is None or whole.algebra is not None or whole.finite is None:
         return False
     complete = len(found.independent) == len(found.generators) == whole.space.dim
     return complete and prod(found.degrees) == whole.finite.order
@@ -269,9 +280,14 @@ def _all_there_are(
     """Raise the degree until the invariants are as many as there can be, and generate all."""
     found = symmetry.invariants(1, of)
     for degree in range(2, max_degree + 1):
-        if found.is_attained and degree > enough:
+        if found.is_attained and (degree > enough or _is_polynomial_ring(found)):
             break
-        found = symmetry.invariants(degree, of)
+        try:
+            found = symmetry.invariants(degree, of)
+        except UndecidedError:
+            if degree <= _PATIENCE:
+                raise
+            break  # those of lower degree do, and the report says what is not known
     if not found.generators:
         energy = "U(q)" if of == "q" else "K(p)"
         reason = (

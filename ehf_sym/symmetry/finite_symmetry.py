@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -12,12 +12,13 @@ from sympy import Expr, ImmutableMatrix, MatrixBase, eye, latex
 
 from ehf_sym.clock import DEFAULT_SECONDS, answered_within, interrupted, positive_seconds
 from ehf_sym.densities.base_density import BaseDensity
-from ehf_sym.errors import ArgumentError
+from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.exact.matrix_groups import VectorAction, inverse_transpose, orbit_of, vector_action
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.formulas.validation import exact_scalar, listed, whole_number
 from ehf_sym.lie.labels import checked_labels
+from ehf_sym.symmetry.conditions import Conditions, find_conditions
 from ehf_sym.symmetry.invariance import InvarianceReport, check_maps
 from ehf_sym.symmetry.invariants import Invariants, find_invariants
 from ehf_sym.zero.periodicity import function_on
@@ -82,8 +83,12 @@ class FiniteSymmetry:
     def __post_init__(self, time_limit: float) -> None:
         if not isinstance(self.space, PhaseSpace):
             raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
-        if isinstance(self.generators, MatrixBase):
-            raise ArgumentError("generators is one matrix; it should be a sequence of matrices")
+        if isinstance(self.generators, MatrixBase | str):
+            given = "one matrix" if isinstance(self.generators, MatrixBase) else repr(self.generators)
+            raise ArgumentError(
+                f"generators is {given}; it should be a sequence of matrices (named_symmetry reads "
+                "names of the catalogue)"
+            )
         given = listed(self.generators, "generators")
         if not given:
             raise ArgumentError("generators is empty; it should hold at least one matrix")
@@ -93,15 +98,20 @@ class FiniteSymmetry:
             if matrix.shape != (d, d):
                 raise ArgumentError(
                     f"generators[{k}] is of shape {matrix.shape}; it should be {(d, d)}, for the "
-                    f"{d} positions"
+                    f"{d} positions: momenta move with them, by the inverse transpose"
                 )
             self._refuse_off_circle(matrix, f"generators[{k}]")
         labels = tuple(self.labels) if not isinstance(self.labels, str) else self.labels
         labels = labels or tuple(f"A{k + 1}" for k in range(len(matrices)))
         object.__setattr__(self, "generators", matrices)
         object.__setattr__(self, "labels", checked_labels(labels, len(matrices)))
-        with answered_within(time_limit, "whether the matrices generate a finite group"):
-            self.__dict__["action"] = vector_action(matrices)
+        try:
+            with answered_within(time_limit, "whether the matrices generate a finite group"):
+                self.__dict__["action"] = vector_action(matrices)
+        except FormulaError as error:
+            raise FormulaError(
+                f"generators should have entries such as 1/2, sqrt(2)/2 or cos(2*pi/7): {error}"
+            ) from error
 
     def _refuse_off_circle(self, matrix: ImmutableMatrix, name: str) -> None:
         """Refuse what a turn of an angle by 2π does not commute with, or mixes angles with rest."""
@@ -287,6 +297,46 @@ class FiniteSymmetry:
         maps = tuple(zip(self.generators, self.momentum_generators, strict=True))
         with answered_within(time_limit, "which polynomials are invariant"):
             return interrupted(lambda: find_invariants(self, degree, of, (), maps))
+
+    def conditions(self, base: BaseDensity, *, time_limit: float = DEFAULT_SECONDS) -> Conditions:
+        """Find the parameters of a density for which the group leaves it alone.
+
+        Parameters
+        ----------
+        base : BaseDensity
+            π, on this space or on one with further parameters.
+        time_limit : float
+            Seconds after which it is undecided.
+
+        Returns
+        -------
+        Conditions
+            Exact equations between the parameters, and case by case the densities that satisfy
+            them, each proved invariant.
+
+        Raises
+        ------
+        ArgumentError
+            If ``base`` is not a `BaseDensity` on such a space.
+
+        Examples
+        --------
+        >>> from ehf_sym import GaussianFamily
+        >>> swap = FiniteSymmetry(PhaseSpace(2), [[[0, 1], [1, 0]]])
+        >>> swap.conditions(GaussianFamily(swap.space)).equations
+        (P1_1 - P2_2, P1_3 - P2_4, P1_4 - P2_3, P3_3 - P4_4)
+        """
+        if not isinstance(base, BaseDensity):
+            raise ArgumentError(f"base is {quoted(base)}; it should be a BaseDensity")
+        density = as_density(base, self.space)
+        maps = tuple(zip(self.generators, self.momentum_generators, strict=True))
+
+        def check(_: Any, density: BaseDensity) -> InvarianceReport:
+            return replace(self, space=density.space).check(density)
+
+        with answered_within(time_limit, "for which parameters the density is invariant"):
+            found = interrupted(lambda: find_conditions(None, density, maps, check))
+        return replace(found, symmetry=replace(self, space=base.space))
 
     def _repr_latex_(self) -> str:
         """LaTeX for notebooks."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement as pairs
 from typing import Any
 
 from sympy import (
+    QQ,
     Add,
     And,
     Derivative,
@@ -25,14 +27,17 @@ from sympy import (
     factor_terms,
     log,
 )
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
+from sympy.polys.orderings import grlex
 from sympy.polys.polyerrors import BasePolynomialError
+from sympy.polys.rings import PolyRing
 
 from ehf_sym import clock
 from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, check_time, interrupted
 from ehf_sym.densities.base_density import BaseDensity
 from ehf_sym.densities.gaussian import first_derivatives
 from ehf_sym.errors import ArgumentError, EHFError
-from ehf_sym.exact.vector_fields import affine_velocity
+from ehf_sym.exact.vector_fields import VectorFields, affine_velocity
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import formula_text, quoted, record_text
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
@@ -476,12 +481,23 @@ def change_of(f: Expr, images: Mapping[Symbol, Expr]) -> Expr:
     return moved.xreplace(images) - moved
 
 
-def _over_algebraic_numbers(difference: Expr) -> Expr:
-    """Gather a polynomial over the field that its numbers, such as cos(2π/7), span."""
-    try:
-        return Poly(difference, extension=True).as_expr()
-    except (BasePolynomialError, NotImplementedError):
-        return difference
+def _same_over_numbers(f: Expr, images: Mapping[Symbol, Expr]) -> bool:
+    """Whether a polynomial is the same after σ, in the field that the numbers of σ span.
+
+    False says nothing where numbers of its own are related to each other or to those.
+    """
+    moved = {x for image in images.values() for x in image.free_symbols}
+    x = sorted(moved.union(images), key=str)
+    moving = VectorFields(PolyRing(x, QQ, grlex), ()).with_maps(
+        [[[images.get(a, a).coeff(b) for b in x] for a in x]]
+    )
+    parts: dict[Expr, Any] = {}
+    for monomial, c in Poly(f, *x).terms():
+        for number in Add.make_args(c.expand()):
+            rational, rest = number.as_coeff_Mul(rational=True)
+            part = moving.ring.from_dict({monomial: moving.ring.domain.from_sympy(rational)})
+            parts[rest] = parts.get(rest, moving.ring.zero) + part
+    return all(moving.moved(part, moving.maps[0]) == part for part in parts.values())
 
 
 def same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
@@ -492,8 +508,10 @@ def same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
     """
     if f.is_polynomial(*images):
         difference = change_of(f, images).expand()
-        zero = is_zero(difference)
-        return zero if not zero.undecided else is_zero(_over_algebraic_numbers(difference))
+        if any(a.is_number for a in difference.atoms(Pow, TrigonometricFunction)):
+            with suppress(BasePolynomialError, NotImplementedError):
+                difference = S.Zero if _same_over_numbers(f, images) else difference
+        return is_zero(difference)
     walls = walls_of(f)
     formula = walls.formula if walls.formula.has(UNDEFINED) else f
     difference = formula.xreplace(images) - formula

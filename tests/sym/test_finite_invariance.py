@@ -4,7 +4,7 @@ import random
 
 import pytest
 import sympy as sp
-from sympy import Rational, cos, diag, eye, pi, sin
+from sympy import Rational, cos, diag, eye, pi, sin, sqrt
 
 import ehf_sym as es
 
@@ -151,7 +151,8 @@ def test_the_larger_group_is_named():
     ("symmetry", "generating"),
     [
         (es.groups.dihedral(4), True),
-        (es.groups.cyclic(5), True),
+        (es.groups.cyclic(9), True),  # |q|² and Re, Im of (q1 + iq2)⁹: to degree 6 it is O(2)
+        (es.groups.dihedral(12), True),
         (es.groups.hyperoctahedral(3), True),
         (es.groups.o(3), True),
         (es.groups.hyperoctahedral(5), False),  # needs degree 10
@@ -161,6 +162,28 @@ def test_invariants_are_known_to_generate_all_or_not(symmetry, generating):
     found = es.invariant_hamiltonian(symmetry)
     assert found.proved
     assert found.is_generating is generating
+
+
+def test_polynomials_are_compared_in_the_field_of_the_matrices():
+    """Re (q1 + iq2)¹³ with numbers of its own before it; every turn by less changes it."""
+    group = es.groups.cyclic(13)
+    (x, y), a = group.space.q, sp.Symbol("a", positive=True)
+    wave = sp.expand((x + sp.I * y) ** 13).as_real_imag()[0]
+    assert group.check(-sqrt(2) * wave - pi * (x**2 + y**2)).proved
+    assert group.check(-sqrt(2) * wave + x / 10**6).status == "refuted"
+    space = es.PhaseSpace(2, parameters=[a])
+    assert es.FiniteSymmetry(space, group.generators).check(-sqrt(a) * wave).proved
+
+
+def test_conditions_of_a_finite_symmetry_alone():
+    space = es.PhaseSpace(2)
+    swap = group(sp.Matrix([[0, 1], [1, 0]]), dim=2)
+    family = es.GaussianFamily(space)
+    found = swap.conditions(family)
+    assert found.equations == es.Symmetry(finite=swap).conditions(family).equations
+    assert found.families[0].report.proved
+    with pytest.raises(es.ArgumentError, match="base is 3"):
+        swap.conditions(3)
 
 
 def test_conditions_for_both():
