@@ -84,7 +84,8 @@ class FiniteSymmetry:
         if not isinstance(self.space, PhaseSpace):
             raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
         if isinstance(self.generators, MatrixBase | str):
-            given = "one matrix" if isinstance(self.generators, MatrixBase) else repr(self.generators)
+            one = isinstance(self.generators, MatrixBase)
+            given = "one matrix" if one else repr(self.generators)
             raise ArgumentError(
                 f"generators is {given}; it should be a sequence of matrices (named_symmetry reads "
                 "names of the catalogue)"
