@@ -427,7 +427,8 @@ class EquivariantHamiltonianFlow(FlowDensity):
         TrainingWarning
             As in `fit`; an energy that is not finite is named with its state. And if chains from
             the base's states, or annealed from far away, end where e^−S has mass that the model
-            does not reach, though its weights look well: modes are missing.
+            does not reach, though its weights look well: modes are missing. Or if they fall without
+            an end: e^−S has no finite integral, as where its sign is wrong.
 
         Examples
         --------
@@ -550,7 +551,11 @@ class EquivariantHamiltonianFlow(FlowDensity):
 
     def _warn_of_missing_modes(self, target: KnownEnergy) -> None:
         """Warn where chains find mass of e^−S that draws from this model do not reach."""
-        found = look_for_missing_modes(self.bound, target, np.random.default_rng(0))
+        try:
+            found = look_for_missing_modes(self.bound, target, np.random.default_rng(0))
+        except ArgumentError as error:  # e^−S has no finite integral
+            warnings.warn(f"S was learned, but: {error}", TrainingWarning, stacklevel=3)
+            return
         if found.collapsed:
             warnings.warn(str(found), TrainingWarning, stacklevel=3)
 

@@ -20,13 +20,16 @@ from autograd.tracer import isbox
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.formula_energy import FormulaEnergy
 from ehf_sym import FiniteSymmetry, InvarianceError, LieAlgebra, PhaseSpace, to_numpy
-from ehf_sym.errors import ArgumentError
+from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry
 from ehf_sym.zero.periodicity import function_on
 
-_STEP = 1e-5  # of differences, times the width of the states
+_STEP = 1e-5  # of differences, times the width of the states; at least
 _SLOPE = 1e-4  # relative, of differences
 _BROKEN = 1e-7  # relative, of a bracket: rounding of float64 is far below
+_STRAIGHT = 1e-4  # of the width: what is no parabola over so little is rounding
+_ROUNDINGS = 30  # that a comparison may be off by
 _SHOWN = 8  # coordinates of a state in a message
 
 
@@ -139,20 +142,37 @@ def known_energy(
     """
     bare = replace(space, parameters=())
     if isinstance(S, sp.Basic):
-        energy = FormulaEnergy(function_on(bare, S, "S"), bare)
+        energy = FormulaEnergy(function_on(bare, _of_positions(S, bare), "S"), bare)
         if symmetry is not None:
             _prove(energy, symmetry)
         return KnownEnergy(S, partial(energy.value, []), partial(energy.gradient, []))
     if isinstance(S, type) or not isinstance(S, TargetEnergy):
+        way = " (ehf_sym.parse(text, space) reads one)" if isinstance(S, str) else ""
         raise ArgumentError(
-            f"S was {S!r}; it should be a formula of {bare.q[0]}, …, or an object with value(x), "
-            "(n, d) to (n,), and gradient(x), (n, d) to (n, d)"
+            f"S was {S!r}; it should be a formula of {bare.q[0]}, …{way}, or an object with "
+            "value(x), (n, d) to (n,), and gradient(x), (n, d) to (n, d)"
         )
     energy_of = _OfObject(S)
     _hold_to_slope(energy_of, states[:, : space.dim])
     if symmetry is not None:
         _look_at_symmetry(energy_of, symmetry, states)
     return KnownEnergy(S, energy_of.value, energy_of.gradient)
+
+
+def _of_positions(S: sp.Basic, space: PhaseSpace) -> sp.Basic:
+    """Admit a formula of positions alone, some of them at least."""
+    known = {x.name for x in space.coordinates}
+    others = sorted((x for x in S.free_symbols if x.name not in known), key=str)
+    if others:
+        raise FormulaError(
+            f"S contains {others[0]}, which is no position; it should be given an exact value "
+            f"first, such as S.subs({others[0]}, 2)"
+        )
+    momenta = sorted(S.free_symbols.intersection(space.p), key=str)
+    if momenta or not S.free_symbols:
+        fault = f"depends on {momenta[0]}" if momenta else "is constant"
+        raise FormulaError(f"S was {quoted(S)}, which {fault}; it should be of positions alone")
+    return S
 
 
 def _prove(energy: Any, symmetry: AnySymmetry) -> None:
@@ -204,19 +224,34 @@ defvjp(
 )
 
 
+def _rounding(f: Callable[[Array], Array], q: Array) -> float:
+    """Find how far values are rounded, relative to them: 1e-16, or 1e-7 where float32 is within."""
+    step = _STRAIGHT * float(np.std(q) or 1.0) * np.random.default_rng(1).standard_normal(q.shape)
+    with np.errstate(all="ignore"):
+        far, near, here, back = (np.asarray(f(q + k * step)) for k in (2, 1, 0, -1))
+        shares = np.abs(far - 3 * near + 3 * here - back) / (np.abs(here) + np.finfo(float).tiny)
+    shares = shares[np.isfinite(shares)]
+    single = np.array_equal(here.astype(np.float32), here, equal_nan=True)
+    least = float(np.finfo(np.float32 if single else np.float64).eps)
+    return max(least, float(np.median(shares))) if len(shares) else least
+
+
 def _hold_to_slope(energy: _OfObject, q: Array) -> None:
     """Refuse an object whose gradient is not the slope of its value at most of the states."""
-    rng = np.random.default_rng(0)
-    direction = rng.standard_normal(q.shape)
-    step = _STEP * float(np.std(q) or 1.0)
+    direction = np.random.default_rng(0).standard_normal(q.shape)
     with np.errstate(all="ignore"):
+        here, terms = energy.values(q), energy.gradient(q) * direction
+        noise = _rounding(energy.given.value, q) * np.abs(here)
+        width, large = float(np.std(q) or 1.0), np.abs(terms).sum(axis=1)
+        wanted = np.nanmedian(np.cbrt(noise / (large * width + noise + np.finfo(float).tiny)))
+        share = float(np.clip(np.nan_to_num(wanted), _STEP, 1e-2))
+        step = share * width
         ends = [energy.values(q + sign * step * direction) for sign in (1, -1)]
-        slope = (ends[0] - ends[1]) / (2 * step)
-        given = np.sum(energy.gradient(q) * direction, axis=1)
-        scale = np.abs(energy.gradient(q) * direction).sum(axis=1) + np.abs(slope) + _SLOPE
-        off = np.abs(slope - given) / scale
+        slope, given = (ends[0] - ends[1]) / (2 * step), terms.sum(axis=1)
+        scale = large + np.abs(slope) + _SLOPE
+        off = np.maximum(np.abs(slope - given) - 4 * noise / step, 0) / scale
     looked = np.isfinite(off)
-    if looked.any() and np.median(off[looked]) > _SLOPE:
+    if looked.any() and np.median(off[looked]) > _SLOPE + 10 * (share**2 - _STEP**2):
         worst = int(np.argmax(np.where(looked, off, -1)))
         raise ArgumentError(
             f"S was {energy.given!r}, whose gradient is not the slope of its value: at q = "
@@ -245,11 +280,12 @@ def _look_at_symmetry(energy: _OfObject, symmetry: AnySymmetry, states: Array) -
 def _look_at_maps(energy: _OfObject, finite: FiniteSymmetry, states: Array) -> None:
     """Look for states where S(Aq) is not S(q)."""
     q = states[:, : finite.space.dim]
+    allowed = max(_BROKEN, _ROUNDINGS * _rounding(energy.given.value, q))
     with np.errstate(all="ignore"):
         before = energy.values(q)
         for label, A in zip(finite.labels, finite.generators, strict=True):
             gap = energy.values(q @ np.array(A.evalf().tolist(), q.dtype).T) - before
-            broken = np.isfinite(gap) & (np.abs(gap) > _BROKEN * (1 + np.abs(before)))
+            broken = np.isfinite(gap) & (np.abs(gap) > allowed * (1 + np.abs(before)))
             if broken.any():
                 row = int(np.argmax(broken))
                 raise ArgumentError(
@@ -265,7 +301,8 @@ def _look_at_brackets(energy: _OfObject, symmetry: LieAlgebra, states: Array) ->
     with np.errstate(all="ignore"):
         terms = fields[:, :, dim:] * energy.gradient(states[:, :dim])[:, np.newaxis]
         brackets, scale = -terms.sum(axis=2), np.abs(terms).sum(axis=2)
-    limit = _BROKEN * scale + np.finfo(float).tiny
+    allowed = max(_BROKEN, _ROUNDINGS * _rounding(energy.given.gradient, states[:, :dim]))
+    limit = allowed * scale + np.finfo(float).tiny
     broken = np.isfinite(brackets) & (np.abs(brackets) > limit)
     if broken.any():
         row, k = np.argwhere(broken)[0]

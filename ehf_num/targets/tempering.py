@@ -11,11 +11,15 @@ import scipy
 from ehf_num.engine import arguments
 from ehf_num.targets.datasets import Floats
 from ehf_num.targets.hmc import AnnealedEnergy, EnergyFunction, hmc_step
+from ehf_num.targets.target_energy import state_text
+from ehf_sym.errors import ArgumentError
 
 _OVERLAP = 0.5  # effective share of the walkers at one level that stand for the next
 _FEWEST_WALKERS, _MOST_WALKERS = 128, 1_000  # in each of two independent groups
 _PILOT_MOVES, _ACCEPTANCE = 12, 0.8
 _LEAPFROG_STEPS = 10
+_MOST_LEVELS = 500  # thirteen particles from a normal sixteen times as wide take 30
+_BOTTOM = -1e30  # no energy that is known up to a constant comes to
 _BURN_IN, _THIN = 40, 5
 
 
@@ -217,12 +221,24 @@ def descend(
     -------
     Ladder
     ndarray, shape (levels, walkers, d)
+
+    Raises
+    ------
+    ArgumentError
+        If walkers only fall: e^−U has no finite integral.
     """
     q = width * rng.standard_normal((walkers, energy.dim))
     beta, size = 0.0, width / 2
     betas, sizes, levels = [beta], [size], [q]
     while beta < 1:
         rise = AnnealedEnergy(energy, width, np.full(walkers, beta)).difference(q)
+        if len(betas) > _MOST_LEVELS or not rise.min() > _BOTTOM:
+            lowest = int(np.argmin(rise))
+            raise ArgumentError(
+                f"energy falls without an end: at a share of {beta:.3g} of it walkers have come to "
+                f"{float(energy.value(q[[lowest]])[0]):.6g} at q = {state_text(q[lowest])}; it "
+                "should rise far away, so that e^−energy has a finite integral: is its sign right?"
+            )
         step = _next_step(rise, 1 - beta)
         beta = 1.0 if step >= 1 - beta else beta + step
         weights = np.exp(-step * (rise - rise.min()))
