@@ -85,9 +85,9 @@ class FiniteSymmetry:
             raise ArgumentError(f"space is {quoted(self.space)}; it should be a PhaseSpace")
         if isinstance(self.generators, MatrixBase | str):
             one = isinstance(self.generators, MatrixBase)
-            given = "one matrix" if one else repr(self.generators)
+            was = "one matrix" if one else repr(self.generators)
             raise ArgumentError(
-                f"generators is {given}; it should be a sequence of matrices (named_symmetry reads "
+                f"generators is {was}; it should be a sequence of matrices (named_symmetry reads "
                 "names of the catalogue)"
             )
         given = listed(self.generators, "generators")

@@ -279,11 +279,17 @@ def test_an_energy_that_falls_without_an_end_is_told():
     with pytest.warns(en.TrainingWarning, match="falls without an end: .* is its sign right"):
         flow.fit_energy(-((q1**2 + q2**2) ** 2), **QUICK)
 
-    class Falling(Object):
-        dim = 2
+    class Falling:
+        name, dim = "falling", 2
+
+        def value(self, x):
+            return -((x**2).sum(axis=1) ** 2)
+
+        def gradient(self, x):
+            return -4 * x * (x**2).sum(axis=1, keepdims=True)
 
     with pytest.raises(es.ArgumentError, match="energy falls without an end"):
-        en.parallel_tempering(Falling(factor=-1.0), 200, rng=0, width=2.0)
+        en.parallel_tempering(Falling(), 200, rng=0, width=2.0)
 
 
 class Proved(Object):
