@@ -19,7 +19,7 @@ import sympy as sp
 from ehf_num.engine.arguments import one_of
 from ehf_num.engine.workspace import Array
 from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, is_zero
-from ehf_sym.errors import ArgumentError
+from ehf_sym.errors import ArgumentError, EHFError
 from ehf_sym.symmetry.frames import affine_velocities
 from ehf_sym.symmetry.rotation_group import generating_degree
 from ehf_sym.symmetry.symmetry import AnySymmetry, Symmetry, as_symmetry
@@ -194,11 +194,6 @@ class WindowOrbits:
         return tuple(self._found.rows)
 
     @property
-    def kinds(self) -> int:
-        """Number of kinds."""
-        return 1 + max(row.kind for row in self.rows)
-
-    @property
     def site_kinds(self) -> tuple[int, ...]:
         """Kind of each site: sites of a kind are images of each other."""
         return tuple(self._found.site_kinds)
@@ -243,10 +238,7 @@ class WindowOrbits:
         if lie is None:
             return
         moved, known = Moved(lie, self.of), set()
-        # With g all g∘σ are combinations of functions and brackets: what these do to W, they do to
-        # its images. That was found already where σ are of the symmetry.
-        known_images = finite is not None and set(self._own) <= set(finite.generators)
-        carried = known_images or not Symmetry(lie, self.finite).added
+        carried = self._maps_to_itself(lie, finite)
         for window in self.windows if carried else [row.window for row in self.rows]:
             actions = moved.on(window)
             if actions is None:
@@ -264,6 +256,18 @@ class WindowOrbits:
                     if not is_zero(PhaseSpace(self.forms).bracket(g, f)).proved:
                         yield f"{f} of a window's forms is not kept by {g}"
                         return
+
+    def _maps_to_itself(self, lie: LieAlgebra, finite: FiniteSymmetry | None) -> bool:
+        """Whether with g all g∘σ are combinations of functions and their brackets.
+
+        Then what these do to a window they do to its images. An algebra with its own σ is so.
+        """
+        if finite is not None and set(self._own) <= set(finite.generators):
+            return True
+        try:
+            return not Symmetry(lie, self.finite).added
+        except EHFError:  # not in time, or too many others: each image is looked at
+            return False
 
     def _finite_faults(self, finite: FiniteSymmetry | None) -> Iterable[str]:
         others = [A for A in (finite.generators if finite else ()) if A not in self._own]
