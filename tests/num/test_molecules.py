@@ -210,11 +210,11 @@ def test_thirteen_particles_have_a_study_of_two_targets(tmp_path, monkeypatch):
     monkeypatch.setitem(BUDGETS, "quick", TINY)
     monkeypatch.setitem(FLOOR_WALKERS, "quick", 150)
     settings = lj13.Settings(
-        contenders=("windows",), sizes=(40,), seeds=1, budget="quick", progress=False
+        contenders=("windows-fine",), sizes=(40,), seeds=1, budget="quick", progress=False
     )
     with ThreadPoolExecutor(1) as executor:
         text = lj13.run(settings, tmp_path, executor)
-    assert text.count("windows    1") == 2
+    assert text.count("windows-fine  1") == 2
     assert {p.name for p in tmp_path.glob("lj13_*.png")} == {
         f"lj13_{what}.png" for what in ("nll", "distributions", "potentials")
     }

@@ -19,6 +19,7 @@ Floors = dict[str, dict[str, Any]]
 
 _STYLES = {
     "windows": ("ours, sums over pairs", "tab:blue", "o"),
+    "windows-fine": ("ours, distances seen finely", "tab:cyan", "v"),
     "spline-moved": ("spline flow, moved data", "tab:red", "^"),
     "graph-flow": ("graph network's continuous flow", "tab:orange", "s"),
 }
