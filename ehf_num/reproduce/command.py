@@ -161,7 +161,7 @@ EXPERIMENTS = {
         Experiment(
             "u1",
             "U(1) gauge field in two dimensions from its action, with and without gauge symmetry",
-            "twenty minutes; --full: many hours",
+            "ten minutes; --full: hours",
             f"{_LATTICES}.u1",
             {
                 "sizes": {"type": int, "nargs": "+", "help": "L of L × L sites (default: 4)"},
@@ -170,6 +170,7 @@ EXPERIMENTS = {
                 "hamiltonians": {"type": int, "help": "length of the chain (default: 8)"},
                 "hidden": {"type": int, "help": "width of the networks of U (default: 16)"},
                 "draws": {"type": int, "help": "that are weighed (default: 20000)"},
+                "momenta": {"type": int, "help": "of each draw, the second time (default: 8)"},
                 **_SEEDS,
                 **_ITERATIONS,
             },

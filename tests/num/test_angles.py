@@ -4,7 +4,7 @@ import autograd.numpy as anp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from autograd import grad
+from autograd import elementwise_grad, grad
 from scipy import special, stats
 from sympy import Symbol, cos, log, pi, sin
 
@@ -106,6 +106,11 @@ def test_a_base_with_correlated_momenta_is_uniform_on_its_angles():
     rest = stats.multivariate_normal(cov=np.linalg.inv(precision))
     expected = rest.logpdf(states[:, 1:]) - np.log(TURN)
     np.testing.assert_allclose(numeric.log_prob(states), expected, atol=1e-10)
+    slopes = np.concatenate([np.zeros((len(states), 1)), -states[:, 1:] @ precision], axis=1)
+    both = np.concatenate([expected[:, None], slopes], axis=1)
+    np.testing.assert_allclose(numeric.value_and_gradient(states), both, atol=1e-10)
+    by_tape = elementwise_grad(numeric.log_prob)(states[:9])
+    np.testing.assert_allclose(by_tape, slopes[:9], atol=1e-10)
     np.testing.assert_allclose(np.cov(states[:, 1:].T), np.linalg.inv(precision), atol=0.05)
     assert stats.kstest(states[:, 0], stats.uniform(-np.pi, TURN).cdf).pvalue > 1e-3
     family = es.GaussianFamily(MIXED)

@@ -34,6 +34,7 @@ CONTENDERS = ("gauge", "links")
 _STEP, _BATCH, _RATE = 0.5, 128, 5e-3
 _ANNEALED = 0.3  # of the iterations, in which the target goes from the base to e^−S
 _OF_SITES, _OF_MOMENTA, _OF_WIDTHS = 8, 8, 16  # units of hidden layers
+_SENSE = (2, 1), (-1, 2)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Settings:
     betas : tuple of str
         β, exact numbers.
     contenders : tuple of str
-        "gauge", which keeps the gauge group, translations and rotations exactly; "links", which
+        "gauge", which keeps all that the action keeps exactly; "links", which
         keeps nothing.
     hamiltonians, hidden : int
         Length of the chain, and width of the networks of U.
@@ -200,17 +201,17 @@ def build(cell: Cell, settings: Settings, contender: str, seed: int) -> Any:
             integrator=en.Leapfrog(1, _STEP),
             rng=seed,
         )
-    parts = (lattice.translations(), lattice.rotations())
+    parts = (lattice.translations(), lattice.point_group())
     group = es.FiniteSymmetry(space, [a for part in parts for a in part.generators])
     symmetry = es.Symmetry(lattice.gauge(), group)
-    everywhere = sp.Matrix(2, space.dim, lambda mu, link: int(link % 2 == mu))
-    U = en.OrbitSum(
-        space,
-        [lattice.window()],
-        symmetry,
-        sites=[everywhere],
-        hidden=(settings.hidden,),
-        site_hidden=(_OF_SITES,),
+    # Rotations keep it up to signs and order, mirrors do not: one site for either sense of turning.
+    sense = sp.Matrix(2, space.dim, lambda row, link: _SENSE[row][link % 2])
+    options: Any = {
+        "sites": [sense], "hidden": (settings.hidden,), "site_hidden": (_OF_SITES,)
+    }  # fmt: skip
+    U, even = (
+        en.OrbitSum(space, [lattice.window()], symmetry, even=even, **options)
+        for even in (False, True)
     )
     momentum = lattice.momenta.row(0)
     K = en.OrbitSum(space, [momentum], symmetry, of="p", hidden=(_OF_MOMENTA,), even=True)
@@ -222,7 +223,7 @@ def build(cell: Cell, settings: Settings, contender: str, seed: int) -> Any:
         kinetic=K,
         hamiltonians=settings.hamiltonians,
         integrator=en.Leapfrog(1, _STEP),
-        encoder=en.OrbitEncoder(U, precision="conjugate", width=_OF_WIDTHS),
+        encoder=en.OrbitEncoder(even, precision="conjugate", width=_OF_WIDTHS),
         rng=seed,
     )
 
