@@ -56,6 +56,7 @@ from ehf_num.symmetry.action import NumericalAction, finite_action
 from ehf_num.symmetry.audit import Audit, Counterexample, Defects, audit
 from ehf_num.symmetry.conserved import Candidate, ConservedQuantities, conserved_quantities
 from ehf_num.symmetry.discovery import DiscoveredSymmetries, Reflection, discover_symmetries
+from ehf_num.symmetry.lift import Lifted
 from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.annealing import Normalizer, annealed_importance
@@ -113,6 +114,7 @@ __all__ = [
     "LearnedStep",
     "LearningRateSchedule",
     "LennardJones",
+    "Lifted",
     "LikelihoodEstimate",
     "LikelihoodWarning",
     "MissingModes",

@@ -14,6 +14,7 @@ from ehf_num.engine.engine import goes_with
 from ehf_num.engine.native import NativeChain
 from ehf_num.engine.networks import wrapped
 from ehf_num.hamiltonian.hamiltonian import vector_field
+from ehf_num.hamiltonian.integrators import carried_back
 from ehf_num.hamiltonian.protocols import Integrator, KernelIntegrator
 from ehf_num.hamiltonian.splitting import Chain
 
@@ -68,6 +69,18 @@ class HamiltonianFlow:
         for integrator, hamiltonian in reversed(self.maps):
             q, p = integrator.inverse(hamiltonian, q, p)
         return wrapped(q, self.angles), p
+
+    def carried_back(self, q: Any) -> tuple[Any, Any]:
+        """Undo what integrators do besides the Hamiltonians: q (n, d), and A of p = A p'.
+
+        Where every Hamiltonian is 0, p' are the momenta at the base: A (n, d, d) says how wide
+        p | q is.
+        """
+        dim = q.shape[1]
+        carrier = np.broadcast_to(np.eye(dim, dtype=q.dtype), (len(q), dim, dim))
+        for integrator, _ in reversed(self.maps):
+            q, carrier = carried_back(integrator, q, carrier)
+        return q, carrier
 
     def positions(self, q: Any, p: Any) -> Any:
         """Push base states forward, and return where they are without their momenta: (n, d)."""

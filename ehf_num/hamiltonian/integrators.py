@@ -24,7 +24,7 @@ from ehf_num.hamiltonian.hamiltonian import NetworkHamiltonian, times
 from ehf_num.hamiltonian.invariant_energy import FeatureHamiltonian
 from ehf_num.hamiltonian.protocols import Integrator, LearnedIntegrator, Motion, Separable
 from ehf_num.hamiltonian.splitting import LEAPFROG, Chain, Rebuilt, apply_parts, schedule
-from ehf_sym import LieAlgebra, PhaseSpace, ZeroVerdict, is_zero
+from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace, ZeroVerdict, is_zero
 from ehf_sym.errors import ArgumentError
 
 MOST_KEPT = 2**28  # bytes of activations beyond which states are rebuilt
@@ -331,7 +331,7 @@ def equivariance(
 
 
 @dataclass(frozen=True, eq=False)
-class _Wrapped:
+class Wrapped:
     """An integrator whose order and kind are those of another."""
 
     integrator: Any
@@ -346,9 +346,18 @@ class _Wrapped:
         """Whether the integrator is."""
         return bool(self.integrator.symplectic)
 
+    @property
+    def carries(self) -> bool:
+        """Whether it moves q by itself, and p along with it, besides what H does."""
+        return bool(getattr(self.integrator, "carries", False))
 
-class _OneMoreWeight(_Wrapped):
-    """An integrator with one more weight, of which learning starts at 0."""
+    def carried_back(self, q: Any, carrier: Any) -> tuple[Any, Any]:
+        """Undo that alone, with weights in place: q (n, d), and A of p = A p' (n, d, d)."""
+        return carried_back(self.integrator, q, carrier)
+
+
+class WithWeights(Wrapped):
+    """An integrator with weights beside those of another: one, of which learning starts at 0."""
 
     def __post_init__(self) -> None:
         admit_integrator(self.integrator)
@@ -369,9 +378,17 @@ class _OneMoreWeight(_Wrapped):
         """Undo `forward`."""
         return self.at(self.init(np.random.default_rng(0), q.dtype)).inverse(hamiltonian, q, p)
 
+    def equivariance(self, symmetry: LieAlgebra) -> Equivariance:
+        """Decide whether the map commutes with the symmetry wherever every H does."""
+        return of_integrator(self.integrator, symmetry)
+
+    def commutes_with(self, finite: FiniteSymmetry) -> bool:
+        """Whether it does with orthogonal matrices that leave every H alone: proved."""
+        return commutes(self.integrator, finite)
+
 
 @dataclass(frozen=True)
-class LearnedStep(_OneMoreWeight):
+class LearnedStep(WithWeights):
     """An integrator with a step that is learned, one for every Hamiltonian of a chain.
 
     The step is e^θ dt, positive whatever θ, which is a weight and starts at 0. A map with such a
@@ -397,13 +414,9 @@ class LearnedStep(_OneMoreWeight):
         step_size = float(np.exp(weights[0][0]) * self.integrator.step_size)
         return {"step_size": step_size, **learned(self.integrator, weights[1:])}
 
-    def equivariance(self, symmetry: LieAlgebra) -> Equivariance:
-        """Decide whether the map commutes with the symmetry wherever every H does."""
-        return of_integrator(self.integrator, symmetry)
-
 
 @dataclass(frozen=True)
-class Dilated(_OneMoreWeight):
+class Dilated(WithWeights):
     """An integrator, and after it (q, p) ↦ (e^s q, e^−s p), the flow of q·p, with s learned.
 
     Symplectic, its inverse exact. It changes the scale of q at once, for which a Hamiltonian needs
@@ -440,7 +453,7 @@ class Dilated(_OneMoreWeight):
 
 
 @dataclass(frozen=True, eq=False)
-class _Stretched(_Wrapped):
+class _Stretched(Wrapped):
     stretch: Any
 
     def forward(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
@@ -453,9 +466,12 @@ class _Stretched(_Wrapped):
         )
         return back
 
+    def carried_back(self, q: Any, carrier: Any) -> tuple[Any, Any]:
+        return super().carried_back(q / self.stretch, carrier / self.stretch)
+
 
 @dataclass(frozen=True, eq=False)
-class _Faster(_Wrapped):
+class _Faster(Wrapped):
     factor: Any
 
     def forward(self, hamiltonian: Any, q: Any, p: Any) -> tuple[Any, Any]:
@@ -466,8 +482,8 @@ class _Faster(_Wrapped):
 
 
 def innermost(integrator: Any) -> Any:
-    """Return the integrator inside those with one more weight, of which every map takes it."""
-    while isinstance(integrator, _OneMoreWeight):
+    """Return the integrator inside those with weights of their own."""
+    while isinstance(integrator, WithWeights):
         integrator = integrator.integrator
     return integrator
 
@@ -503,3 +519,15 @@ def of_integrator(integrator: Any, symmetry: LieAlgebra) -> Equivariance:
     if callable(getattr(integrator, "equivariance", None)):
         found = integrator.equivariance(symmetry)
     return found or Equivariance(symmetry, "every H does", ((),) * len(symmetry.generators))
+
+
+def commutes(integrator: Any, finite: FiniteSymmetry) -> bool:
+    """Ask an integrator likewise about orthogonal matrices."""
+    tell = getattr(integrator, "commutes_with", None)
+    return tell(finite) if callable(tell) else True
+
+
+def carried_back(integrator: Any, q: Any, carrier: Any) -> tuple[Any, Any]:
+    """Ask an integrator where q was before what it does besides H, and how p was carried along."""
+    tell = getattr(integrator, "carried_back", None)
+    return tell(q, carrier) if callable(tell) else (q, carrier)

@@ -54,10 +54,11 @@ class LaplaceModel:
         scales = _WIDER / np.sqrt(curvatures)
         turned = np.einsum("mij,mj,mkj->mik", directions, scales, directions)
         p = modes[:, np.newaxis] + np.einsum("mij,msj->msi", turned, _student(noise))
-        encoder, of_encoder = self.model.objective.encoder, self.model.encoder_weights
+        encoder, of_encoder = self.model.encoder, self.model.encoder_weights
         repeated = np.repeat(x, draws, axis=0)
         share = 1.0
-        if isinstance(encoder, EvaluatedEncoder) and draws > 1:
+        evaluated = isinstance(self.model.objective.encoder, EvaluatedEncoder)
+        if evaluated and draws > 1:
             from_encoder = np.arange(draws) % 2 == 1
             share = 1 - from_encoder.mean()
             drawn, _ = encoder.draw(of_encoder, repeated, noise.reshape(-1, dim))
@@ -67,9 +68,9 @@ class LaplaceModel:
         log_g = _log_student(squares, dim) - np.sum(np.log(scales), axis=1)[:, np.newaxis]
         flat = np.ascontiguousarray(p.reshape(-1, dim), dtype=x.dtype)
         log_p = np.asarray(self.model.joint_log_prob(repeated, flat)).reshape(count, draws)
-        if share == 1.0 or not isinstance(encoder, EvaluatedEncoder):
+        if share == 1.0:
             return np.asarray(log_p - log_g)
-        log_h = encoder.log_prob(of_encoder, repeated, flat).reshape(count, draws)
+        log_h = np.asarray(self.model.log_encoder(repeated, flat)).reshape(count, draws)
         return np.asarray(log_p - np.logaddexp(np.log(share) + log_g, np.log(1 - share) + log_h))
 
     def _laws(self, x: Array) -> tuple[Array, Array, Array]:
@@ -106,7 +107,7 @@ class LaplaceModel:
 
     def _starts(self, x: Array) -> tuple[Array, Array]:
         """Take the best of some draws of the encoder, its middle among them."""
-        encoder, of_encoder = self.model.objective.encoder, self.model.encoder_weights
+        encoder, of_encoder = self.model.encoder, self.model.encoder_weights
         noise = np.random.default_rng(0).standard_normal((_STARTS, x.shape[1])).astype(x.dtype)
         noise[0] = 0
         draws = [encoder.draw(of_encoder, x, np.tile(z, (len(x), 1)))[0] for z in noise]

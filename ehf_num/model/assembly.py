@@ -13,7 +13,7 @@ from ehf_num.densities.base import NumericBase, Sampler, numeric_base, refuse_ex
 from ehf_num.densities.learned_base import LearnedBase, learned_base
 from ehf_num.densities.momentum_frames import MovingFrame
 from ehf_num.hamiltonian.energies import FeatureEnergy, NetworkEnergy, SeparableHamiltonian
-from ehf_num.hamiltonian.integrators import Leapfrog, Splitting, of_integrator
+from ehf_num.hamiltonian.integrators import Leapfrog, Splitting, commutes, of_integrator
 from ehf_num.hamiltonian.invariant_energy import Features, invariant_features
 from ehf_num.hamiltonian.parameters import Layout, ParameterVector
 from ehf_num.hamiltonian.protocols import (
@@ -255,6 +255,11 @@ def _require_equivariance(integrator: Integrator, premises: Premises, enforce: s
         raise ArgumentError(
             f"integrator was {integrator!r} with a finite symmetry whose matrices are not all "
             "orthogonal; splittings such as Leapfrog are known to commute with these"
+        )
+    if finite is not None and not commutes(integrator, finite):
+        raise ArgumentError(
+            f"integrator was {integrator!r:.200}, which is not proved to commute with the finite "
+            "symmetry: the windows of Lifted should be exchanged by all of its matrices"
         )
     if lie is None:
         return

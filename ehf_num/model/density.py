@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -265,8 +264,7 @@ class FlowDensity:
             raise ArgumentError(
                 f"encoder was {type(encoder).__name__}, which has no method log_prob(weights, q, p)"
             )
-        weights = self._objective.layout.encoder_weights(self.weights)
-        evaluate = partial(encoder.log_prob, weights)
+        evaluate = self.bound.log_encoder
         return in_blocks(lambda q, p: (evaluate(q, p),), *self._states(q, p))[0]
 
     def brackets(self, q: Any, p: Any) -> Array:

@@ -30,11 +30,13 @@ from ehf_num.hamiltonian.integrators import (
     Leapfrog,
     LearnedStep,
     Splitting,
+    WithWeights,
     Yoshida4,
 )
 from ehf_num.hamiltonian.part_checks import EnergyProbe, HamiltonianProbe, IntegratorProbe
 from ehf_num.hamiltonian.part_probe import admit
 from ehf_num.hamiltonian.protocols import Energy, Hamiltonian, Integrator
+from ehf_num.symmetry.lift import Lifted
 from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.training.constraint import Penalty
 from ehf_num.training.objective import BoundModel
@@ -172,7 +174,12 @@ def admit_integrator(
             "map that preserves volume; take ehf_num.Leapfrog or another symplectic one"
         )
     inner = integrator
-    while isinstance(inner, LearnedStep | Dilated):
+    while isinstance(inner, WithWeights):
+        if isinstance(inner, Lifted) and inner.energy.space.dim != space.dim:
+            raise ArgumentError(
+                f"integrator was {integrator!r:.200} with windows on {inner.energy.space}; they "
+                f"should be on the model's space, {space}"
+            )
         if isinstance(inner, Dilated) and space.angles:
             raise ArgumentError(
                 f"integrator was {integrator!r} on {space!r}: angles cannot be dilated, since a "
@@ -212,6 +219,7 @@ _INTEGRATORS: tuple[type, ...] = (
     ExtendedPhaseSpace,
     LearnedStep,
     Dilated,
+    Lifted,
 )
 RESTORED: dict[str, Any] = {
     kind.__name__: kind

@@ -26,7 +26,7 @@ import numpy as np
 from ehf_num.densities.encoder import encoder_score
 from ehf_num.engine import arguments
 from ehf_num.engine.log_space import log_mean_exp
-from ehf_num.engine.tape import make_vjp
+from ehf_num.engine.tape import constant, make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.training.minibatches import Minibatch
 from ehf_num.training.objective import BoundModel
@@ -145,9 +145,9 @@ class Bound:
             The bound's mean, and the mean squares.
         """
         rates = multipliers.astype(batch.x.dtype, copy=False)
-        if self.objective == "importance":
+        if self.objective == "importance" and not model.carries:
             terms, bars = self._doubly_reparametrized(model, batch, rates)
-        elif self.own is not None:
+        elif self.own is not None or self.objective == "importance":
             terms, bars = self._by_own(model, batch, rates)
         else:
             inputs = batch.x, batch.noise, batch.base_states
@@ -159,6 +159,10 @@ class Bound:
     def _own_value(self, model: BoundModel, x: Array, noise: Array) -> Any:
         shape = -1, self.draws, noise.shape[1]
         own: Any = self.own
+        if own is None:
+            log_weights = model.log_weights(x[:: self.draws], noise.reshape(shape))
+            top = np.max(constant(log_weights), axis=1, keepdims=True)
+            return anp.mean(top[:, 0] + anp.log(anp.mean(anp.exp(log_weights - top), axis=1)))
         value = own.value(model, x[:: self.draws], noise.reshape(shape))
         if np.shape(value) != ():
             raise ArgumentError(
@@ -170,7 +174,7 @@ class Bound:
     def _by_own(
         self, model: BoundModel, batch: Minibatch, rates: Array
     ) -> tuple[Array, list[Array]]:
-        """Differentiate the user's own value, and the penalty beside it, on one tape."""
+        """Differentiate a value, and the penalty beside it, on one tape."""
         x, noise = batch.x, batch.noise
 
         def terms(boxes: Sequence[Any]) -> Any:
@@ -195,7 +199,7 @@ class Bound:
         # v over the number of points: each row's share in the gradient of the mean
         shares = np.exp(log_weights - log_means[:, np.newaxis]).ravel() / count
         p_bars, *flow_bars = pull_to_flow(np.concatenate([-shares, rates]))
-        score = encoder_score(objective.encoder, model.encoder_weights, x, noise)
+        score = encoder_score(model.encoder, model.encoder_weights, x, noise)
         p_bars = p_bars + shares[:, np.newaxis] * score
         again = shares[:, np.newaxis] * (count / self.draws)  # v
         encoder_bars = pull_to_encoder(

@@ -20,7 +20,7 @@ import autograd.numpy as anp
 import numpy as np
 
 from ehf_num.densities.base import NumericBase
-from ehf_num.densities.encoder import Encoder, draw_kernel, drawn_rows
+from ehf_num.densities.encoder import Encoder, draw_kernel, drawn_rows, encoder_score
 from ehf_num.densities.learned_base import LearnedBase
 from ehf_num.engine.tape import constant, make_vjp
 from ehf_num.engine.workspace import Array
@@ -83,6 +83,49 @@ class Objective:
 
 
 @dataclass(frozen=True, eq=False)
+class Carried:
+    """h(p|q) = h(p'|q') / |det A|, p = A p': an encoder of where the Hamiltonians find states.
+
+    q' and A are what the integrators make of q besides; with no Hamiltonian, and h = N(0, 1), it
+    is the model's own p(p|q).
+
+    Attributes
+    ----------
+    encoder : Encoder
+        Of q' and p'.
+    flow : HamiltonianFlow
+        Has the integrators.
+    """
+
+    encoder: Encoder
+    flow: HamiltonianFlow
+
+    def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
+        """Draw the encoder's weights."""
+        return self.encoder.init(rng, dtype)
+
+    def draw(self, weights: Sequence[Any], q: Any, noise: Any) -> tuple[Any, Any]:
+        """Turn noise (n, d) into p (n, d) and ln h(p|q) (n,)."""
+        q, carrier = self.flow.carried_back(q)
+        p, log_h = self.encoder.draw(weights, q, noise)
+        p = anp.reshape(anp.matmul(carrier, anp.expand_dims(p, 2)), p.shape)
+        return p, log_h - anp.linalg.slogdet(carrier)[1]
+
+    def score(self, weights: Sequence[Any], q: Array, noise: Array) -> Array:
+        """Evaluate ∂ ln h(p|q)/∂p at the p drawn from the noise: (n, d)."""
+        q, carrier = self.flow.carried_back(q)
+        score = encoder_score(self.encoder, weights, q, noise)
+        return np.linalg.solve(carrier.transpose(0, 2, 1), score[:, :, np.newaxis])[:, :, 0]
+
+    def log_prob(self, weights: Sequence[Any], q: Any, p: Any) -> Any:
+        """Evaluate ln h(p|q), of an encoder that knows it: (n, d) twice to (n,), nats."""
+        encoder: Any = self.encoder
+        q, carrier = self.flow.carried_back(q)
+        p = anp.reshape(anp.linalg.solve(carrier, anp.expand_dims(p, 2)), p.shape).astype(q.dtype)
+        return encoder.log_prob(weights, q, p) - anp.linalg.slogdet(carrier)[1]
+
+
+@dataclass(frozen=True, eq=False)
 class BoundModel:
     """A model with its weights in place: arrays, or boxes on the tape.
 
@@ -116,9 +159,20 @@ class BoundModel:
         """The encoder's arrays."""
         return self.objective.layout.encoder_weights(self.weights)
 
+    @property
+    def encoder(self) -> Encoder:
+        """h(p|q): the encoder, carried along where the integrator moves q besides H."""
+        encoder = self.objective.encoder
+        return Carried(encoder, self.flow) if self.carries else encoder
+
+    @property
+    def carries(self) -> bool:
+        """Whether the integrator moves q besides H."""
+        return bool(getattr(self.objective.layout.integrator, "carries", False))
+
     def draw(self, x: Any, noise: Any) -> tuple[Any, Any]:
         """Turn noise into momenta of points and ln h(p|x): (n, d) twice to (n, d) and (n,)."""
-        return self.objective.encoder.draw(self.encoder_weights, x, noise)
+        return self.encoder.draw(self.encoder_weights, x, noise)
 
     def joint_log_prob(self, q: Any, p: Any) -> Any:
         """Evaluate ln p(q, p) = ln π(flow⁻¹(q, p)): (n, d) twice to (n,), nats."""
@@ -161,6 +215,15 @@ class BoundModel:
         states the squares are left out. In a chain, each mean is also over the Hamiltonians: every
         one of them has to commute with g.
         """
+        if self.carries:  # h has weights of the flow's
+
+            def terms(boxes: Sequence[Any]) -> Any:
+                at = self.objective.at(boxes)
+                elbo = anp.reshape(anp.mean(at.log_weights(x, noise)), (1,))
+                return anp.concatenate([elbo, at.penalty_terms(x, noise, base_states)])
+
+            vjp, found = make_vjp(terms, self.weights)
+            return found, vjp
         rows, pull_to_encoder = self.drawn(x, noise)
         values, pull_to_flow = self.joint(x, rows[:, :-1], base_states)
         count, log_h = len(x), rows[:, -1]
@@ -178,7 +241,7 @@ class BoundModel:
 
     def drawn(self, x: Array, noise: Array) -> tuple[Array, Pullback]:
         """Draw (p, ln h(p|x)) as rows (n, d + 1), and return their pullback to encoder weights."""
-        encoder, weights = self.objective.encoder, self.encoder_weights
+        encoder, weights = self.encoder, self.encoder_weights
         kernel = draw_kernel(encoder, weights)
         if kernel is None:
             vjp, rows = make_vjp(lambda boxes: drawn_rows(encoder, boxes, x, noise), weights)
@@ -254,7 +317,7 @@ class BoundModel:
 
     def log_encoder(self, q: Any, p: Any) -> Any:
         """Evaluate ln h(p|q), of an encoder that knows it: (n, d) twice to (n,), nats."""
-        encoder: Any = self.objective.encoder
+        encoder: Any = self.encoder
         return encoder.log_prob(self.encoder_weights, q, p)
 
     def _moved(
