@@ -107,15 +107,13 @@ def test_it_keeps_to_an_integrator_and_moves_with_the_symmetry() -> None:
 
 
 def model(integrator: Any, symmetry: Any, potential: en.OrbitSum, encoder: Any = None) -> Any:
-    kinetic = en.OrbitSum.pairs(FRAME, "AABB", of="p", hidden=(3,), many_body=False)
-    if potential.layout.kinds == 1:
-        kinetic = en.OrbitSum.pairs(FRAME, of="p", hidden=(3,), many_body=False)
+    kinds = "AABB" if potential is PAIRS else None
     return en.EquivariantHamiltonianFlow(
         es.StandardNormal(FRAME.space),
         symmetry,
         enforce="none" if symmetry is None else "exact",
         potential=potential,
-        kinetic=kinetic,
+        kinetic=en.OrbitSum.pairs(FRAME, kinds, of="p", hidden=(3,), many_body=False),
         encoder=encoder or en.OrbitEncoder(potential, width=4),
         integrator=integrator,
         hamiltonians=2,
@@ -124,8 +122,7 @@ def model(integrator: Any, symmetry: Any, potential: en.OrbitSum, encoder: Any =
 
 
 def test_models_learn_by_points_and_by_energies_and_are_restored(tmp_path: pathlib.Path) -> None:
-    potential = en.OrbitSum.pairs(FRAME, "AABB", hidden=(3,), many_body=False)
-    flow = model(Lifted(en.Leapfrog(1, 0.3), PAIRS, units=3), FRAME.symmetry("AABB"), potential)
+    flow = model(Lifted(en.Leapfrog(1, 0.3), PAIRS, units=3), FRAME.symmetry("AABB"), PAIRS)
     x = points(20)[0]
     options = {"iterations": 2, "batch_size": 8, "progress": False}
     flow.fit(x, objective="importance", draws=2, augment=False, **options)
@@ -138,9 +135,8 @@ def test_models_learn_by_points_and_by_energies_and_are_restored(tmp_path: pathl
 
 def test_without_energies_one_draw_gives_the_density_of_a_change_of_variables() -> None:
     """ln p(q) = ln N(q') + ln |det ∂q'/∂q|, by differences; h is exact, in weights as well."""
-    potential = en.OrbitSum.pairs(FRAME, hidden=(3,), many_body=False, reach=3.0)
-    lifted = Lifted(en.LearnedStep(en.Dilated(en.Leapfrog(1, 0.3))), potential, units=4)
-    flow = model(lifted, FRAME.symmetry(), potential, "gaussian")
+    lifted = Lifted(en.LearnedStep(en.Dilated(en.Leapfrog(1, 0.3))), PAIRS, units=4)
+    flow = model(lifted, None, PAIRS, "gaussian")
     rng = np.random.default_rng(5)
     for name in ("kinetic", "potential"):
         for weights in flow.weights_of(name):

@@ -37,6 +37,7 @@ FLOOR_WALKERS = {"quick": 300, "short": 2_000, "default": 4_000, "full": 20_000}
 CONTENDERS: dict[str, ParticleContender] = {
     "windows": WindowContender(),
     "windows-fine": WindowContender(gaussians=24, reach=4.8),
+    "lifted": WindowContender(hamiltonians=1, maps=12, learning_rate=2e-2, draws=1, batch_size=128),
     "spline-moved": ZukoContender("NSF", transforms=5, rotated=True),
     "graph-flow": GraphFlowContender(),
 }

@@ -16,6 +16,7 @@ from ehf_num import (
     Leapfrog,
     LearnedStep,
     LennardJones,
+    Lifted,
     OrbitEncoder,
     OrbitSum,
     set_threads,
@@ -62,6 +63,8 @@ class WindowContender:
         Momenta a point in the importance-weighted bound.
     batch_size : int
         Points of an iteration, in place of the budget's: each has `draws` momenta.
+    maps, units : int
+        Options of `Lifted` after each Hamiltonian; without maps there is none.
     """
 
     hamiltonians: int = 8
@@ -74,6 +77,8 @@ class WindowContender:
     learning_rate: float = 4e-3
     draws: int = 8
     batch_size: int = 32
+    maps: int = 0
+    units: int = 12
 
     def learn(self, problem: ParticleProblem, split: Split, budget: Budget, seed: int) -> Learned:
         """Train on the split's points and nothing else, with one thread."""
@@ -139,6 +144,9 @@ class WindowContender:
         self, frame: es.RelativeFrame, seed: int, **options: Any
     ) -> EquivariantHamiltonianFlow:
         """Make the model, exact under all that leaves the energy alone."""
+        integrator: Any = LearnedStep(Dilated(Leapfrog(1, self.step_size)))
+        if self.maps:
+            integrator = Lifted(integrator, self.pairs(frame, "q"), self.maps, self.units)
         return EquivariantHamiltonianFlow(
             es.StandardNormal(frame.space),
             frame.symmetry(),
@@ -146,7 +154,7 @@ class WindowContender:
             potential=self.pairs(frame, "q"),
             enforce="exact",
             encoder=OrbitEncoder(self.pairs(frame, "q"), self.precision),
-            integrator=LearnedStep(Dilated(Leapfrog(1, self.step_size))),
+            integrator=integrator,
             hamiltonians=self.hamiltonians,
             dtype="float32",
             rng=seed,
