@@ -257,7 +257,7 @@ def test_bad_settings_are_named(options, message):
 
 
 def test_default_studies_are_those_that_are_described():
-    assert len(study.Settings().named()) == 5 * 3 * 3
+    assert len(study.Settings().named()) == 5 * 3 * 4
     assert len(lj13.Settings().named()) == 2 * 3 * 3 * 3
     assert set(study.Settings().contenders) | set(lj13.Settings().contenders) == set(CONTENDERS)
     assert BUDGETS["full"].iterations > BUDGETS["default"].iterations
