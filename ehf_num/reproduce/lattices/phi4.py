@@ -34,7 +34,7 @@ from ehf_num.reproduce.lattices.judged import (
 )
 
 CONTENDERS = ("windows", "couplings")
-_CHAINS, _WARM, _KEPT, _LEAPS = 256, 300, 700, 10
+_CHAINS, _WARM, _KEPT, _LEAPS = 256, 300, 2_000, 10
 _BATCH, _RATE, _WARMUP = 64, 0.05, 100
 _WIDTH = 16  # units of the network of the encoder's widths
 _STEPS = 0.3  # dt of leapfrog where learning starts; every Hamiltonian's dilation is learned
