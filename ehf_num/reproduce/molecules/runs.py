@@ -26,7 +26,7 @@ _BINS = 60
 
 BUDGETS = {
     "quick": Budget(iterations=60, patience=60, test_points=60, draws=8),
-    "short": Budget(iterations=1_000, patience=300, test_points=400, draws=64, batch_size=64),
+    "short": Budget(iterations=1_000, patience=300, test_points=400, draws=256, batch_size=64),
     "default": Budget(iterations=8_000, patience=2_600, test_points=1_000, draws=256),
     "full": Budget(iterations=15_000, patience=5_000, test_points=10_000, draws=1_024),
 }
