@@ -14,6 +14,7 @@ from ehf_num.cli import main
 from ehf_num.reproduce.chapter import Chapter
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.molecules import lj13, runs, study
+from ehf_num.reproduce.molecules.pictures import STYLES
 from ehf_num.reproduce.molecules.problems import PROBLEMS, ParticleProblem
 from ehf_num.reproduce.molecules.runs import BUDGETS, CONTENDERS, FLOOR_WALKERS, Floor, Run
 from ehf_num.reproduce.molecules.window_flows import WindowContender
@@ -260,4 +261,5 @@ def test_default_studies_are_those_that_are_described():
     assert len(study.Settings().named()) == 5 * 3 * 4
     assert len(lj13.Settings().named()) == 2 * 3 * 3 * 3
     assert set(study.Settings().contenders) | set(lj13.Settings().contenders) == set(CONTENDERS)
+    assert set(STYLES) == set(CONTENDERS)  # pictures draw each
     assert BUDGETS["full"].iterations > BUDGETS["default"].iterations

@@ -17,19 +17,21 @@ Named = dict[Run, str]
 Finished = FinishedRun[Run]
 Floors = dict[str, dict[str, Any]]
 
-_STYLES = {
+STYLES = {
     "windows": ("ours, sums over pairs", "tab:blue", "o"),
     "windows-fine": ("ours, distances seen finely", "tab:cyan", "v"),
+    "lifted": ("ours, maps of q", "tab:green", "D"),
     "spline-moved": ("spline flow, moved data", "tab:red", "^"),
     "graph-flow": ("graph network's continuous flow", "tab:orange", "s"),
 }
+"""Label, colour and marker of each contender."""
 
 
 def progress_by_points(named: Named, rows: list[Finished], floors: Floors) -> Figure:
     """Draw KL(e^{−U}/Z ‖ model) against N, a panel a target."""
     canvas, panels = _panels(len(floors), 1)
     for axes, (target, floor) in zip(panels[0], floors.items(), strict=True):
-        for name, (label, color, marker) in _STYLES.items():
+        for name, (label, color, marker) in STYLES.items():
             cells: dict[int, list[float]] = {}
             for row in rows:
                 if (row.spec.target, named[row.spec]) == (target, name):
@@ -64,7 +66,7 @@ def distributions(named: Named, rows: list[Finished], floors: Floors) -> Figure:
                 if (spec.target, spec.size, spec.seed) != (target, largest, 0):
                     continue
                 if values["ess"] is not None:
-                    label, color, _ = _STYLES[named[spec]]
+                    label, color, _ = STYLES[named[spec]]
                     axes.stairs(
                         values[f"{what}_density"],
                         values[f"{what}_edges"],
@@ -91,7 +93,7 @@ def potentials(named: Named, rows: list[Finished], floors: Floors) -> Figure:
             axes.plot(r, truth - truth.min(), color="0.6", linewidth=3, label="φ of e^{−U}")
             for j, u in enumerate(learned, start=1):
                 shade = 0.3 + 0.7 * j / len(learned)
-                label = f"{_STYLES[named[row.spec]][0]}, Hamiltonian {j}"
+                label = f"{STYLES[named[row.spec]][0]}, Hamiltonian {j}"
                 axes.plot(r, u - u.min(), color="tab:blue", alpha=shade, label=label)
             axes.set(ylim=(0, 8))
         axes.set(xlabel="distance", title=f"{target}, N = {largest:,}", ylabel="energy [k_B T]")
