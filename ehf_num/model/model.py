@@ -229,11 +229,12 @@ class EquivariantHamiltonianFlow(FlowDensity):
         lie, finite = self.lie, self.finite
         generators: list[Any] = [] if lie is None else [*lie.generators]
         generators += [] if finite is None else [*finite.labels]
-        symmetry = shorten(", ".join(map(str, generators)) or "none", 100, placeholder=" …")
-        return (
-            f"EquivariantHamiltonianFlow(dim={self.dim}, base={self.base.name}, "
-            f"symmetry={symmetry}, {self.settings})"
-        )
+        symmetry = shorten(", ".join(map(str, generators)) or "none", 60, placeholder=" …")
+        options = asdict(self.settings).items()
+        own = [f"{k}={v!r}" for k, v in options if v not in (getattr(FlowSettings, k), OWN)]
+        own += [f"{name}={type(part).__name__}" for name, part in self._parts.given().items()]
+        given = ", ".join([self.base.name, f"symmetry={symmetry}", *own])
+        return f"EquivariantHamiltonianFlow({given})"
 
     def _repr_html_(self) -> str:
         result, parts = getattr(self, "result_", None), self._parts.given()

@@ -282,7 +282,10 @@ class WindowOrbits:
             for image in images(site, row.window, finite, self.of):
                 edge = found.edge(*image, row.kind)
                 if edge is None:
-                    yield f"the image {image[1]!r:.200} of a window is none that is summed over"
+                    opposite = found.edge(image[0], -image[1], row.kind) is not None
+                    way = ", but its opposite is: even=True" if opposite else ""
+                    rows = f"{image[1].tolist()}"
+                    yield f"the image {rows:.200} of a window is none that is summed over{way}"
                     return
                 left.discard(edge)
 

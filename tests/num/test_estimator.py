@@ -378,7 +378,9 @@ def test_what_is_shown_of_a_model_is_short():
     flow = en.EquivariantHamiltonianFlow(
         es.StandardNormal(es.PhaseSpace(2)), es.groups.so(2), hidden=(4,), rng=0
     )
-    assert "symmetry=-p1*q2 + p2*q1" in repr(flow)
+    assert repr(flow) == (
+        "EquivariantHamiltonianFlow(standard normal, symmetry=-p1*q2 + p2*q1, hidden=(4,))"
+    )
     flow.fit(velocities(30)[:, :2] / 150, iterations=300, progress=False)
     estimate = flow.likelihood(velocities(30)[:, :2] / 150, method="quadrature")
     for shown in (flow, flow.result_, flow.result_.history, estimate):

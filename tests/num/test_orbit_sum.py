@@ -33,6 +33,17 @@ def rotated(q: Any, size: int) -> Any:
     return (q.reshape(len(q), -1, size) @ turn.T).reshape(q.shape), turn
 
 
+def test_particles_on_a_line_keep_mirrors_with_even_invariants():
+    """Without, a pair sees which particle is on the left, and the refusal says what to do."""
+    frame, x = es.Particles(3, 1).relative(), RNG.standard_normal((5, 2))
+    handed, even = (en.OrbitSum.pairs(frame, hidden=(8,), even=even) for even in (False, True))
+    assert "but its opposite is: even=True" in str(handed.invariance(frame.symmetry(), "q"))
+    assert even.invariance(frame.symmetry(), "q").proved
+    weights = drawn(even)
+    assert np.allclose(even.value(weights, x), even.value(weights, -x), rtol=1e-12)
+    assert not np.allclose(handed.value(drawn(handed), x), handed.value(drawn(handed), -x))
+
+
 @pytest.mark.parametrize("of", ["q", "p"])
 @pytest.mark.parametrize(
     ("count", "size", "kinds", "options"),
