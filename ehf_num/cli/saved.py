@@ -15,6 +15,7 @@ from ehf_num.cli.options import WEIGHED, add_model, add_points, add_seed, choice
 from ehf_num.files.atomic import atomic_write, check_target
 from ehf_num.files.readers import SUFFIXES
 from ehf_num.inference.estimate import LikelihoodEstimate
+from ehf_num.inference.weighing import observable
 from ehf_num.model.diagnosis import Diagnosis
 from ehf_num.plotting.diagnosis import plot_diagnosis
 from ehf_sym.errors import ArgumentError
@@ -73,8 +74,11 @@ def _weigh(options: argparse.Namespace) -> int:
         raise ArgumentError(f"--resample was {options.resample} without --out, a file to write to")
     model = en.load(options.model)
     flow = model.flow_ if isinstance(model, en.SymmetricDensity) else model
-    space = es.PhaseSpace(flow.dim)
-    observables = {text: es.parse(text, space) for text in options.observable}
+    space = es.PhaseSpace(flow.dim, angles=flow.base.space.angles)
+    observables = {
+        text: observable(es.parse(text, space), space, "--observable")
+        for text in options.observable
+    }
     weights = model.weigh(
         es.parse(options.energy, space), options.n, momenta=options.momenta, rng=options.seed
     )

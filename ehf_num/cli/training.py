@@ -216,7 +216,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _positions(options: argparse.Namespace, x: Table | None) -> Any:
-    """Return d, of the points or of --dim; None where --group may know it."""
+    """Return d, of the points or of --dim; None where a group may know it."""
     if x is not None:
         dim = x.values.shape[1]
         if options.dim not in (None, dim):
@@ -224,7 +224,7 @@ def _positions(options: argparse.Namespace, x: Table | None) -> Any:
         return dim
     if options.energy is None:
         raise ArgumentError("points are missing; it should be a file, or --energy and --dim")
-    if options.dim is None and options.group is None:
+    if options.dim is None and options.group is None and not options.finite:
         raise ArgumentError("--dim is missing; it should be the number of positions")
     return options.dim
 

@@ -43,12 +43,27 @@ from ehf_num.training.energy_bound import weigh_states
 from ehf_num.training.objective import BoundModel
 from ehf_num.training.progress import watched
 from ehf_sym import PhaseSpace, to_numpy
-from ehf_sym.errors import ArgumentError
+from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.report import ResultTable
+from ehf_sym.zero.periodicity import function_on
 
 MOST_KEPT = 2**28  # bytes of draws
 _LEAST = float(np.finfo(np.float64).min)
 _MOST_FOR_K = 2**20  # draws that k̂ is taken from: more do not change what it says
+
+
+def observable(f: sp.Basic, space: PhaseSpace, name: str) -> sp.Expr:
+    """Admit a formula to average: of positions alone, 2π-periodic in angles."""
+    formula = function_on(space, f, name)
+    momenta = sorted(formula.free_symbols.intersection(space.p), key=str)
+    if momenta:
+        raise FormulaError(
+            f"{name} is {quoted(formula)}, which depends on {momenta[0]}; it should be of "
+            "positions alone: momenta are the model's own"
+        )
+    return formula
+
 
 
 class WeightedMean(NamedTuple):
@@ -257,8 +272,9 @@ class WeightedDraws:
     def _evaluated(self, f: Any) -> Callable[[Array], Array]:
         """Turn an observable into a function of blocks, held to its shape."""
         if isinstance(f, sp.Basic):
-            space = PhaseSpace(self.draws.model.base.dim)
-            f = to_numpy(space.validate(f, "f"), space.q)
+            model = self.draws.model
+            space = PhaseSpace(model.base.dim, angles=model.objective.layout.angles)
+            f = to_numpy(observable(f, space, "f"), space.q)
         if not callable(f) or isinstance(f, type):
             raise ArgumentError(f"f was {f!r}; it should be a function of q (m, d), or a formula")
 

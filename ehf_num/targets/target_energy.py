@@ -243,8 +243,8 @@ def _hold_to_slope(energy: _OfObject, q: Array) -> None:
         here, terms = energy.values(q), energy.gradient(q) * direction
         noise = _rounding(energy.given.value, q) * np.abs(here)
         width, large = float(np.std(q) or 1.0), np.abs(terms).sum(axis=1)
-        wanted = np.nanmedian(np.cbrt(noise / (large * width + noise + np.finfo(float).tiny)))
-        share = float(np.clip(np.nan_to_num(wanted), _STEP, 1e-2))
+        wanted = np.cbrt(noise / (large * width + noise + np.finfo(float).tiny))
+        share = float(np.clip(np.median(np.nan_to_num(wanted, nan=_STEP)), _STEP, 1e-2))
         step = share * width
         ends = [energy.values(q + sign * step * direction) for sign in (1, -1)]
         slope, given = (ends[0] - ends[1]) / (2 * step), terms.sum(axis=1)

@@ -350,6 +350,8 @@ def test_the_command_knows_angles(tmp_path, capsys):
     assert en.load(out).base.space == CIRCLE
     assert main(["weigh", str(out), "--energy", "-cos(q1)", "-n", "500",
                  "--observable", "cos(q1)"]) == 0  # fmt: skip
+    assert main(["weigh", str(out), "--energy", "-cos(q1)", "--observable", "q1"]) == 3
+    assert "no function of the angle q1" in capsys.readouterr().err
 
 
 def test_pictures_of_a_model_show_one_turn():

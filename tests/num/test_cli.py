@@ -553,6 +553,12 @@ def test_an_energy_is_learned_and_weighed(tmp_path, capsys):
     assert abs(value - 0.5) < 4 * error
     assert "mean of -q1 = " in shown
     np.testing.assert_array_equal(en.read_points(points), weights.resample(7, rng=3))
+    assert run("weigh", model, *energy, "-n", 2000, "--observable", "p1") == 3
+    told = capsys.readouterr()
+    assert "--observable is p1, which depends on p1" in told.err
+    assert "ln Z" not in told.out  # before any work
+    quick = [*QUICK, "--out", model]
+    assert run("fit", "--finite", "D_4", "--energy", "q1^4 + q2^4", *quick) == 0  # it knows d
 
 
 def test_an_energy_takes_points_too(tmp_path, capsys):

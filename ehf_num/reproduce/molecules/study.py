@@ -122,13 +122,16 @@ def run(
                 f"{settings.name}_distributions.png",
                 "Distances of pairs and energies of draws, seed 0, the largest N; e^{−U} in grey.",
             ),
+        ]
+    if floors and any("potentials" in row.values for row in rows):
+        pictures.append(
             save(
                 potentials(named, rows, floors),
                 folder,
                 f"{settings.name}_potentials.png",
                 "Pairs in the learned U of each Hamiltonian, seed 0, the largest N; φ in grey.",
-            ),
-        ]
+            )
+        )
     return Chapter(
         name=settings.name,
         title=" and ".join(PROBLEMS[t].energy.name for t in settings.targets),
