@@ -65,7 +65,6 @@ def observable(f: sp.Basic, space: PhaseSpace, name: str) -> sp.Expr:
     return formula
 
 
-
 class WeightedMean(NamedTuple):
     """Mean of a function under e^−S, with its standard error.
 
