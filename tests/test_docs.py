@@ -133,7 +133,7 @@ def test_documented_commands_exist() -> None:
         for page in DOCUMENTS
         for language, text in code_blocks(page)
         if language == "sh"
-        for line in re.findall(r"(?:^|/)ehf (.*)$", text, re.MULTILINE)
+        for line in re.findall(r"(?:^|/)ehf (.*)$", text.replace("\\\n", " "), re.MULTILINE)
     ]
     assert len(lines) >= 5
     for line in lines:

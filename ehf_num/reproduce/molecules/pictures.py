@@ -90,10 +90,10 @@ def potentials(named: Named, rows: list[Finished], floors: Floors) -> Figure:
                 continue
             r, learned = row.values["potential_r"], row.values["potentials"]
             truth = PROBLEMS[target].energy.pair(r)
-            axes.plot(r, truth - truth.min(), color="0.6", linewidth=3, label="φ of e^{−U}")
+            axes.plot(r, truth - truth.min(), color="0.6", linewidth=3, label="pair potential of the target")
             for j, u in enumerate(learned, start=1):
                 shade = 0.3 + 0.7 * j / len(learned)
-                label = f"{STYLES[named[row.spec]][0]}, Hamiltonian {j}"
+                label = f"pairs in U of Hamiltonian {j}, {named[row.spec]}"
                 axes.plot(r, u - u.min(), color="tab:blue", alpha=shade, label=label)
             axes.set(ylim=(0, 8))
         axes.set(xlabel="distance", title=f"{target}, N = {largest:,}", ylabel="energy [k_B T]")
