@@ -90,7 +90,7 @@ def potentials(named: Named, rows: list[Finished], floors: Floors) -> Figure:
                 continue
             r, learned = row.values["potential_r"], row.values["potentials"]
             truth = PROBLEMS[target].energy.pair(r)
-            axes.plot(r, truth - truth.min(), color="0.6", linewidth=3, label="pair potential of the target")
+            axes.plot(r, truth - truth.min(), color="0.6", linewidth=3, label="pairs of the target")
             for j, u in enumerate(learned, start=1):
                 shade = 0.3 + 0.7 * j / len(learned)
                 label = f"pairs in U of Hamiltonian {j}, {named[row.spec]}"

@@ -129,8 +129,8 @@ def run(
                 potentials(named, rows, floors),
                 folder,
                 f"{settings.name}_potentials.png",
-                "Pairs in the learned U of each Hamiltonian, seed 0, the largest N; the target's in grey, "
-                "which none of them has to be: they push the normal on one after the other.",
+                "Pairs in the learned U of each Hamiltonian, seed 0, the largest N; the target's "
+                "in grey, which none of them has to be: they push the normal on one by one.",
             )
         )
     return Chapter(
