@@ -203,7 +203,7 @@ EXPERIMENTS = {
             from_energy=Experiment(
                 "lj13",
                 "from the energy alone: weights, ln Z",
-                "half an hour",
+                "ten minutes",
                 f"{_MOLECULES}.lj13_from_energy",
                 _WEIGHED,
             ),
