@@ -34,7 +34,7 @@ from ehf_sym.symmetry.conditions import Conditions, InvariantFamily
 from ehf_sym.symmetry.construction import InvariantHamiltonian, invariant_hamiltonian
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
 from ehf_sym.symmetry.frames import equivariant_fields
-from ehf_sym.symmetry.invariance import (
+from ehf_sym.symmetry.invariance.report import (
     ElementVerdict,
     GeneratorVerdict,
     InvarianceError,

@@ -53,6 +53,17 @@ def quoted(value: Any) -> str:
     return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}... ({len(whole)} characters)"
 
 
+def shortest(*formulas: Any) -> Any:
+    """Return the formula that a reader finds shortest.
+
+    Examples
+    --------
+    >>> shortest(Integer(100), Integer(7))
+    7
+    """
+    return min(formulas, key=lambda formula: len(formula_text(formula)))
+
+
 def record_text(record: Any) -> str:
     """Representation of a dataclass, as its own, whatever the length of the numbers in it."""
     shown = (f"{f.name}={_represented(getattr(record, f.name))}" for f in fields(record) if f.repr)

@@ -18,7 +18,9 @@ from ehf_sym.formulas.phase_space import Assignment, PhaseSpace
 from ehf_sym.formulas.printing import formula_text, quoted, record_text
 from ehf_sym.formulas.report import Document, Line, Reported, formula_data, space_data
 from ehf_sym.lie.algebra import Algebra
-from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance, moved_coordinates
+from ehf_sym.symmetry.invariance.brackets import check_invariance
+from ehf_sym.symmetry.invariance.maps import moved_coordinates
+from ehf_sym.symmetry.invariance.report import InvarianceReport
 from ehf_sym.symmetry.jumps.crossings import jump_equations
 from ehf_sym.symmetry.jumps.walls import UNDEFINED, differentiable, walls_of
 from ehf_sym.zero.zero_test import is_zero

@@ -24,7 +24,7 @@ from ehf_sym.formulas.report import Document, Line, Reported, formula_data, spac
 from ehf_sym.formulas.validation import whole_number
 from ehf_sym.formulas.verdict import ZeroVerdict
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
-from ehf_sym.symmetry.invariance import moved_coordinates, same_after
+from ehf_sym.symmetry.invariance.maps import moved_coordinates, same_after
 from ehf_sym.symmetry.invariants import Invariants, turns_angles
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.rotation_group import generating_degree, is_full_orthogonal

@@ -19,7 +19,8 @@ from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.formulas.validation import exact_scalar, listed, whole_number
 from ehf_sym.lie.labels import checked_labels
 from ehf_sym.symmetry.conditions import Conditions, find_conditions
-from ehf_sym.symmetry.invariance import InvarianceReport, check_maps
+from ehf_sym.symmetry.invariance.maps import check_maps
+from ehf_sym.symmetry.invariance.report import InvarianceReport
 from ehf_sym.symmetry.invariants import Invariants, find_invariants
 from ehf_sym.zero.periodicity import function_on
 

@@ -12,7 +12,7 @@ from ehf_sym.densities.charts import Chart, chart_of
 from ehf_sym.errors import ArgumentError
 from ehf_sym.formulas.printing import quoted
 from ehf_sym.symmetry.conditions import Conditions, InvariantFamily, find_conditions
-from ehf_sym.symmetry.invariance import InvarianceError, InvarianceReport
+from ehf_sym.symmetry.invariance.report import InvarianceError, InvarianceReport
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 from ehf_sym.symmetry.symmetry import AnySymmetry, as_symmetry, moved_to
 

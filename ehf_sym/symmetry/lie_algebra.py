@@ -14,7 +14,8 @@ from ehf_sym.lie.algebra import Algebra
 from ehf_sym.lie.algebra_report import AlgebraReport, describe
 from ehf_sym.lie.disentangle import Disentanglement, disentangle
 from ehf_sym.symmetry.conditions import Conditions, find_conditions
-from ehf_sym.symmetry.invariance import InvarianceReport, check_invariance
+from ehf_sym.symmetry.invariance.brackets import check_invariance
+from ehf_sym.symmetry.invariance.report import InvarianceReport
 from ehf_sym.symmetry.invariants import Invariants, find_invariants
 
 

@@ -19,12 +19,9 @@ from ehf_sym.formulas.printing import quoted, record_text
 from ehf_sym.lie.labels import fresh_label
 from ehf_sym.symmetry.conditions import Conditions, find_conditions
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry, as_density
-from ehf_sym.symmetry.invariance import (
-    InvarianceReport,
-    change_of,
-    check_invariance,
-    moved_coordinates,
-)
+from ehf_sym.symmetry.invariance.brackets import check_invariance
+from ehf_sym.symmetry.invariance.maps import change_of, moved_coordinates
+from ehf_sym.symmetry.invariance.report import InvarianceReport
 from ehf_sym.symmetry.invariants import Invariants, find_invariants
 from ehf_sym.symmetry.lie_algebra import LieAlgebra
 

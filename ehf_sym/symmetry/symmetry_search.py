@@ -37,7 +37,7 @@ from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted
 from ehf_sym.formulas.validation import exact_scalar, whole_number
 from ehf_sym.symmetry.finite_symmetry import FiniteSymmetry
-from ehf_sym.symmetry.invariance import moved_coordinates, same_after
+from ehf_sym.symmetry.invariance.maps import moved_coordinates, same_after
 from ehf_sym.symmetry.jumps.crossings import (
     flow_keeps,
     jump_is_seen,

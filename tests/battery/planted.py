@@ -29,7 +29,7 @@ FAULTS = [
     _fault("momenta that move with the inverse alone", "ehf_sym/exact/matrix_groups.py",
            "_matrix(power, matrix.rows, field).T", "_matrix(power, matrix.rows, field)",
            "sym/test_finite_symmetry"),
-    _fault("a map that leaves the domain unseen", "ehf_sym/symmetry/invariance.py",
+    _fault("a map that leaves the domain unseen", "ehf_sym/symmetry/invariance/maps.py",
            "formula = walls.formula if walls.formula.has(UNDEFINED) else f", "formula = f",
            "sym/test_finite_invariance"),
     _fault("an algebra that does not grow", "ehf_sym/symmetry/symmetry.py",

@@ -9,7 +9,7 @@ import sympy as sp
 from sympy import Rational, exp, log, sqrt
 
 import ehf_sym as es
-from ehf_sym.symmetry.invariance import GeneratorVerdict, InvarianceReport
+from ehf_sym.symmetry.invariance.report import GeneratorVerdict, InvarianceReport
 
 LINE = es.PhaseSpace(1)
 (Q,), (P,) = LINE.q, LINE.p

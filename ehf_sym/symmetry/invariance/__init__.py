@@ -1,0 +1,1 @@
+"""Is a density kept: reports, and what decides."""

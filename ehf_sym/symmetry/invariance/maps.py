@@ -1,0 +1,141 @@
+"""π∘σ = π decided for maps σ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from sympy import (
+    QQ,
+    Add,
+    Expr,
+    ImmutableMatrix,
+    Poly,
+    Pow,
+    S,
+    Symbol,
+    factor_terms,
+)
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
+from sympy.polys.orderings import grlex
+from sympy.polys.polyerrors import BasePolynomialError
+from sympy.polys.rings import PolyRing
+
+from ehf_sym import clock
+from ehf_sym.clock import OutOfTimeError, check_time, interrupted
+from ehf_sym.densities.base_density import BaseDensity
+from ehf_sym.exact.vector_fields import VectorFields
+from ehf_sym.formulas.phase_space import PhaseSpace
+from ehf_sym.formulas.printing import shortest
+from ehf_sym.formulas.verdict import Witness, ZeroVerdict
+from ehf_sym.symmetry.invariance.promises import NO_MAP, UNDER_MAP
+from ehf_sym.symmetry.invariance.report import ElementVerdict
+from ehf_sym.symmetry.jumps.walls import UNDEFINED, walls_of
+from ehf_sym.zero.zero_test import is_zero
+
+
+def check_maps(
+    matrices: Sequence[ImmutableMatrix],
+    on_momenta: Sequence[ImmutableMatrix],
+    base: BaseDensity,
+    seconds: float,
+) -> tuple[ElementVerdict, ...]:
+    """Decide π∘σ = π for maps q ↦ Aq, p ↦ Bp; the work of `FiniteSymmetry.check`."""
+    with clock.time_limit(seconds):
+        return tuple(
+            _map_in_time(A, B, base, seconds) for A, B in zip(matrices, on_momenta, strict=True)
+        )
+
+
+def _map_in_time(
+    matrix: ImmutableMatrix, on_momenta: ImmutableMatrix, base: BaseDensity, seconds: float
+) -> ElementVerdict:
+    """Verdict on one map; undecided beyond the time or the depth."""
+    f = base.log_density
+    images = moved_coordinates(base.space, matrix, on_momenta)
+    try:
+        verdict = interrupted(lambda: same_after(f, images))
+        if verdict.undecided:
+            check_time()
+    except OutOfTimeError:
+        verdict = ZeroVerdict("undecided", f"the time limit of {seconds:g} s has passed")
+    except RecursionError:
+        verdict = ZeroVerdict("undecided", "it is nested too deeply")
+    if verdict.proved:
+        return ElementVerdict(matrix, on_momenta, S.Zero, verdict, UNDER_MAP)
+    difference = f.xreplace(images) - f
+    if verdict.undecided and verdict.residual is None:
+        verdict = replace(verdict, residual=difference)
+    forms = [difference, factor_terms(difference)]
+    if verdict.refuted and difference.is_polynomial(*base.space.coordinates):
+        forms.append(difference.expand())
+    return ElementVerdict(matrix, on_momenta, shortest(*forms), verdict, NO_MAP)
+
+
+def moved_coordinates(
+    space: PhaseSpace, matrix: ImmutableMatrix, on_momenta: ImmutableMatrix
+) -> dict[Symbol, Expr]:
+    """Coordinates to the linear forms that a map q ↦ Aq, p ↦ Bp takes them to."""
+    images: dict[Symbol, Expr] = {}
+    for of, a in ((space.q, matrix), (space.p, on_momenta)):
+        rows: dict[int, list[Expr]] = {}
+        for (i, j), entry in a.todok().items():
+            rows.setdefault(i, []).append(entry * of[j])
+        images |= {x: Add(*rows.get(i, ())) for i, x in enumerate(of)}
+    return {x: image for x, image in images.items() if image != x}
+
+
+def change_of(f: Expr, images: Mapping[Symbol, Expr]) -> Expr:
+    """Return f∘σ − f, without the terms of f that hold no coordinate that is moved."""
+    terms = (t for t in Add.make_args(f) if not images.keys().isdisjoint(t.free_symbols))
+    moved = Add(*terms)
+    return moved.xreplace(images) - moved
+
+
+def _same_over_numbers(f: Expr, images: Mapping[Symbol, Expr]) -> bool:
+    """Whether a polynomial is the same after σ, in the field that the numbers of σ span.
+
+    False says nothing where numbers of its own are related to each other or to those.
+    """
+    moved = {x for image in images.values() for x in image.free_symbols}
+    x = sorted(moved.union(images), key=str)
+    moving = VectorFields(PolyRing(x, QQ, grlex), ()).with_maps(
+        [[[images.get(a, a).coeff(b) for b in x] for a in x]]
+    )
+    parts: dict[Expr, Any] = {}
+    for monomial, c in Poly(f, *x).terms():
+        for number in Add.make_args(c.expand()):
+            rational, rest = number.as_coeff_Mul(rational=True)
+            part = moving.ring.from_dict({monomial: moving.ring.domain.from_sympy(rational)})
+            parts[rest] = parts.get(rest, moving.ring.zero) + part
+    return all(moving.moved(part, moving.maps[0]) == part for part in parts.values())
+
+
+def same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
+    """Decide whether a function and its domain are the same after coordinates are moved.
+
+    σ is given exactly, so that values say all: no derivative is taken, and jumps are seen. Where
+    one side is not defined, an unknown stands for its value.
+    """
+    if f.is_polynomial(*images):
+        difference = change_of(f, images).expand()
+        if any(a.is_number for a in difference.atoms(Pow, TrigonometricFunction)):
+            with suppress(BasePolynomialError, NotImplementedError):
+                difference = S.Zero if _same_over_numbers(f, images) else difference
+        return is_zero(difference)
+    walls = walls_of(f)
+    formula = walls.formula if walls.formula.has(UNDEFINED) else f
+    difference = formula.xreplace(images) - formula
+    if difference.expand() == 0:
+        difference = S.Zero
+    zero = is_zero(difference)
+    if zero.proved and walls.opaque and difference != 0:
+        method = "whether both sides are defined at the same points"
+        return ZeroVerdict("undecided", method, residual=f.xreplace(images) - f)
+    if UNDEFINED not in (zero.witness or {}):
+        return zero
+    place = {x: u for x, u in (zero.witness or {}).items() if x != UNDEFINED}
+    defined = not difference.xreplace(place).has(UNDEFINED)
+    return replace(zero, witness=Witness(place), value=zero.value if defined else None)
