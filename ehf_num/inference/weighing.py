@@ -216,6 +216,37 @@ class WeightedDraws:
     draws: Draws = field(repr=False)
     kept: list[tuple[Array, Array]] | None = field(repr=False)
 
+    @classmethod
+    def of(cls, draws: Draws, n: int) -> WeightedDraws:
+        """Weigh n draws in blocks, in memory that does not grow with n."""
+        kept: list[tuple[Array, Array]] | None = []
+        top, total, squares, logs, size = -math.inf, 0.0, 0.0, 0.0, 0
+        of_tail: list[Array] = []
+        wanted = _MOST_FOR_K
+        for q, log_weights in draws.blocks(n):
+            largest = max(top, float(log_weights.max()))
+            if math.isfinite(largest):
+                fade = math.exp(top - largest)
+                w = np.exp(log_weights - largest)
+                total = total * fade + float(w.sum())
+                squares = squares * fade**2 + float((w**2).sum())
+                top = largest
+            if wanted > 0:
+                of_tail.append(log_weights)
+                wanted -= len(log_weights)
+            logs += float(log_weights.sum())
+            size += q.nbytes + log_weights.nbytes
+            if kept is not None:
+                kept.append((q, log_weights))
+                kept = None if size > MOST_KEPT else kept
+        if not total:
+            return cls(n, -math.inf, math.inf, -math.inf, 0.0, math.nan, draws, kept)
+        ess = min(total**2 / (n * squares), 1.0)
+        error = math.sqrt(max(1 / ess - 1, 0.0) / max(n - 1, 1)) if n > 1 else math.inf
+        k = pareto_shape(np.concatenate(of_tail))
+        log_z = top + math.log(total / n)
+        return cls(n, log_z, error, logs / n, ess, k, draws, kept)
+
     def _blocks(self) -> Iterator[tuple[Array, Array]]:
         """Yield q, in the model's coordinates, and w/Z, block by block."""
         for q, log_weights in self.kept or self.draws.blocks(self.n):
@@ -424,34 +455,3 @@ class WeightedDraws:
     def _repr_html_(self) -> str:
         first, *others = str(self).splitlines()
         return ResultTable(first, (), remarks=[line.strip() for line in others]).to_html()
-
-
-def weigh(draws: Draws, n: int) -> WeightedDraws:
-    """Weigh n draws in blocks, in memory that does not grow with n."""
-    kept: list[tuple[Array, Array]] | None = []
-    top, total, squares, logs, size = -math.inf, 0.0, 0.0, 0.0, 0
-    of_tail: list[Array] = []
-    wanted = _MOST_FOR_K
-    for q, log_weights in draws.blocks(n):
-        largest = max(top, float(log_weights.max()))
-        if math.isfinite(largest):
-            fade = math.exp(top - largest)
-            w = np.exp(log_weights - largest)
-            total = total * fade + float(w.sum())
-            squares = squares * fade**2 + float((w**2).sum())
-            top = largest
-        if wanted > 0:
-            of_tail.append(log_weights)
-            wanted -= len(log_weights)
-        logs += float(log_weights.sum())
-        size += q.nbytes + log_weights.nbytes
-        if kept is not None:
-            kept.append((q, log_weights))
-            kept = None if size > MOST_KEPT else kept
-    if not total:
-        return WeightedDraws(n, -math.inf, math.inf, -math.inf, 0.0, math.nan, draws, kept)
-    ess = min(total**2 / (n * squares), 1.0)
-    error = math.sqrt(max(1 / ess - 1, 0.0) / max(n - 1, 1)) if n > 1 else math.inf
-    k = pareto_shape(np.concatenate(of_tail))
-    log_z = top + math.log(total / n)
-    return WeightedDraws(n, log_z, error, logs / n, ess, k, draws, kept)

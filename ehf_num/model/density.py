@@ -24,7 +24,7 @@ from ehf_num.hamiltonian.parameters import ParameterVector
 from ehf_num.inference import likelihood
 from ehf_num.inference.estimate import LikelihoodEstimate
 from ehf_num.inference.inference import draw_positions, draw_states, in_blocks
-from ehf_num.inference.weighing import DrawnUnits, Draws, WeightedDraws, weigh
+from ehf_num.inference.weighing import DrawnUnits, Draws, WeightedDraws
 from ehf_num.model.settings import FlowSettings
 from ehf_num.targets.target_energy import KnownEnergy, TargetEnergy, known_energy
 from ehf_num.training.objective import BoundModel, Objective
@@ -488,7 +488,8 @@ def weighed(
     momenta = arguments.positive_integer(momenta, "momenta")
     target = admitted_energy(flow, S, None, units)
     kept = flow.bound.objective.at([array.copy() for array in flow.weights])
-    return weigh(Draws(kept, target, int(generator.integers(2**62)), units, momenta), n)
+    draws = Draws(kept, target, int(generator.integers(2**62)), units, momenta)
+    return WeightedDraws.of(draws, n)
 
 
 def admitted_energy(

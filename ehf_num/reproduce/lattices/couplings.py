@@ -23,10 +23,7 @@ from typing import Any
 import numpy as np
 
 import ehf_num as en
-from ehf_num.engine.arguments import generator
-from ehf_num.inference.weighing import weigh
 from ehf_num.reproduce.common import Floats
-from ehf_num.targets.target_energy import TargetEnergy
 
 _ROWS = 1_000  # draws at a time, of which each has 16 images
 _RECORDS = 100
@@ -62,7 +59,7 @@ class Learned:
     def weigh(self, n: int) -> en.WeightedDraws:
         """Weigh n draws."""
         draws: Any = self.draws  # has all of what draws of a model are asked for here
-        return weigh(draws, n)
+        return en.WeightedDraws.of(draws, n)
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class CouplingContender:
     learning_rate: float = 2e-2
 
     def learn(
-        self, size: int, constants: tuple[float, float], energy: TargetEnergy, *, seconds: float,
+        self, size: int, constants: tuple[float, float], energy: en.TargetEnergy, *, seconds: float,
         seed: int,
     ) -> Learned:  # fmt: skip
         """Train on L × L sites with m² and λ for so much time of the processor, one thread."""
@@ -129,7 +126,7 @@ class CouplingDraws:
         Before it is averaged.
     size : int
         L.
-    energy : TargetEnergy
+    energy : ehf_num.TargetEnergy
         S.
     seed : int
         What all that is random follows from.
@@ -137,7 +134,7 @@ class CouplingDraws:
 
     flow: Any
     size: int
-    energy: TargetEnergy
+    energy: en.TargetEnergy
     seed: int
 
     def log_prob(self, q: Floats) -> Floats:
@@ -155,7 +152,7 @@ class CouplingDraws:
         import torch
 
         for number, start in enumerate(range(0, n, _ROWS)):
-            rng = generator(np.random.default_rng([self.seed, stream, number]))
+            rng = np.random.default_rng([self.seed, stream, number])
             z = rng.standard_normal((min(_ROWS, n - start), self.size, self.size))
             with torch.no_grad():
                 phi, _ = self.flow(torch.as_tensor(z, dtype=torch.float32))

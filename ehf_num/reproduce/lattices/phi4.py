@@ -21,7 +21,6 @@ from matplotlib.figure import Figure
 
 import ehf_num as en
 import ehf_sym as es
-from ehf_num.files.result import versions
 from ehf_num.reproduce.chapter import Chapter, Picture, Table, save
 from ehf_num.reproduce.common import Floats, check_counts, check_words, seed_range
 from ehf_num.reproduce.lattices.couplings import CouplingContender, torch_version
@@ -354,7 +353,7 @@ def chapter(
                 for _ in settings.contenders[1:]
             ),
         ),
-        versions=versions() | (torch_version() if len(settings.contenders) > 1 else {}),
+        versions=en.versions() | (torch_version() if len(settings.contenders) > 1 else {}),
     )
 
 
