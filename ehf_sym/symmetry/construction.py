@@ -140,7 +140,7 @@ def invariant_hamiltonian(
     ----------
     symmetry : LieAlgebra, FiniteSymmetry or Symmetry
         What H is to keep.
-    max_degree : int
+    max_degree : int, optional
         Invariants are looked for degree by degree until there can be no more independent ones and
         they are known to generate all, determinants included, or to this degree. By default to
         degree 6, or the degree that is enough where there are no more than 600 monomials to it: n

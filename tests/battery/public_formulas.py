@@ -181,6 +181,7 @@ def algebra_arguments() -> Iterator[Argument]:
         "max_degree",
         "integer",
         lambda v: es.invariant_hamiltonian(ALGEBRA, v),
+        ("None",),
     )
     yield Argument("symmetries_of", "f", "formula", lambda v: es.symmetries_of(v, 1, space=SPACE))
     yield Argument("symmetries_of", "degree", "integer", lambda v: es.symmetries_of(BASE, v))

@@ -285,7 +285,7 @@ def test_linear_refuses(matrices, error, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: groups.so(1), r"n \+ m is 1"),
+        (lambda: groups.so(1), r"n is 1; it should be at least 2"),
         (lambda: groups.so(0, 2), "n is 0"),
         (lambda: groups.so(2, -1), "m is -1; it should be a non-negative integer"),
         (lambda: groups.so(2.0), "n is 2.0"),
