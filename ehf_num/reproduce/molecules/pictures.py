@@ -60,7 +60,7 @@ def distributions(named: Named, rows: list[Finished], floors: Floors) -> Figure:
     for column, (target, floor) in enumerate(floors.items()):
         for axes, what in zip(panels[:, column], ("distance", "energy"), strict=True):
             edges = floor[f"{what}_edges"]
-            axes.stairs(floor[f"{what}_density"], edges, fill=True, color="0.85", label="e^{−U}")
+            axes.stairs(floor[f"{what}_density"], edges, fill=True, color="0.85", label=r"$e^{-U}$")
             for row in rows:
                 spec, values = row.spec, row.values
                 if (spec.target, spec.size, spec.seed) != (target, largest, 0):
@@ -73,7 +73,7 @@ def distributions(named: Named, rows: list[Finished], floors: Floors) -> Figure:
                         color=color,
                         label=label,
                     )
-            axes.set(xlabel=f"{what} of pairs" if what == "distance" else "energy [k_B T]")
+            axes.set(xlabel=f"{what} of pairs" if what == "distance" else "energy [$k_B T$]")
             axes.set(yticks=[], title=f"{target}, N = {largest:,}")
     _legend(canvas, panels[0, 0])
     return canvas
@@ -96,7 +96,7 @@ def potentials(named: Named, rows: list[Finished], floors: Floors) -> Figure:
                 label = f"pairs in U of Hamiltonian {j}, {named[row.spec]}"
                 axes.plot(r, u - u.min(), color="tab:blue", alpha=shade, label=label)
             axes.set(ylim=(0, 8))
-        axes.set(xlabel="distance", title=f"{target}, N = {largest:,}", ylabel="energy [k_B T]")
+        axes.set(xlabel="distance", title=f"{target}, N = {largest:,}", ylabel="energy [$k_B T$]")
     _legend(canvas, panels[0, 0])
     return canvas
 
