@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,20 @@ def seed_range(count: int) -> str:
     ('0..2', '0')
     """
     return "0" if count == 1 else f"0..{count - 1}"
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """Return the versions of optional packages by name; nothing where one is missing.
+
+    Examples
+    --------
+    >>> versions_of("numpy", "no such package")
+    {}
+    """
+    try:
+        return {name: version(name) for name in packages}
+    except PackageNotFoundError:
+        return {}
 
 
 def check_words(**words: tuple[Sequence[str], Collection[str]]) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
-from ehf_num.reproduce.common import Floats
+from ehf_num.reproduce.common import Floats, versions_of
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.efficiency.problems import Problem
 
@@ -25,10 +24,7 @@ _FRESH = 20_000
 
 def scikit_learn_versions() -> dict[str, str]:
     """Return the version of scikit-learn; nothing where it is missing."""
-    try:
-        return {"scikit-learn": version("scikit-learn")}
-    except PackageNotFoundError:
-        return {}
+    return versions_of("scikit-learn")
 
 
 @dataclass(frozen=True)

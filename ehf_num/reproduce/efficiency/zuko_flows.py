@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 import numpy as np
 
 from ehf_num import LearningRateSchedule
-from ehf_num.reproduce.common import Floats
+from ehf_num.reproduce.common import Floats, versions_of
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 
 _VALIDATION_ROWS = 1_000  # where they are turned copies
@@ -26,10 +25,7 @@ _VALIDATION_ROWS = 1_000  # where they are turned copies
 
 def zuko_versions() -> dict[str, str]:
     """Return the versions of zuko and of PyTorch; nothing where one is missing."""
-    try:
-        return {name: version(name) for name in ("zuko", "torch")}
-    except PackageNotFoundError:
-        return {}
+    return versions_of("zuko", "torch")
 
 
 class Moving(Protocol):

@@ -17,13 +17,12 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 import ehf_num as en
-from ehf_num.reproduce.common import Floats
+from ehf_num.reproduce.common import Floats, versions_of
 
 _ROWS = 1_000  # draws at a time, of which each has 16 images
 _RECORDS = 100
@@ -32,10 +31,7 @@ _GROWS = 0.02  # of the time, in which the rate grows to its full size
 
 def torch_version() -> dict[str, str]:
     """Return that of PyTorch; nothing where it is missing."""
-    try:
-        return {"torch": version("torch")}
-    except PackageNotFoundError:
-        return {}
+    return versions_of("torch")
 
 
 @dataclass(frozen=True)
