@@ -15,7 +15,7 @@ from ehf_num.engine.arguments import one_of, positive_integer
 from ehf_num.engine.log_space import HALF_LOG_2PI
 from ehf_num.engine.networks import Weights, affine, init_relu, softplus
 from ehf_num.engine.workspace import Array
-from ehf_num.symmetry.orbit_sum import OrbitSum, kind_biases
+from ehf_num.symmetry.orbit_sum import OrbitSum, admit_sum_of_positions, kind_biases
 from ehf_num.symmetry.windows import halves
 from ehf_sym import Symmetry
 from ehf_sym.errors import ArgumentError, EHFError
@@ -85,10 +85,7 @@ class OrbitEncoder:
     width: int = 32
 
     def __post_init__(self) -> None:
-        if not isinstance(self.energy, OrbitSum) or self.energy.of != "q":
-            raise ArgumentError(
-                f"energy was {self.energy!r:.200}; it should be an ehf_num.OrbitSum of q"
-            )
+        admit_sum_of_positions(self.energy)
         one_of(self.precision, "precision", ("windows", "scalar", "conjugate"))
         if self.precision == "conjugate" and self.energy.orbits.forms != 1:
             raise ArgumentError(

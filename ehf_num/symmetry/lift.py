@@ -28,7 +28,7 @@ from ehf_num.hamiltonian.integrators import (
     learned,
     rotation,
 )
-from ehf_num.symmetry.orbit_sum import Layout, OrbitSum
+from ehf_num.symmetry.orbit_sum import Layout, OrbitSum, admit_sum_of_positions
 from ehf_sym import FiniteSymmetry, LieAlgebra, PhaseSpace
 from ehf_sym.errors import ArgumentError
 
@@ -90,10 +90,7 @@ class Lifted(WithWeights):
 
     def __post_init__(self) -> None:
         admit_integrator(self.integrator)
-        if not isinstance(self.energy, OrbitSum) or self.energy.of != "q":
-            raise ArgumentError(
-                f"energy was {self.energy!r:.200}; it should be an ehf_num.OrbitSum of q"
-            )
+        admit_sum_of_positions(self.energy)
         if self.energy.space.angles or not _of_lengths(self.energy):
             raise ArgumentError(
                 f"energy was {self.energy!r:.200}, some of whose invariants are no function of "

@@ -427,6 +427,12 @@ class OrbitSum:
         )
 
 
+def admit_sum_of_positions(energy: Any) -> None:
+    """Refuse what is no `OrbitSum` of q."""
+    if not isinstance(energy, OrbitSum) or energy.of != "q":
+        raise ArgumentError(f"energy was {energy!r:.200}; it should be an ehf_num.OrbitSum of q")
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """What a sum over windows is made of, in numbers: R rows, S sites, E edges.

@@ -16,17 +16,19 @@ landing: it has no variance left where h is exact.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import autograd.numpy as anp
 import numpy as np
+from autograd.scipy.special import logsumexp
 
 from ehf_num.densities.encoder import encoder_score
 from ehf_num.engine import arguments
 from ehf_num.engine.log_space import log_mean_exp
-from ehf_num.engine.tape import constant, make_vjp
+from ehf_num.engine.tape import make_vjp
 from ehf_num.engine.workspace import Array
 from ehf_num.training.minibatches import Minibatch
 from ehf_num.training.objective import BoundModel
@@ -161,8 +163,7 @@ class Bound:
         own: Any = self.own
         if own is None:
             log_weights = model.log_weights(x[:: self.draws], noise.reshape(shape))
-            top = np.max(constant(log_weights), axis=1, keepdims=True)
-            return anp.mean(top[:, 0] + anp.log(anp.mean(anp.exp(log_weights - top), axis=1)))
+            return anp.mean(logsumexp(log_weights, axis=1)) - math.log(self.draws)
         value = own.value(model, x[:: self.draws], noise.reshape(shape))
         if np.shape(value) != ():
             raise ArgumentError(

@@ -166,7 +166,7 @@ def test_without_energies_one_draw_gives_the_density_of_a_change_of_variables() 
 
 
 @pytest.mark.parametrize("objective", ["elbo", "importance"])
-def test_gradients_of_bounds_are_those_of_differences(objective: str) -> None:
+def test_bounds_are_as_defined_and_their_gradients_those_of_differences(objective: str) -> None:
     """h has weights of the flow's: what they do to it counts."""
     flow = model(Lifted(en.Leapfrog(1, 0.3), PAIRS, maps=1, units=2), None, PAIRS)
     rng = np.random.default_rng(6)
@@ -174,7 +174,8 @@ def test_gradients_of_bounds_are_those_of_differences(objective: str) -> None:
     x, noise = np.repeat(points(3)[0], 2, axis=0), rng.standard_normal((6, 6))
     bound, of, empty = Bound(objective, draws=2), flow.bound.objective, np.zeros(0)
     out = np.empty(sum(w.size for w in start))
-    bound.step(of.at(start), Minibatch(x, noise), empty, out)
+    (value,) = bound.step(of.at(start), Minibatch(x, noise), empty, out)
+    assert np.isclose(value, bound.mean(of.at(start), x, noise), rtol=1e-12)
     way = rng.standard_normal(out.shape)
     cuts = np.split(way, np.cumsum([w.size for w in start])[:-1])
     ends = [
