@@ -16,14 +16,12 @@ landing: it has no variance left where h is exact.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.scipy.special import logsumexp
 
 from ehf_num.densities.encoder import encoder_score
 from ehf_num.engine import arguments
@@ -163,7 +161,7 @@ class Bound:
         own: Any = self.own
         if own is None:
             log_weights = model.log_weights(x[:: self.draws], noise.reshape(shape))
-            return anp.mean(logsumexp(log_weights, axis=1)) - math.log(self.draws)
+            return anp.mean(log_mean_exp(log_weights))
         value = own.value(model, x[:: self.draws], noise.reshape(shape))
         if np.shape(value) != ():
             raise ArgumentError(

@@ -9,7 +9,9 @@ from pathlib import Path
 import autograd.numpy as anp
 import numpy as np
 import pytest
+import scipy.special
 import sympy as sp
+from autograd import elementwise_grad
 from models import CASES, make, terms_of
 
 import ehf_num as en
@@ -217,6 +219,12 @@ def test_the_reversal_error_is_reported(each_engine):
 def test_log_mean_exp_does_not_overflow():
     table = np.array([[1000.0, 1000.0], [-1000.0, -1000.0]])
     np.testing.assert_allclose(log_mean_exp(table), [1000, -1000], rtol=1e-15)
+
+
+def test_the_slope_of_log_mean_exp_is_the_softmax():
+    table = np.random.default_rng(0).standard_normal((3, 5)) + 1000
+    slope = elementwise_grad(log_mean_exp)(table)
+    np.testing.assert_allclose(slope, scipy.special.softmax(table, axis=1), rtol=1e-12)
 
 
 def test_a_model_says_what_computes():
