@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +12,9 @@ from sympy import (
     Add,
     Expr,
     ImmutableMatrix,
+    Integer,
     Mul,
+    Rational,
     S,
     SparseMatrix,
     Symbol,
@@ -19,11 +22,14 @@ from sympy import (
     expand_log,
     log,
     pi,
+    symbols,
 )
 from sympy.polys.matrices import DomainMatrix
 
 from ehf_sym.clock import attempted
+from ehf_sym.enclosures.enclosure import EvaluationError, enclose, enclose_over, excludes_zero
 from ehf_sym.formulas.printing import record_text
+from ehf_sym.zero.witness import points
 from ehf_sym.zero.zero_test import is_zero
 
 _SECONDS = 5.0  # for the derivatives of a formula: those of nested functions grow exponentially
@@ -74,6 +80,8 @@ def find_gaussian(coordinates: tuple[Symbol, ...], log_density: Expr) -> Gaussia
     origin = dict.fromkeys(coordinates, S.Zero)
     # Of a polynomial the derivatives are short.
     seconds = inf if log_density.is_polynomial(*coordinates) else _SECONDS
+    if seconds < inf and _bends(coordinates, log_density):
+        return None
     try:
         expansion = attempted(lambda: _expansion(coordinates, log_density), seconds)
     # 1/0 > 0 in a condition; a derivative that is not taken; a formula nested deeply
@@ -93,6 +101,26 @@ def find_gaussian(coordinates: tuple[Symbol, ...], log_density: Expr) -> Gaussia
     if not is_zero(log_density - quadratic).proved:
         return None
     return Gaussian(mean=_solution(precision, slope), precision=ImmutableMatrix(precision))
+
+
+def _bends(coordinates: Sequence[Symbol], f: Expr) -> bool:
+    """Whether a third difference is seen not to vanish, along an axis that few terms depend on."""
+    terms = [term for term in Add.make_args(f) if not term.is_polynomial(*coordinates)]
+    counts = Counter(x for term in terms for x in term.free_symbols.intersection(coordinates))
+    others = sorted(f.free_symbols.difference(coordinates), key=str)
+    place = dict(next(points(others), {}))
+    if not counts or len(place) < len(others):
+        return False
+    x = min(counts, key=lambda y: (counts[y], coordinates.index(y)))
+    line = Add(*(term for term in terms if x in term.free_symbols))
+    place |= {y: Rational(k, k + 3) for k, y in enumerate(coordinates, start=1)}
+    values = symbols("f0:4")
+    third = values[3] - 3 * values[2] + 3 * values[1] - values[0]
+    try:
+        box = {y: enclose(line, place | {x: Integer(k)}, 53) for k, y in enumerate(values)}
+        return excludes_zero(enclose_over(third, box, 53))
+    except EvaluationError:
+        return False
 
 
 def log_integral(coordinates: Sequence[Symbol], log_density: Expr, gaussian: Gaussian) -> Expr:

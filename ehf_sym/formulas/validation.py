@@ -9,7 +9,22 @@ from collections.abc import Iterable
 from numbers import Rational as AnyRational
 from typing import Any
 
-from sympy import Expr, Float, Function, I, Order, Pow, Rational, Subs, Symbol, nan, oo, zoo
+from sympy import (
+    Expr,
+    Float,
+    Function,
+    I,
+    Order,
+    Pow,
+    Rational,
+    Subs,
+    Symbol,
+    exp,
+    log,
+    nan,
+    oo,
+    zoo,
+)
 from sympy.core.function import AppliedUndef
 
 from ehf_sym.errors import ArgumentError, FormulaError
@@ -118,7 +133,10 @@ def rebuild(expr: Expr) -> Expr:
     """Build an expression anew from its leaves, so that SymPy's automatic evaluation applies."""
     if not expr.args:
         return expr
-    return expr.func(*(rebuild(arg) for arg in expr.args))
+    args = tuple(map(rebuild, expr.args))
+    if isinstance(expr, exp) and args == expr.args and args[0].is_Add and not args[0].has(log):
+        return expr  # SymPy would try exp of each summand
+    return expr.func(*args)
 
 
 def exact_scalar(expr: Any, name: str) -> Expr:

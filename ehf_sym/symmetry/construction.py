@@ -209,8 +209,8 @@ def _not_told_apart(
     all_of_them = symmetry.invariants(enough, "q").generators
     for matrix in signed_permutations(mixed, space):
         images = moved_coordinates(space, matrix, matrix)
-        kept = all(same_after(f, images).proved for f in found.generators)
-        if kept and any(same_after(f, images).refuted for f in all_of_them):
+        kept = all(same_after(f, images, space).proved for f in found.generators)
+        if kept and any(same_after(f, images, space).refuted for f in all_of_them):
             yield matrix
 
 
@@ -221,7 +221,7 @@ def verdicts_on(whole: Symmetry, functions: Sequence[Expr]) -> Iterator[tuple[Ze
         yield tuple(is_zero(expand(space.bracket(g, f))) for f in functions)
     for pair in whole.maps:
         images = moved_coordinates(space, *pair)
-        yield tuple(same_after(f, images) for f in functions)
+        yield tuple(same_after(f, images, space) for f in functions)
 
 
 def _enough(whole: Symmetry) -> int | None:

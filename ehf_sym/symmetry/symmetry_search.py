@@ -313,7 +313,7 @@ class _SignedPermutations:
         """Prove that a map leaves the formula alone, jumps included."""
         matrix = self._matrix(whole)
         images = moved_coordinates(self._space, matrix, matrix)
-        return same_after(self._formula, images).proved
+        return same_after(self._formula, images, self._space).proved
 
 
 def _is_multiple(part: Expr) -> bool:

@@ -245,7 +245,10 @@ def test_the_report_names_the_surface_and_the_points():
 def test_a_proof_says_why_its_jumps_do_no_harm():
     ball = Piecewise((0, RADIUS < 1), (5, True))
     certificate = check(TURN, NORMAL + ball).verdicts[0].verdict.certificate
-    assert "the flow keeps the sign of q1**2 + q2**2 - 1" in certificate.rests_on
+    assert "jumps and poles too are those of their values" in certificate.rests_on[-1]
+    half = Piecewise((0, Q1 < 0), (5, True)) - exp(Q1 * P1)
+    certificate = check(Q1 * P1, half).verdicts[0].verdict.certificate
+    assert "the flow keeps the sign of q1" in certificate.rests_on
     agreeing = Piecewise((Q1, Q1 > 0), (-Q1, True)) - Abs(Q1)
     certificate = check(SHIFT, agreeing).verdicts[0].verdict.certificate
     assert "no jump across q1 = 0 where the flow crosses it" in certificate.rests_on

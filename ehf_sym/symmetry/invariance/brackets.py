@@ -15,12 +15,9 @@ from sympy import (
     Mul,
     Ne,
     Piecewise,
-    Pow,
     S,
     Symbol,
-    exp,
     factor_terms,
-    log,
 )
 
 from ehf_sym import clock
@@ -33,6 +30,7 @@ from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted, shortest
 from ehf_sym.formulas.verdict import Certificate, Witness, ZeroVerdict
 from ehf_sym.lie.algebra import Algebra
+from ehf_sym.symmetry.invariance.parts import parts_of, where_defined
 from ehf_sym.symmetry.invariance.promises import (
     LEAPFROG_APPROXIMATE,
     LEAPFROG_EXACT,
@@ -49,7 +47,10 @@ from ehf_sym.symmetry.jumps.walls import differentiable, kinks_of, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
 Slopes = dict[Expr, dict[Symbol, Expr]]
-_CHAIN_RULE = "the chain rule, for functions of polynomials whose brackets with g expand to 0"
+_KEPT = (
+    "the chain rule, for functions of polynomials whose brackets with g expand to 0; their "
+    "jumps and poles too are those of their values"
+)
 
 
 def check_invariance(
@@ -135,32 +136,33 @@ def _given_up(g: Expr, base: BaseDensity, reason: str) -> GeneratorVerdict:
 
 def _check_generator(g: Expr, base: BaseDensity, slopes: Slopes) -> GeneratorVerdict:
     """Verdict on one generator; derivatives of ln π are kept for the next."""
-    space = base.space
+    space, f = base.space, base.log_density
     off, affine = differentiable(g), _flat_velocity(g, space)
-    kept = _kept_terms(base.log_density, off, space)
-    formula = base.log_density - kept
-    if formula not in slopes:
-        first = first_derivatives(space.coordinates, differentiable(formula))
-        slopes[formula] = dict(zip(space.coordinates, first, strict=True))
-    of_pi = slopes[formula]
     moved = g.free_symbols
     pairs_moved = [pair for pair in zip(space.q, space.p, strict=True) if moved.intersection(pair)]
-    if affine is None:
-        bracket = Add(*(off.diff(q) * of_pi[p] - off.diff(p) * of_pi[q] for q, p in pairs_moved))
-    else:
-        bracket = _along_affine(*affine, of_pi, space)
-    zero = _zero_off_kinks(bracket, formula, off)
-    if kept != 0 and zero.certificate is not None:
-        reasons = (*zero.certificate.rests_on, _CHAIN_RULE)
-        zero = replace(zero, certificate=replace(zero.certificate, rests_on=reasons))
-    verdict = zero
-    crossing = None
-    walls = walls_of(base.log_density)
-    if walls and not zero.refuted:
-        if zero.undecided:
-            by_cases = is_zero(bracket_off_walls(walls.formula, g, space))
-            zero = zero if by_cases.undecided else by_cases
-        verdict, crossing = _across_jumps(g, base, zero)
+
+    def bracket_with(formula: Expr) -> Expr:
+        if formula not in slopes:
+            first = first_derivatives(space.coordinates, differentiable(formula))
+            slopes[formula] = dict(zip(space.coordinates, first, strict=True))
+        of_pi = slopes[formula]
+        if affine is not None:
+            return _along_affine(*affine, of_pi, space)
+        return Add(*(off.diff(q) * of_pi[p] - off.diff(p) * of_pi[q] for q, p in pairs_moved))
+
+    kept, rest = parts_of(f, space.coordinates).kept(off, space)
+    bracket = bracket_with(rest)
+    zero, verdict, crossing = _along_orbits(g, bracket, rest, space)
+    if verdict.refuted and kept != 0:  # it is not refuted where a term that is kept has no value
+        found = where_defined(verdict, kept) if crossing is None else None
+        if found is None:
+            bracket = bracket_with(f) if crossing is None else bracket
+            zero, verdict, crossing = _along_orbits(g, bracket, f, space)
+        else:
+            verdict = found
+    elif verdict.certificate is not None and not kept.is_polynomial(*space.coordinates):
+        reasons = (*verdict.certificate.rests_on, _KEPT)
+        verdict = replace(verdict, certificate=replace(verdict.certificate, rests_on=reasons))
     linear: bool | None = True
     if affine is None:
         linear = all_zero(off.diff(a, b) for a, b in pairs(occurring(space.p, g), 2))
@@ -207,34 +209,18 @@ def _along_affine(A: Matrix, b: Matrix, slopes: Mapping[Symbol, Expr], space: Ph
     return Add(*terms)
 
 
-def _kept_terms(f: Expr, g: Expr, space: PhaseSpace) -> Expr:
-    """Sum the terms of f, other than polynomials, that g keeps by the chain rule."""
-    known = set(space.coordinates)
-    own = ((term, term.free_symbols & known) for term in Add.make_args(f))
-    terms = [term for term, occurring in own if occurring and not term.is_polynomial(*occurring)]
-    return Add(*(term for term in terms if _is_kept_by_parts(term, g, space)))
-
-
-def _is_kept_by_parts(f: Expr, g: Expr, space: PhaseSpace) -> bool:
-    """Whether f is a smooth function of polynomials u with {u, g} = 0, defined everywhere."""
-    if f.is_polynomial(*space.coordinates):
-        occurring = f.free_symbols
-        moved = [x for x in zip(space.q, space.p, strict=True) if occurring.intersection(x)]
-        return bool(
-            Add(*(f.diff(q) * g.diff(p) - f.diff(p) * g.diff(q) for q, p in moved)).expand() == 0
-        )
-    if isinstance(f, Add):
-        terms: tuple[list[Expr], list[Expr]] = ([], [])
-        for term in f.args:
-            terms[bool(term.is_polynomial(*space.coordinates))].append(term)
-        return all(_is_kept_by_parts(part, g, space) for part in (*terms[0], Add(*terms[1])))
-    smooth = (
-        isinstance(f, (Mul, exp))
-        or (isinstance(f, log) and f.args[0].is_positive)
-        or (isinstance(f, Pow) and f.exp.is_positive and f.base.is_nonnegative)
-        or (isinstance(f, Pow) and f.base.is_positive)
-    )
-    return bool(smooth) and all(_is_kept_by_parts(part, g, space) for part in f.args)
+def _along_orbits(
+    g: Expr, bracket: Expr, f: Expr, space: PhaseSpace
+) -> tuple[ZeroVerdict, ZeroVerdict, Crossing | None]:
+    """Verdicts on a bracket {g, f} off jumps, and on f, which may jump."""
+    zero = _zero_off_kinks(bracket, f, differentiable(g))
+    walls = walls_of(f)
+    if not walls or zero.refuted:
+        return zero, zero, None
+    if zero.undecided:
+        by_cases = is_zero(bracket_off_walls(walls.formula, g, space))
+        zero = zero if by_cases.undecided else by_cases
+    return zero, *_across_jumps(g, f, space, zero)
 
 
 def _zero_off_kinks(bracket: Expr, f: Expr, g: Expr) -> ZeroVerdict:
@@ -251,10 +237,10 @@ def _zero_off_kinks(bracket: Expr, f: Expr, g: Expr) -> ZeroVerdict:
 
 
 def _across_jumps(
-    g: Expr, base: BaseDensity, zero: ZeroVerdict
+    g: Expr, f: Expr, space: PhaseSpace, zero: ZeroVerdict
 ) -> tuple[ZeroVerdict, Crossing | None]:
     """Verdict on a density that may jump, given that on the bracket off its jumps."""
-    found = transport(base.log_density, g, base.space)
+    found = transport(f, g, space)
     crossing = found.crossing
     if crossing is not None:
         method = "different values on one orbit, on either side of a jump"

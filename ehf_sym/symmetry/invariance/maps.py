@@ -30,6 +30,7 @@ from ehf_sym.exact.vector_fields import VectorFields
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import shortest
 from ehf_sym.formulas.verdict import Witness, ZeroVerdict
+from ehf_sym.symmetry.invariance.parts import parts_of, where_defined
 from ehf_sym.symmetry.invariance.promises import NO_MAP, UNDER_MAP
 from ehf_sym.symmetry.invariance.report import ElementVerdict
 from ehf_sym.symmetry.jumps.walls import UNDEFINED, walls_of
@@ -53,23 +54,26 @@ def _map_in_time(
     matrix: ImmutableMatrix, on_momenta: ImmutableMatrix, base: BaseDensity, seconds: float
 ) -> ElementVerdict:
     """Verdict on one map; undecided beyond the time or the depth."""
-    f = base.log_density
-    images = moved_coordinates(base.space, matrix, on_momenta)
+    f, space = base.log_density, base.space
+    images = moved_coordinates(space, matrix, on_momenta)
+    before = after = f
     try:
-        verdict = interrupted(lambda: same_after(f, images))
+        verdict = interrupted(lambda: same_after(f, images, space))
         if verdict.undecided:
             check_time()
+        if not verdict.proved:
+            before, after, _ = parts_of(f, space.coordinates).unmatched(images)
     except OutOfTimeError:
         verdict = ZeroVerdict("undecided", f"the time limit of {seconds:g} s has passed")
     except RecursionError:
         verdict = ZeroVerdict("undecided", "it is nested too deeply")
     if verdict.proved:
         return ElementVerdict(matrix, on_momenta, S.Zero, verdict, UNDER_MAP)
-    difference = f.xreplace(images) - f
+    difference = after.xreplace(images) - before
     if verdict.undecided and verdict.residual is None:
         verdict = replace(verdict, residual=difference)
     forms = [difference, factor_terms(difference)]
-    if verdict.refuted and difference.is_polynomial(*base.space.coordinates):
+    if verdict.refuted and difference.is_polynomial(*space.coordinates):
         forms.append(difference.expand())
     return ElementVerdict(matrix, on_momenta, shortest(*forms), verdict, NO_MAP)
 
@@ -113,27 +117,40 @@ def _same_over_numbers(f: Expr, images: Mapping[Symbol, Expr]) -> bool:
     return all(moving.moved(part, moving.maps[0]) == part for part in parts.values())
 
 
-def same_after(f: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
+def same_after(f: Expr, images: Mapping[Symbol, Expr], space: PhaseSpace) -> ZeroVerdict:
     """Decide whether a function and its domain are the same after coordinates are moved.
 
     σ is given exactly, so that values say all: no derivative is taken, and jumps are seen. Where
     one side is not defined, an unknown stands for its value.
     """
-    if f.is_polynomial(*images):
-        difference = change_of(f, images).expand()
+    before, after, others = parts_of(f, space.coordinates).unmatched(images)
+    found = _is_same(before, after, images)
+    whole = where_defined(found, others) if found.refuted else found
+    return _is_same(f, f, images) if whole is None else whole
+
+
+def _is_same(before: Expr, after: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
+    """Decide whether one function after coordinates are moved is another."""
+    if before.is_polynomial(*images) and after.is_polynomial(*images):
+        difference = change_of(after, images) + after - before
+        difference = difference.expand()
         if any(a.is_number for a in difference.atoms(Pow, TrigonometricFunction)):
             with suppress(BasePolynomialError, NotImplementedError):
-                difference = S.Zero if _same_over_numbers(f, images) else difference
+                same = after == before and _same_over_numbers(after, images)
+                difference = S.Zero if same else difference
         return is_zero(difference)
-    walls = walls_of(f)
-    formula = walls.formula if walls.formula.has(UNDEFINED) else f
-    difference = formula.xreplace(images) - formula
+    walls = [walls_of(u) for u in (before, after)]
+    one, other = (
+        found.formula if found.formula.has(UNDEFINED) else u
+        for found, u in zip(walls, (before, after), strict=True)
+    )
+    difference = other.xreplace(images) - one
     if difference.expand() == 0:
         difference = S.Zero
     zero = is_zero(difference)
-    if zero.proved and walls.opaque and difference != 0:
+    if zero.proved and any(found.opaque for found in walls) and difference != 0:
         method = "whether both sides are defined at the same points"
-        return ZeroVerdict("undecided", method, residual=f.xreplace(images) - f)
+        return ZeroVerdict("undecided", method, residual=after.xreplace(images) - before)
     if UNDEFINED not in (zero.witness or {}):
         return zero
     place = {x: u for x, u in (zero.witness or {}).items() if x != UNDEFINED}
