@@ -143,7 +143,7 @@ class PairEnergy(ABC):
         Parameters
         ----------
         space : PhaseSpace, optional
-            With d coordinates; by default a new one.
+            One with d coordinates: they have the same names in all.
 
         Raises
         ------
@@ -155,18 +155,14 @@ class PairEnergy(ABC):
         >>> LennardJones(2, 1, epsilon=2).formula()
         q1**2/2 + (-2 + 1/(8*q1**6))/(4*q1**6)
         """
-        space = PhaseSpace(self.dim) if space is None else space
-        if space.dim != self.dim:
+        if space is not None and space.dim != self.dim:
             raise ArgumentError(
                 f"space has {space.dim} coordinates; it should have {self.dim}, (N − 1) D"
             )
-        q, d = sp.Matrix(self.count - 1, self.dimension, space.q), self.dimension
-        squares = [
-            sp.Add(*(x**2 for x in (row * q)[:d])).expand()
-            for row in (self._separations.row(k) for k in range(self._separations.rows))
-        ]
-        trap = sp.nsimplify(self.trap, rational=True) / 2 * sp.Add(*(x**2 for x in space.q))
-        return sp.Add(trap, *(self.pair(sp.sqrt(square)) for square in squares))
+        frame = Particles(self.count, self.dimension).relative()
+        trap = sp.nsimplify(self.trap, rational=True) / 2 * sp.Add(*(x**2 for x in frame.space.q))
+        pairs = combinations(range(self.count), 2)
+        return sp.Add(trap, *(self.pair(frame.distance(*pair)) for pair in pairs))
 
     @cached_property
     def _separations(self) -> sp.ImmutableMatrix:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sympy import Add, Expr, ImmutableMatrix, S, SparseMatrix, diag, eye, sqrt
+from sympy import Add, Expr, ImmutableMatrix, Matrix, S, SparseMatrix, diag, eye, sqrt
 
 from ehf_sym.catalogue.generators import angular_momenta, labelled_algebra
 from ehf_sym.errors import ArgumentError
@@ -116,6 +116,27 @@ class RelativeFrame:
         if a == b:
             raise ArgumentError(f"b is {b}; it should be another particle than a")
         return self._vectors((self.basis.col(b) - self.basis.col(a)).T)
+
+    def distance(self, a: int, b: int) -> Expr:
+        """Formula of |x_b − x_a| in q: the root of a sum of squares of `separation`'s linear forms.
+
+        The squares are not multiplied out: that would make formulas many times as long.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such particle, or it is twice the same.
+
+        Examples
+        --------
+        >>> from ehf_sym.catalogue.particles import Particles
+        >>> frame = Particles(3, 2).relative()
+        >>> frame.distance(0, 1)
+        sqrt(2*q1**2 + 2*q2**2)
+        >>> frame.distance(1, 2) ** 2
+        (sqrt(2)*q1/2 - sqrt(6)*q3/2)**2 + (sqrt(2)*q2/2 - sqrt(6)*q4/2)**2
+        """
+        return sqrt(Add(*(x**2 for x in self.separation(a, b) * Matrix(self.space.q))))
 
     def rotations(self) -> LieAlgebra:
         """Total angular momentum Σ_k q_k ∧ p_k, so(D) on all relative vectors at once.

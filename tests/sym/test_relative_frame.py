@@ -42,6 +42,8 @@ def test_separations_and_positions_are_those_of_the_particles() -> None:
     position = np.array(frame.position(1).tolist(), dtype=float)
     assert np.allclose(q @ separation.T, x[:, 2] - x[:, 0])
     assert np.allclose(q @ position.T, x[:, 1] - np.average(x, axis=1, weights=[1, 2, 3]))
+    distance = sp.lambdify(frame.space.q, frame.distance(2, 0))
+    assert np.allclose(distance(*q.T), np.linalg.norm(x[:, 2] - x[:, 0], axis=1))
 
 
 def test_exchanges_of_particles_act_on_q_as_the_matrices_say() -> None:
