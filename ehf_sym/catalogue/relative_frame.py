@@ -118,7 +118,7 @@ class RelativeFrame:
         return self._vectors((self.basis.col(b) - self.basis.col(a)).T)
 
     def distance(self, a: int, b: int) -> Expr:
-        """Formula of |x_b − x_a| in q: the root of a sum of squares of `separation`'s linear forms.
+        """Write |x_b − x_a| in q: the root of a sum of squares of `separation`'s linear forms.
 
         The squares are not multiplied out: that would make formulas many times as long.
 
