@@ -5,16 +5,20 @@ Python's own conversion of integers to text stops at 4,300 digits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
-from sympy import Basic, Integer, MatrixBase, Rational
+from sympy import Add, Basic, Expr, Integer, MatrixBase, Rational, preorder_traversal
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 # A formula longer than this is cut in text and HTML: nobody checks it by hand.
 _LONGEST = 400
+_MOST_PARTS = 3000  # of a formula that is written out before it is cut
+_SHOWN_TERMS = 8
 
 
 def formula_text(formula: Any) -> str:
@@ -50,28 +54,44 @@ def quoted(value: Any) -> str:
     '00... (5002 characters)'
     """
     whole = _represented(value)
-    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}... ({len(whole)} characters)"
+    if len(whole) <= _LONGEST or _is_long(value):
+        return whole
+    return f"{whole[:_LONGEST]}... ({len(whole)} characters)"
 
 
-def shortest(*formulas: Any) -> Any:
-    """Return the formula that a reader finds shortest.
+def shortest(formula: Any, *forms: Callable[[Any], Any]) -> Any:
+    """Return the form of a formula that a reader finds shortest; a very long one as it is.
 
     Examples
     --------
-    >>> shortest(Integer(100), Integer(7))
-    7
+    >>> from sympy import factor_terms
+    >>> from sympy.abc import x, y, z
+    >>> shortest(x * y + x * z, factor_terms)
+    x*(y + z)
     """
-    return min(formulas, key=lambda formula: len(formula_text(formula)))
+    if _is_long(formula):
+        return formula
+    written = (formula, *(form(formula) for form in forms))
+    return min(written, key=lambda found: len(formula_text(found)))
 
 
 def record_text(record: Any) -> str:
-    """Representation of a dataclass, as its own, whatever the length of the numbers in it."""
+    """Representation of a dataclass, as its own, but that long numbers and formulas are no harm."""
     shown = (f"{f.name}={_represented(getattr(record, f.name))}" for f in fields(record) if f.repr)
     return f"{type(record).__name__}({', '.join(shown)})"
 
 
+def _is_long(value: Any) -> bool:
+    """Whether it takes long to write a formula out."""
+    parts = preorder_traversal(value) if isinstance(value, Expr) else ()
+    return next(islice(parts, _MOST_PARTS, None), None) is not None
+
+
 def _represented(value: Any) -> str:
     """Represent a value, its parts one by one if the length of a number prevents it."""
+    if _is_long(value):
+        begun = _Beginning().doprint(value)
+        return f"{begun[:_LONGEST]}... (more than {_MOST_PARTS} parts)"
     try:
         return repr(value)
     except ValueError:
@@ -98,6 +118,13 @@ class _Text(StrPrinter):  # type: ignore[misc]
 
     def _print_Rational(self, expr: Rational) -> str:  # noqa: N802 - SymPy's name
         return f"{_digits(expr.p)}/{_digits(expr.q)}"
+
+
+class _Beginning(_Text):
+    """The first terms of each sum."""
+
+    def _print_Add(self, expr: Add, order: Any = None) -> str:  # noqa: N802 - SymPy's name
+        return str(super()._print_Add(Add(*expr.args[:_SHOWN_TERMS], evaluate=False), order))
 
 
 class _Latex(LatexPrinter):  # type: ignore[misc]

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from textwrap import shorten
 from typing import Any
@@ -59,9 +60,9 @@ class Document:
     ----------
     lines : tuple of Line
         For a reader.
-    data : mapping
-        For a program: strings, numbers, booleans, None, and lists and dicts of them. Formulas are
-        text that `ehf_sym.parse` reads.
+    known : mapping, or what makes it
+        For a program, as `data`: strings, numbers, booleans, None, and lists and dicts of them.
+        Formulas are text that `ehf_sym.parse` reads.
 
     Examples
     --------
@@ -74,7 +75,12 @@ class Document:
     """
 
     lines: tuple[Line, ...]
-    data: Mapping[str, Any]
+    known: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+    @cached_property
+    def data(self) -> Mapping[str, Any]:
+        """What is known, once somebody asks: long formulas take seconds to write."""
+        return self.known() if callable(self.known) else self.known
 
     def to_text(self) -> str:
         """Render as plain text, without a final newline."""

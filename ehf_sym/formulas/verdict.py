@@ -178,7 +178,7 @@ class ZeroVerdict(Reported):
         if self.refuted:
             at = f" at {self._point}" if self.witness else ""
             return f"refuted: the value{at} is {_short(self.value)} ({self.method})"
-        rest = "" if self.residual is None else f"; what remains is {formula_text(self.residual)}"
+        rest = "" if self.residual is None else f"; what remains is {quoted(self.residual)}"
         return f"{self.status}: {self.method}{rest}"
 
     @property
@@ -194,11 +194,14 @@ class ZeroVerdict(Reported):
         lines.append(Line(1, f"by {self.method}" if not self.undecided else self.method))
         if self.residual is not None:
             lines.append(Line(1, "what remains is ", self.residual))
-        data = {"report": "zero test", **verdict_data(self)}
         if self.certificate is not None:
             lines += [Line(1, f"rests on {fact}") for fact in self.certificate.rests_on]
-            data["certificate"] = self.certificate.as_dict()
-        return Document(tuple(lines), data)
+        return Document(tuple(lines), self._data)
+
+    def _data(self) -> dict[str, Any]:
+        data = {"report": "zero test", **verdict_data(self)}
+        certificate = self.certificate
+        return data if certificate is None else data | {"certificate": certificate.as_dict()}
 
 
 def verdict_data(verdict: ZeroVerdict) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: Slopes) -> GeneratorVer
     still = all_zero(off.diff(p) for p in occurring(space.p, g))
     return GeneratorVerdict(
         generator=g,
-        bracket=S.Zero if zero.proved else shortest(bracket, factor_terms(bracket)),
+        bracket=S.Zero if zero.proved else shortest(bracket, factor_terms),
         verdict=verdict,
         linear_in_p=linear,
         volume_preserving=volume,

@@ -16,6 +16,7 @@ from sympy import (
     Pow,
     S,
     Symbol,
+    expand,
     factor_terms,
 )
 from sympy.functions.elementary.trigonometric import TrigonometricFunction
@@ -72,10 +73,10 @@ def _map_in_time(
     difference = after.xreplace(images) - before
     if verdict.undecided and verdict.residual is None:
         verdict = replace(verdict, residual=difference)
-    forms = [difference, factor_terms(difference)]
+    forms = [factor_terms]
     if verdict.refuted and difference.is_polynomial(*space.coordinates):
-        forms.append(difference.expand())
-    return ElementVerdict(matrix, on_momenta, shortest(*forms), verdict, NO_MAP)
+        forms.append(expand)
+    return ElementVerdict(matrix, on_momenta, shortest(difference, *forms), verdict, NO_MAP)
 
 
 def moved_coordinates(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sympy import (
@@ -182,7 +183,7 @@ class InvarianceReport(Reported):
 
     def document(self) -> Document:
         """Lines for a reader and data for a program."""
-        return Document(tuple(_lines(self)), _data(self))
+        return Document(tuple(_lines(self)), partial(_data, self))
 
 
 class InvarianceError(EHFError, ValueError):
