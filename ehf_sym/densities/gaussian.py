@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
@@ -32,6 +33,7 @@ from ehf_sym.formulas.printing import record_text
 from ehf_sym.zero.witness import points
 from ehf_sym.zero.zero_test import is_zero
 
+_STEPS = (Integer(1), Rational(1, 5))
 _SECONDS = 5.0  # for the derivatives of a formula: those of nested functions grow exponentially
 
 
@@ -78,10 +80,10 @@ def find_gaussian(coordinates: tuple[Symbol, ...], log_density: Expr) -> Gaussia
     Matrix([[1/2, 0]])
     """
     origin = dict.fromkeys(coordinates, S.Zero)
+    if _bends(coordinates, log_density):
+        return None
     # Of a polynomial the derivatives are short.
     seconds = inf if log_density.is_polynomial(*coordinates) else _SECONDS
-    if seconds < inf and _bends(coordinates, log_density):
-        return None
     try:
         expansion = attempted(lambda: _expansion(coordinates, log_density), seconds)
     # 1/0 > 0 in a condition; a derivative that is not taken; a formula nested deeply
@@ -105,9 +107,9 @@ def find_gaussian(coordinates: tuple[Symbol, ...], log_density: Expr) -> Gaussia
 
 def _bends(coordinates: Sequence[Symbol], f: Expr) -> bool:
     """Whether a third difference is seen not to vanish, along an axis that few terms depend on."""
-    terms = [term for term in Add.make_args(f) if not term.is_polynomial(*coordinates)]
-    counts = Counter(x for term in terms for x in term.free_symbols.intersection(coordinates))
+    terms = [term for term in Add.make_args(f) if _degree(term) > 2]
     others = sorted(f.free_symbols.difference(coordinates), key=str)
+    counts = Counter(x for term in terms for x in term.free_symbols.intersection(coordinates))
     place = dict(next(points(others), {}))
     if not counts or len(place) < len(others):
         return False
@@ -116,11 +118,18 @@ def _bends(coordinates: Sequence[Symbol], f: Expr) -> bool:
     place |= {y: Rational(k, k + 3) for k, y in enumerate(coordinates, start=1)}
     values = symbols("f0:4")
     third = values[3] - 3 * values[2] + 3 * values[1] - values[0]
-    try:
-        box = {y: enclose(line, place | {x: Integer(k)}, 53) for k, y in enumerate(values)}
-        return excludes_zero(enclose_over(third, box, 53))
-    except EvaluationError:
-        return False
+    for step in _STEPS:
+        with suppress(EvaluationError):
+            box = {y: enclose(line, place | {x: k * step}, 200) for k, y in enumerate(values)}
+            if excludes_zero(enclose_over(third, box, 200)):
+                return True
+    return False
+
+
+def _degree(term: Expr) -> float:
+    """Total degree of a monomial, infinite for any other formula."""
+    powers = [factor.as_base_exp() for factor in Mul.make_args(term) if not factor.is_number]
+    return sum(n if x.is_Symbol and n.is_Integer and n > 0 else inf for x, n in powers)
 
 
 def log_integral(coordinates: Sequence[Symbol], log_density: Expr, gaussian: Gaussian) -> Expr:

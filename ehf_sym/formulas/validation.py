@@ -15,6 +15,7 @@ from sympy import (
     Function,
     I,
     Order,
+    Piecewise,
     Pow,
     Rational,
     Subs,
@@ -259,6 +260,8 @@ def _refuse_non_real(formula: Expr, name: str) -> None:
     """Refuse what is not real or not finite, and parts that are real at no point."""
     refuse_infinite(formula, name)
     for part in formula.atoms(Pow, Function):
+        if isinstance(part, exp | Piecewise) or (isinstance(part, Pow) and part.exp.is_Integer):
+            continue  # real where its arguments are: to ask SymPy takes long
         if part.is_real is False:
             raise FormulaError(
                 f"{name} contains {quoted(part)}, which is not real; it should be real"

@@ -200,7 +200,7 @@ class _Reading:
             and not others
             and not any(m for u in nodes for m, _ in u.polynomial)
         ):
-            return _Node(Add, {((), a): r for a, r in _product(f, S.One)})
+            return _Node(Add, {((), a): r for a, r in _product(f, S.One) if r})
         return _Node(f.func if f.args else f, {}, tuple(nodes))
 
 
