@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from itertools import combinations_with_replacement as pairs
 
 from sympy import (
     Add,
     And,
     Derivative,
     Expr,
-    Matrix,
-    Mul,
     Ne,
     Piecewise,
     S,
-    Symbol,
     factor_terms,
 )
 
 from ehf_sym import clock
 from ehf_sym.clock import DEFAULT_SECONDS, OutOfTimeError, check_time, interrupted
 from ehf_sym.densities.base_density import BaseDensity
-from ehf_sym.densities.gaussian import first_derivatives
 from ehf_sym.errors import ArgumentError
-from ehf_sym.exact.vector_fields import affine_velocity
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.printing import quoted, shortest
 from ehf_sym.formulas.verdict import Certificate, Witness, ZeroVerdict
@@ -38,7 +31,8 @@ from ehf_sym.symmetry.invariance.promises import (
     all_zero,
     leapfrog_exact,
     marginal_promise,
-    occurring,
+    second,
+    slopes_of,
 )
 from ehf_sym.symmetry.invariance.report import GeneratorVerdict, InvarianceReport
 from ehf_sym.symmetry.jumps.crossings import bracket_off_walls, flow_keeps, transport
@@ -46,7 +40,6 @@ from ehf_sym.symmetry.jumps.orbits import Crossing
 from ehf_sym.symmetry.jumps.walls import differentiable, kinks_of, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
-Slopes = dict[Expr, dict[Symbol, Expr]]
 _KEPT = (
     "the chain rule, for functions of polynomials whose brackets with g expand to 0; their "
     "jumps and poles too are those of their values"
@@ -92,16 +85,15 @@ def check_invariance(
     if base.space != symmetry.space:
         raise ArgumentError(f"base lives on {base.space}; it should live on {symmetry.space}")
     seconds = clock.positive_seconds(time_limit)
-    slopes: Slopes = {}
     with clock.time_limit(seconds):
-        verdicts = tuple(_in_time(g, base, slopes, seconds) for g in symmetry.generators)
+        verdicts = tuple(_in_time(g, base, seconds) for g in symmetry.generators)
     return InvarianceReport(symmetry, base, verdicts)
 
 
-def _in_time(g: Expr, base: BaseDensity, slopes: Slopes, seconds: float) -> GeneratorVerdict:
+def _in_time(g: Expr, base: BaseDensity, seconds: float) -> GeneratorVerdict:
     """Verdict on one generator; undecided beyond the time or the depth."""
     try:
-        verdict = interrupted(lambda: _check_generator(g, base, slopes))
+        verdict = interrupted(lambda: _check_generator(g, base))
         if verdict.verdict.undecided:
             check_time()
     except OutOfTimeError:
@@ -134,23 +126,16 @@ def _given_up(g: Expr, base: BaseDensity, reason: str) -> GeneratorVerdict:
     )
 
 
-def _check_generator(g: Expr, base: BaseDensity, slopes: Slopes) -> GeneratorVerdict:
-    """Verdict on one generator; derivatives of ln π are kept for the next."""
-    space, f = base.space, base.log_density
-    off, affine = differentiable(g), _flat_velocity(g, space)
-    moved = g.free_symbols
-    pairs_moved = [pair for pair in zip(space.q, space.p, strict=True) if moved.intersection(pair)]
+def _check_generator(g: Expr, base: BaseDensity) -> GeneratorVerdict:
+    """Verdict on one generator."""
+    space, f, of_g = base.space, base.log_density, slopes_of(g, base.space)
+    conjugates = list(zip(space.q, space.p, strict=True))
 
     def bracket_with(formula: Expr) -> Expr:
-        if formula not in slopes:
-            first = first_derivatives(space.coordinates, differentiable(formula))
-            slopes[formula] = dict(zip(space.coordinates, first, strict=True))
-        of_pi = slopes[formula]
-        if affine is not None:
-            return _along_affine(*affine, of_pi, space)
-        return Add(*(off.diff(q) * of_pi[p] - off.diff(p) * of_pi[q] for q, p in pairs_moved))
+        of_f = slopes_of(formula, space)
+        return Add(*(of_g[q] * of_f[p] - of_g[p] * of_f[q] for q, p in conjugates))
 
-    kept, rest = parts_of(f, space.coordinates).kept(off, space)
+    kept, rest = parts_of(f, space.coordinates).kept(of_g, space)
     bracket = bracket_with(rest)
     zero, verdict, crossing = _along_orbits(g, bracket, rest, space)
     if verdict.refuted and kept != 0:  # it is not refuted where a term that is kept has no value
@@ -163,9 +148,7 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: Slopes) -> GeneratorVer
     elif verdict.certificate is not None and not kept.is_polynomial(*space.coordinates):
         reasons = (*verdict.certificate.rests_on, _KEPT)
         verdict = replace(verdict, certificate=replace(verdict.certificate, rests_on=reasons))
-    linear: bool | None = True
-    if affine is None:
-        linear = all_zero(off.diff(a, b) for a, b in pairs(occurring(space.p, g), 2))
+    linear = all_zero(second(of_g, space.p))
     walls = walls_of(g)
     if linear and any(
         b.free_symbols.intersection(space.p) for b in (*walls.surfaces, *walls.opaque)
@@ -173,40 +156,21 @@ def _check_generator(g: Expr, base: BaseDensity, slopes: Slopes) -> GeneratorVer
         linear = None
     volume = None
     if linear:
-        divergence = (
-            Add(*(off.diff(q, p) for q, p in pairs_moved)) if affine is None else affine[0].trace()
-        )
-        volume = is_zero(divergence)
+        volume = is_zero(Add(*(of_g[p].diff(q) for q, p in conjugates)))
         if volume.proved and not all(flow_keeps(b, g, space) for b in walls.surfaces):
             volume = ZeroVerdict("undecided", "whether the flow of g crosses a jump of its own")
-    exact = affine is not None or leapfrog_exact(g, base)
-    still = all_zero(off.diff(p) for p in occurring(space.p, g))
+    exact = leapfrog_exact(g, base)
     return GeneratorVerdict(
         generator=g,
         bracket=S.Zero if zero.proved else shortest(bracket, factor_terms),
         verdict=verdict,
         linear_in_p=linear,
         volume_preserving=volume,
-        marginal=marginal_promise(verdict, linear, volume, still),
+        marginal=marginal_promise(verdict, linear, volume, all_zero(of_g[p] for p in space.p)),
         leapfrog_exact=exact,
         leapfrog=LEAPFROG_EXACT if exact else LEAPFROG_APPROXIMATE,
         crossing=crossing,
     )
-
-
-def _flat_velocity(g: Expr, space: PhaseSpace) -> tuple[Matrix, Matrix] | None:
-    """Read A and b off a sum of terms c p_i q_j and c p_i as it stands, of however many terms."""
-    factors = (f for term in Add.make_args(g) for f in Mul.make_args(term))
-    return affine_velocity(g, space) if all(f.is_Atom for f in factors) else None
-
-
-def _along_affine(A: Matrix, b: Matrix, slopes: Mapping[Symbol, Expr], space: PhaseSpace) -> Expr:
-    """Return {g, f} of g = pᵀ(Aq + b), given the derivatives of f, without any of g."""
-    q, p, terms = space.q, space.p, []
-    for (i, j), entry in A.todok().items():
-        terms += [entry * p[i] * slopes[p[j]], -entry * q[j] * slopes[q[i]]]
-    terms += [-entry * slopes[q[i]] for (i, _), entry in b.todok().items()]
-    return Add(*terms)
 
 
 def _along_orbits(

@@ -17,7 +17,6 @@ from typing import Any
 from sympy import QQ, Add, Basic, Expr, Mul, Piecewise, Pow, S, Symbol
 from sympy.core.operations import AssocOp, LatticeOp
 
-from ehf_sym.densities.gaussian import first_derivatives
 from ehf_sym.formulas.domains import requirements
 from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.verdict import Witness, ZeroVerdict
@@ -91,16 +90,14 @@ class Parts:
             sums[not first].append(term)
         return Add(*sums[0]), Add(*sums[1])
 
-    def kept(self, g: Expr, space: PhaseSpace) -> tuple[Expr, Expr]:
+    def kept(self, of_g: Mapping[Symbol, Expr], space: PhaseSpace) -> tuple[Expr, Expr]:
         """Sum the terms that are functions of polynomials u with {u, g} = 0, and the others."""
-        reading, (of_q, of_p) = _Reading(self.coordinates), (space.q, space.p)
-        slopes = dict(zip(space.coordinates, first_derivatives(space.coordinates, g), strict=True))
-        along = dict(zip(of_q, (slopes[p] for p in of_p), strict=True))
-        along |= dict(zip(of_p, (-slopes[q] for q in of_q), strict=True))
+        reading = _Reading(self.coordinates)
+        along = [of_g[p] for p in space.p] + [-of_g[q] for q in space.q]
 
         @cache
         def velocity(x: int) -> Polynomial:
-            rate = along[self.coordinates[x]]
+            rate = along[x]
             node = reading.node(rate)
             return node.polynomial if node.is_polynomial else {((), rate): QQ(1)}
 
@@ -127,7 +124,7 @@ def parts_of(f: Expr, coordinates: tuple[Symbol, ...]) -> Parts:
     >>> found = parts_of(exp(-((x - y) ** 2)) + x**2 + 2 * y**2, space.coordinates)
     >>> found.unmatched({x: y, y: x})
     (q1**2 + 2*q2**2, q1**2 + 2*q2**2, exp(-(q1 - q2)**2))
-    >>> found.kept(space.p[0] + space.p[1], space)
+    >>> found.kept({x: 0, y: 0, space.p[0]: S.One, space.p[1]: S.One}, space)
     (exp(-(q1 - q2)**2), q1**2 + 2*q2**2)
     """
     reading, given = _Reading(coordinates), []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import combinations_with_replacement as pairs
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from sympy import (
     Expr,
@@ -13,8 +13,10 @@ from sympy import (
 )
 
 from ehf_sym.densities.base_density import BaseDensity
+from ehf_sym.densities.gaussian import first_derivatives
+from ehf_sym.formulas.phase_space import PhaseSpace
 from ehf_sym.formulas.verdict import ZeroVerdict
-from ehf_sym.symmetry.jumps.walls import walls_of
+from ehf_sym.symmetry.jumps.walls import differentiable, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
 NO_PROMISE = "nothing is promised: {g, π} = 0 is not proved."
@@ -43,9 +45,16 @@ LEAPFROG_APPROXIMATE = (
 )
 
 
-def occurring(coordinates: tuple[Symbol, ...], g: Expr) -> tuple[Symbol, ...]:
-    """Coordinates that occur in g: derivatives by the others need no test."""
-    return tuple(x for x in coordinates if x in g.free_symbols)
+@lru_cache(16)
+def slopes_of(f: Expr, space: PhaseSpace) -> dict[Symbol, Expr]:
+    """Take ∂f/∂x for each coordinate x, off kinks and jumps."""
+    first = first_derivatives(space.coordinates, differentiable(f))
+    return dict(zip(space.coordinates, first, strict=True))
+
+
+def second(of_f: Mapping[Symbol, Expr], along: Sequence[Symbol]) -> Iterator[Expr]:
+    """Take second derivatives along some coordinates, but those that are 0 as they stand."""
+    return (of_f[x].diff(y) for x in along for y in along if y in of_f[x].free_symbols)
 
 
 def all_zero(expressions: Iterable[Expr]) -> bool | None:
@@ -85,18 +94,17 @@ def leapfrog_exact(g: Expr, base: BaseDensity) -> bool:
     {g, U} = −(Aq + b)·∇U on q alone, so both are constant, and that constant is 0 if Aᵀp + a or
     Aq + b vanishes somewhere.
     """
-    q, p = occurring(base.space.q, g), occurring(base.space.p, g)
+    space, of_g, symbols = base.space, slopes_of(g, base.space), g.free_symbols
+    q, p = ([x for x in xs if x in symbols] for xs in (space.q, space.p))
     if walls_of(g):  # derivatives do not see its jumps
         return not (q and p)
-    if all_zero(g.diff(x) for x in q) or all_zero(g.diff(x) for x in p):
+    if all_zero(of_g[x] for x in q) or all_zero(of_g[x] for x in p):
         return True
-    quadratic = [g.diff(x, y) for xs in (q, p) for x, y in pairs(xs, 2)]
-    if not all_zero(quadratic):
+    if not all_zero([*second(of_g, q), *second(of_g, p)]):
         return False
     origin = dict.fromkeys(q + p, S.Zero)
-    A = Matrix([[g.diff(pi, qj).xreplace(origin) for qj in q] for pi in p])
-    a = Matrix([g.diff(x).xreplace(origin) for x in q])
-    b = Matrix([g.diff(x).xreplace(origin) for x in p])
+    A = Matrix([[of_g[x].diff(y).xreplace(origin) for y in q] for x in p])
+    a, b = (Matrix([of_g[x].xreplace(origin) for x in xs]) for xs in (q, p))
     if not all(entry.is_finite for entry in (*A, *a, *b)):
         return False
     return _is_solvable(A.T, a) or _is_solvable(A, b)
