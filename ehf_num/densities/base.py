@@ -156,7 +156,7 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
             if given is None:
                 raise ArgumentError("base is Gaussian but has no log_normalizer")
             return _gaussian(base, gaussian, formula, given)
-    both = to_numpy([*bridged.expressions, *bridged.gradient.expressions], space.coordinates)
+    both = bridged.with_gradient
     if sampler is not None:
         constant = _constant(base, given)
         return NumericBase(space.dim, constant, "sampler", formula, _checked(sampler, space), both)

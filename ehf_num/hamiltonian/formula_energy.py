@@ -147,7 +147,7 @@ class FormulaEnergy:
     @cached_property
     def _gradient(self) -> NumpyFormula:
         gradient, dim = self._numpy.gradient, self.space.dim
-        return NumpyFormula(gradient.expressions[:dim], gradient.variables, (dim,))
+        return NumpyFormula(gradient.expressions[:dim], gradient.variables, (dim,), stable=True)
 
     def init(self, rng: np.random.Generator, dtype: Any) -> list[Array]:
         """Return the start: values of real symbols, logarithms of |values| of others."""

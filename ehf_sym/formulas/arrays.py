@@ -166,6 +166,7 @@ def _csch(u: Any) -> Any:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Exponential": np.exp,
     "SoftPlus": _softplus,
     "Sigmoid": _sigmoid,
     "LogErfc": _log_erfc,

@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
-from sympy import (
-    Abs,
-    Add,
-    Expr,
-    Function,
-    Heaviside,
-    Integer,
-    Max,
-    Min,
-    Mul,
-    Piecewise,
-    Pow,
-    Rational,
-    S,
-    Symbol,
-    acosh,
-    acot,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cosh,
-    coth,
-    csch,
-    erf,
-    erfc,
-    exp,
-    expand_log,
-    expand_mul,
-    log,
-    sech,
-    sign,
-    sinh,
-    tanh,
-)
+from sympy import Add, Expr, Function, Mul, Piecewise, Pow, S, Symbol, cosh, exp, log, sign, tanh
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanAtom
 from sympy.printing.numpy import NumPyPrinter
@@ -57,7 +23,7 @@ from ehf_sym.formulas.printing import quoted
 # Functions that are finite where their slope is not.
 _STEEP = (sp.asin, sp.acos, sp.acosh, sp.asec, sp.acsc, sp.asech)
 # Constant, factor and function of what is erfc(u) or erfc(-u) -> sign of u.
-_TAILS = {(0, 1, erfc): 1, (2, -1, erfc): -1, (1, -1, erf): 1, (1, 1, erf): -1}
+_TAILS = {(0, 1, sp.erfc): 1, (2, -1, sp.erfc): -1, (1, -1, sp.erf): 1, (1, 1, sp.erf): -1}
 
 
 class SoftPlus(Function):  # type: ignore[misc]
@@ -131,6 +97,13 @@ class Hypot(Function):  # type: ignore[misc]
         return self.args[argindex - 1] / self
 
 
+class Exponential(Function):  # type: ignore[misc]
+    """exp(u) as it stands: of exp(x + 1000.5) SymPy takes exp(1000.5) out, which overflows."""
+
+    nargs = 1
+    is_real = True
+
+
 def stabilize(expr: Expr) -> Expr:
     """Write logs and reciprocals of positive sums of exponentials with `SoftPlus` and `Sigmoid`.
 
@@ -153,104 +126,114 @@ def stabilize(expr: Expr) -> Expr:
     SoftPlus(2*x)
     >>> stabilize(1 / (1 + exp(-x)))
     Sigmoid(x)
-    >>> stabilize(exp(x) / (1 + exp(x)))
-    Sigmoid(x)
     """
+    return _shared(_stabilize)(expr)
+
+
+def _shared(visit: Callable[..., Any], known: Mapping[Any, Any] | None = None) -> Any:
+    """Make a recursion that visits equal parts once: `visit` gets a part, and the recursion."""
+    results = dict(known or {})
+
+    def result(part: Any) -> Any:
+        if part not in results:
+            results[part] = visit(part, result)
+        return results[part]
+
+    return result
+
+
+def _stabilize(expr: Expr, stable: Callable[[Expr], Expr]) -> Expr:
+    """Write one node in stable form, given how its parts are."""
     if not expr.args:
         return expr
     if isinstance(expr, Piecewise):
-        cases = ((stabilize(value), condition) for value, condition in expr.args)
+        cases = [(stable(value), condition) for value, condition in expr.args]
         return Piecewise(*cases, evaluate=False)
     if isinstance(expr, Mul):
         steps = [f for f in expr.args if _is_step(f)]
         if steps and len(steps) < len(expr.args):
             rest = Mul(*(f for f in expr.args if f not in steps))
-            return Chained(stabilize(Mul(*steps)), stabilize(rest))
+            return Chained(stable(Mul(*steps)), stable(rest))
         expr = _with_quotients(expr)
-    inner = expr.func(*(stabilize(arg) for arg in expr.args))
+    inner = expr.func(*map(stable, expr.args))
     if isinstance(inner, log):
         # Splits off positive factors and powers, then treats what remains under each log.
-        return expand_log(log(_with_tails(inner.args[0]))).replace(log, _log)
+        return sp.expand_log(log(_with_tails(inner.args[0]))).replace(log, _log)
     if isinstance(inner, Pow) and inner.exp.is_Rational and inner.exp.is_negative:
         return _reciprocal(inner.base, -inner.exp)
     if isinstance(inner, Mul):
         return _merge(inner)
-    if isinstance(inner, Heaviside):
-        return _step(*inner.args)
+    if isinstance(inner, sp.Heaviside):
+        u, middle = inner.args
+        return (sign(u) + sign(u) ** 2) / 2 + middle * (1 - sign(u) ** 2)
     return inner
 
 
-def differentiate(expr: Expr, symbol: Symbol) -> Expr:
-    """Differentiate almost everywhere; at kinks a mean of the slopes on the two sides.
+def differentiate(formulas: Iterable[Expr], symbols: Sequence[Symbol]) -> list[Expr]:
+    """Differentiate almost everywhere, each by every symbol; at kinks a mean of the two slopes.
 
     Examples
     --------
-    >>> x = Symbol("x", real=True)
-    >>> differentiate(Abs(x), x)
-    sign(x)
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> differentiate([sp.Abs(x), x * y], [x, y])
+    [sign(x), 0, y, x]
     """
-    slopes: dict[Expr, Expr] = {symbol: S.One}
-
-    def slope(part: Expr) -> Expr:
-        if part not in slopes:
-            known = symbol in part.free_symbols
-            slopes[part] = _slope(part, slope) if known else S.Zero
-        return slopes[part]
-
-    return stabilize(slope(expr))
+    slopes, stable = _shared(_slopes), _shared(_stabilize)
+    return [stable(slopes(f).get(x, S.Zero)) for f in formulas for x in symbols]
 
 
-def _slope(expr: Expr, slope: Callable[[Expr], Expr]) -> Expr:
-    """Differentiate one node, given the slopes of its parts."""
+def _slopes(expr: Expr, slopes: Callable[[Expr], dict[Symbol, Expr]]) -> dict[Symbol, Expr]:
+    """Differentiate one node by each symbol in it, given the slopes of its parts."""
+    if isinstance(expr, Symbol):
+        return {expr: S.One}
+    args = [value for value, _ in expr.args] if isinstance(expr, Piecewise) else expr.args
+    parts = [slopes(arg) for arg in args]
+    symbols = dict.fromkeys(x for part in parts for x in part)
+    if not symbols or isinstance(expr, sign | sp.Heaviside):
+        return {}
+    if isinstance(expr, Piecewise | sp.Max | sp.Min):
+        return {x: _slope_of_case(expr, [part.get(x, S.Zero) for part in parts]) for x in symbols}
+    terms: dict[Symbol, list[Expr]] = {x: [] for x in symbols}
+    for k, part in enumerate(parts):
+        if part:
+            factor, guarded, leads = _outer_slope(expr, k)
+            for x, slope in part.items():
+                pair = (factor, slope) if leads else (slope, factor)
+                terms[x].append(_times(*pair, guarded=guarded))
+    return {x: Add(*summed) for x, summed in terms.items()}
+
+
+def _outer_slope(expr: Expr, k: int) -> tuple[Expr, bool, bool]:
+    """Differentiate by the k-th part; whether the chain rule is guarded, and this is the weight."""
     args = expr.args
     if isinstance(expr, Add):
-        return Add(*map(slope, args))
+        return S.One, False, True
     if isinstance(expr, Mul):
-        return Add(*(
-            _times(Mul(*args[:k], *args[k + 1 :]), slope(f), guarded=_may_be_steep(f))
-            for k, f in enumerate(args) if slope(f) != 0
-        ))  # fmt: skip
-    if isinstance(expr, Pow):
-        return _slope_of_power(args[0], args[1], slope)
-    if isinstance(expr, Piecewise):
-        return Piecewise(*((slope(value), condition) for value, condition in args), evaluate=False)
+        return Mul(*args[:k], *args[k + 1 :]), _may_be_steep(args[k]), True
     if isinstance(expr, Chained):
-        first, second = args
-        return _times(slope(first), second, guarded=True) + _times(
-            first, slope(second), guarded=True
-        )
-    if isinstance(expr, Max | Min):
-        return _slope_of_extremum(expr, slope)
-    if isinstance(expr, sign | Heaviside):
-        return S.Zero
-    if isinstance(expr, Abs):
-        return _times(sign(args[0]), slope(args[0]), guarded=_may_be_steep(args[0]))
+        return args[1 - k], True, k == 1
+    if isinstance(expr, sp.Abs):
+        return sign(args[0]), _may_be_steep(args[0]), True
+    if isinstance(expr, Pow):
+        base, power = args
+        if k == 1:
+            return _times(expr, log(base), guarded=True), True, False
+        return power * base ** (power - 1), _is_steep(power), False
     outer = _SLOPES.get(expr.func)
-    factors = outer(*args) if outer else [expr.fdiff(k + 1) for k in range(len(args))]
-    return Add(*(
-        _times(slope(u), factor, guarded=isinstance(expr, _STEEP))
-        for u, factor in zip(args, factors, strict=True) if slope(u) != 0
-    ))  # fmt: skip
+    return outer(*args)[k] if outer else expr.fdiff(k + 1), isinstance(expr, _STEEP), False
 
 
-def _slope_of_power(base: Expr, power: Expr, slope: Callable[[Expr], Expr]) -> Expr:
-    """Differentiate base**power, which is steep where the base is 0 and the power below 1."""
-    by_base = _times(slope(base), power * base ** (power - 1), guarded=_is_steep(power))
-    if slope(power) == 0:
-        return by_base
-    return by_base + _times(
-        slope(power), _times(base**power, log(base), guarded=True), guarded=True
-    )
-
-
-def _slope_of_extremum(expr: Expr, slope: Callable[[Expr], Expr]) -> Expr:
-    """Weigh the slopes of the arguments by 1 and 0, by halves where two are equal."""
-    side = 1 if isinstance(expr, Max) else -1
-    *others, last = sorted(expr.args, key=sp.default_sort_key)
-    result, extremum = slope(last), last
-    for u in reversed(others):
+def _slope_of_case(expr: Expr, slopes: Sequence[Expr]) -> Expr:
+    """Choose the slope of what holds: of an extremum by weights 1 and 0, halves where it is two."""
+    if isinstance(expr, Piecewise):
+        conditions = (condition for _, condition in expr.args)
+        return Piecewise(*zip(slopes, conditions, strict=True), evaluate=False)
+    side = 1 if isinstance(expr, sp.Max) else -1
+    pairs = zip(expr.args, slopes, strict=True)
+    *others, (extremum, result) = sorted(pairs, key=lambda pair: sp.default_sort_key(pair[0]))
+    for u, slope in reversed(others):
         ahead = (1 + sign(side * (u - extremum))) / 2
-        result = _times(ahead, slope(u), guarded=True) + _times(1 - ahead, result, guarded=True)
+        result = _times(ahead, slope, guarded=True) + _times(1 - ahead, result, guarded=True)
         extremum = expr.func(u, extremum)
     return result
 
@@ -259,8 +242,13 @@ def _times(weight: Expr, value: Expr, *, guarded: bool) -> Expr:
     """Multiply; where the weight can vanish and the value be infinite, 0 wins."""
     if weight == 0 or value == 0:
         return S.Zero
-    plain = not guarded or not weight.free_symbols or not value.free_symbols
+    plain = not guarded or not _varies(weight) or not _varies(value)
     return weight * value if plain else Chained(weight, value)
+
+
+def _varies(expr: Expr) -> bool:
+    """Whether a symbol occurs; ``free_symbols`` collects all before it says so."""
+    return any(isinstance(part, Symbol) for part in sp.preorder_traversal(expr))
 
 
 def _is_steep(power: Expr) -> bool:
@@ -270,45 +258,40 @@ def _is_steep(power: Expr) -> bool:
 
 def _may_be_steep(expr: Expr) -> bool:
     """Whether a slope within may be infinite though the value is finite."""
-    if expr.has(*_STEEP, Max, Min, Piecewise, Chained):
+    if expr.has(*_STEEP, sp.Max, sp.Min, Piecewise, Chained):
         return True
-    return any(_is_steep(power.exp) for power in expr.atoms(Pow) if power.base.free_symbols)
+    return any(_is_steep(power.exp) for power in expr.atoms(Pow) if _varies(power.base))
 
 
 # What SymPy's own derivatives square, or subtract from one another.
 _SLOPES: dict[Any, Callable[..., Sequence[Expr]]] = {
-    tanh: lambda u: [sech(u) ** 2],
-    coth: lambda u: [-(csch(u) ** 2)],
-    asinh: lambda u: [sech(asinh(u), evaluate=False)],
-    acosh: lambda u: [csch(acosh(u), evaluate=False)],
-    atan: lambda u: [sech(asinh(u), evaluate=False) ** 2],
-    acot: lambda u: [-(sech(asinh(u), evaluate=False) ** 2)],
-    atanh: lambda u: [1 / ((1 - u) * (1 + u))],
-    sp.asin: lambda u: [((1 - u) * (1 + u)) ** Rational(-1, 2)],
-    sp.acos: lambda u: [-(((1 - u) * (1 + u)) ** Rational(-1, 2))],
-    atan2: lambda u, v: [v / Hypot(u, v) ** 2, -u / Hypot(u, v) ** 2],
+    tanh: lambda u: [sp.sech(u) ** 2],
+    sp.coth: lambda u: [-(sp.csch(u) ** 2)],
+    sp.asinh: lambda u: [sp.sech(sp.asinh(u), evaluate=False)],
+    sp.acosh: lambda u: [sp.csch(sp.acosh(u), evaluate=False)],
+    sp.atan: lambda u: [sp.sech(sp.asinh(u), evaluate=False) ** 2],
+    sp.acot: lambda u: [-(sp.sech(sp.asinh(u), evaluate=False) ** 2)],
+    sp.atanh: lambda u: [1 / ((1 - u) * (1 + u))],
+    sp.asin: lambda u: [((1 - u) * (1 + u)) ** sp.Rational(-1, 2)],
+    sp.acos: lambda u: [-(((1 - u) * (1 + u)) ** sp.Rational(-1, 2))],
+    sp.atan2: lambda u, v: [v / Hypot(u, v) ** 2, -u / Hypot(u, v) ** 2],
 }
 
 
 def _is_step(factor: Expr) -> bool:
     """Whether a factor is made of step functions and constants alone."""
-    return (
-        bool(factor.has(Heaviside)) and not factor.replace(Heaviside, lambda *_: S.One).free_symbols
-    )
+    if not factor.has(sp.Heaviside):
+        return False
+    return not _varies(factor.replace(sp.Heaviside, lambda *_: S.One))
 
 
 def _with_quotients(product: Expr) -> Expr:
     """Write sinh and cosh of one argument, one divided by the other, with tanh: no ∞/∞."""
     powers = product.as_powers_dict()
     for base, power in powers.items():
-        if isinstance(base, sinh) and power * powers.get(cosh(*base.args), 0) < 0:
+        if isinstance(base, sp.sinh) and power * powers.get(cosh(*base.args), 0) < 0:
             product = product.subs(base, tanh(*base.args) * cosh(*base.args))
     return product
-
-
-def _step(u: Expr, middle: Expr) -> Expr:
-    """Heaviside's step function by signs, with its value at 0."""
-    return (sign(u) + sign(u) ** 2) / 2 + middle * (1 - sign(u) ** 2)
 
 
 def _log(argument: Expr) -> Expr:
@@ -327,12 +310,11 @@ def _with_tails(expr: Expr) -> Expr:
     side = _TAILS.get((constant, factor, function.func))
     if side is not None:
         return content * exp(LogErfc(side * function.args[0]))
-    if isinstance(expr, sinh | sech | csch):
+    if isinstance(expr, sp.sinh | sp.sech | sp.csch):
         u = expr.args[0]
-        return {sinh: tanh(u) * cosh(u), sech: 1 / cosh(u), csch: 1 / (tanh(u) * cosh(u))}[
-            expr.func
-        ]
-    if isinstance(expr, Add | Mul | Pow | Abs):
+        product = tanh(u) * cosh(u)
+        return {sp.sinh: product, sp.sech: 1 / cosh(u), sp.csch: 1 / product}[expr.func]
+    if isinstance(expr, Add | Mul | Pow | sp.Abs):
         return expr.func(*(_with_tails(part) for part in expr.args))
     return expr
 
@@ -350,19 +332,19 @@ def _reciprocal(base: Expr, power: Expr) -> Expr:
 def _exponents(expr: Expr) -> list[Expr] | None:
     """Exponents u_i when expr = Σ exp(u_i) has at least two terms, constants first; else None."""
     if expr.has(cosh):
-        expr = expand_mul(expr.replace(cosh, lambda u: (exp(u) + exp(-u)) / 2))
+        expr = sp.expand_mul(expr.replace(cosh, lambda u: (exp(u) + exp(-u)) / 2))
     terms = Add.make_args(expr)
     exponents = []
     for term in terms:
         factors = Mul.make_args(term)
-        constant = Mul(*(f for f in factors if not f.free_symbols))
-        varying = [f for f in factors if f.free_symbols]
+        constant = Mul(*(f for f in factors if not _varies(f)))
+        varying = [f for f in factors if _varies(f)]
         if not constant.is_positive or not all(isinstance(f, exp) for f in varying):
             return None
         exponents.append(log(constant) + Add(*(f.args[0] for f in varying)))
-    if len(terms) < 2 or not expr.free_symbols:
+    if len(terms) < 2 or not _varies(expr):
         return None
-    return sorted(exponents, key=lambda u: bool(u.free_symbols))
+    return sorted(exponents, key=_varies)
 
 
 def _log_sum_exp(exponents: Sequence[Expr]) -> Expr:
@@ -376,7 +358,7 @@ def _log_sum_exp(exponents: Sequence[Expr]) -> Expr:
 def _merge(product: Expr) -> Expr:
     """Absorb an exponential into the sigmoids that it multiplies: exp(u) σ(−u) = σ(u)."""
     factors = Mul.make_args(product)
-    exponentials = [f for f in factors if isinstance(f, exp) and f.free_symbols]
+    exponentials = [f for f in factors if isinstance(f, exp) and _varies(f)]
     sigmoids = [f.as_base_exp() for f in factors if isinstance(f.as_base_exp()[0], Sigmoid)]
     if not exponentials or not sigmoids:
         return product
@@ -385,7 +367,7 @@ def _merge(product: Expr) -> Expr:
     for sigmoid, power in sigmoids:
         u = -sigmoid.args[0]
         turns = v / u
-        if isinstance(turns, Integer) and isinstance(power, Integer) and 1 <= turns <= power:
+        if isinstance(turns, sp.Integer) and isinstance(power, sp.Integer) and 1 <= turns <= power:
             return Mul(*rest, Sigmoid(u) ** turns, sigmoid**-turns)
     others = [f for f in rest if not isinstance(f.as_base_exp()[0], Sigmoid)]
     logs = [-power * SoftPlus(-sigmoid.args[0]) for sigmoid, power in sigmoids]
@@ -404,6 +386,7 @@ _PRINTABLE = (
     LogErfc, LogErfcSlope, Chained, Hypot,
     sp.Piecewise, ExprCondPair, sp.Rel, sp.And, sp.Or, sp.Not, BooleanAtom,
 )  # fmt: skip
+_INFINITE = (type(sp.nan), type(sp.oo), type(-sp.oo), type(sp.zoo))
 
 
 @dataclass(frozen=True)
@@ -418,15 +401,17 @@ class NumpyFormula:
         What the last axis of the argument holds.
     shape : tuple of int
         Shape of one value: () for a scalar formula.
+    stable : bool
+        Whether the entries are in a form already that does not overflow, as derivatives are.
     """
 
     expressions: tuple[sp.Expr, ...]
     variables: tuple[sp.Symbol, ...]
     shape: tuple[int, ...]
+    stable: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for expression in self.expressions:
-            _refuse_unprintable(expression, self.variables)
+        _refuse_unprintable(self.expressions, self.variables)
 
     def __call__(self, x: Any) -> NDArray[Any]:
         """Evaluate at each point of a batch.
@@ -459,13 +444,24 @@ class NumpyFormula:
     @cached_property
     def gradient(self) -> NumpyFormula:
         """Exact derivatives by every variable: values of shape ``shape + (n_variables,)``."""
-        rows = [differentiate(e, v) for e in self._stable for v in self.variables]
-        return NumpyFormula(tuple(rows), self.variables, (*self.shape, len(self.variables)))
+        rows, shape = (
+            differentiate(self._stable, self.variables),
+            (*self.shape, len(self.variables)),
+        )
+        return NumpyFormula(tuple(rows), self.variables, shape, stable=True)
+
+    @cached_property
+    def with_gradient(self) -> NumpyFormula:
+        """All entries and then all derivatives in one function, which evaluates what they share."""
+        both = self._stable + self.gradient.expressions
+        return NumpyFormula(both, self.variables, (len(both),), stable=True)
 
     @cached_property
     def _stable(self) -> tuple[sp.Expr, ...]:
         """The entries in overflow-free form."""
-        return tuple(stabilize(expression) for expression in self.expressions)
+        return (
+            self.expressions if self.stable else tuple(map(_shared(_stabilize), self.expressions))
+        )
 
     @cached_property
     def _compiled(self) -> Callable[..., Sequence[Any]]:
@@ -474,17 +470,12 @@ class NumpyFormula:
         # numbers them, and the order of those names would be the order of the terms of a sum.
         columns = [sp.Symbol(f"x{i:04d}", real=True) for i in range(len(self.variables))]
         renaming = dict(zip(self.variables, columns, strict=True))
-        entries = [_fold_constants(e.xreplace(renaming)) for e in self._stable]
+        entries = list(map(_shared(_fold_constants, renaming), self._stable))
         # NumPy's namespace as it is: asked for by name, SymPy imports all of it, f2py included,
         # which takes longer than a hundred steps of training.
-        printer = NumPyPrinter(
-            {
-                "fully_qualified_modules": False,
-                "inline": True,
-                "allow_unknown_functions": True,
-                "user_functions": {name: name for name in FUNCTIONS},
-            }
-        )
+        named = {name: name for name in FUNCTIONS}
+        settings = {"fully_qualified_modules": False, "inline": True, "user_functions": named}
+        printer = NumPyPrinter(settings | {"allow_unknown_functions": True})
         compiled: Callable[..., Sequence[Any]] = sp.lambdify(
             columns, entries, modules=[FUNCTIONS, vars(np)], printer=printer, cse=True
         )
@@ -492,7 +483,7 @@ class NumpyFormula:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Compiled code does not pickle: a copy compiles its own.
-        return NumpyFormula, (self.expressions, self.variables, self.shape)
+        return NumpyFormula, (self.expressions, self.variables, self.shape, self.stable)
 
 
 def to_numpy(formula: Any, variables: Sequence[sp.Symbol]) -> NumpyFormula:
@@ -558,37 +549,47 @@ def _flatten(formula: Any) -> tuple[list[sp.Expr], tuple[int, ...]]:
     return [formula], ()
 
 
-def _refuse_unprintable(expression: sp.Expr, variables: tuple[sp.Symbol, ...]) -> None:
+def _refuse_unprintable(expressions: Sequence[sp.Expr], variables: tuple[sp.Symbol, ...]) -> None:
     """Refuse symbols that get no value and functions that NumPy does not know."""
-    foreign = sorted(str(symbol) for symbol in expression.free_symbols - set(variables))
+    symbols, strange = set[sp.Symbol](), list[sp.Basic]()
+
+    def visit(node: sp.Basic, see: Callable[[Any], None]) -> None:
+        known = isinstance(node, _PRINTABLE) and not isinstance(node, _INFINITE)
+        if known and node.args:
+            list(map(see, node.args))
+        else:
+            symbols.update(node.free_symbols)
+            strange.extend([] if known else [node])
+
+    list(map(_shared(visit), expressions))
+    foreign = sorted(str(symbol) for symbol in symbols - set(variables))
     if foreign:
         raise FormulaError(
             f"formula contains {', '.join(foreign)}; "
             f"the variables are {', '.join(map(str, variables))}"
         )
-    for node in sp.preorder_traversal(expression):
-        if node in (sp.nan, sp.oo, -sp.oo, sp.zoo):
+    for node in strange[:1]:
+        if isinstance(node, _INFINITE):
             raise FormulaError(f"formula contains {node}; it should be real and finite")
-        if not isinstance(node, _PRINTABLE):
-            raise FormulaError(f"formula contains {node}, which has no NumPy counterpart here")
+        raise FormulaError(f"formula contains {node}, which has no NumPy counterpart here")
 
 
-def _fold_constants(expr: sp.Expr) -> sp.Expr:
+def _fold_constants(expr: sp.Expr, fold: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
     """Turn constant parts into Python floats: np.log(2) would be a float64 that promotes."""
-    if isinstance(expr, BooleanAtom) or (not expr.args and expr.free_symbols):
+    if isinstance(expr, BooleanAtom):
         return expr
-    if not expr.free_symbols:
+    if not _varies(expr):
         return _constant(expr)
     if isinstance(expr, Piecewise):
-        cases = ((_fold_constants(value), _fold_constants(when)) for value, when in expr.args)
+        cases = [(fold(value), fold(when)) for value, when in expr.args]
         return Piecewise(*cases, evaluate=False)
     if isinstance(expr, sp.Pow) and expr.exp.is_Rational:
-        return sp.Pow(_fold_constants(expr.base), expr.exp)
+        return sp.Pow(fold(expr.base), expr.exp)
     if isinstance(expr, sp.Add | sp.Mul):
-        constant, varying = expr.as_independent(*expr.free_symbols, as_Add=expr.is_Add)
-        parts = [_fold_constants(part) for part in expr.func.make_args(varying)]
-        return expr.func(_constant(constant), *parts)
-    return expr.func(*(_fold_constants(arg) for arg in expr.args))
+        constant = expr.func(*(arg for arg in expr.args if not _varies(arg)))
+        return expr.func(fold(constant), *(fold(arg) for arg in expr.args if _varies(arg)))
+    function = Exponential if isinstance(expr, exp) else expr.func
+    return function(*map(fold, expr.args))
 
 
 def _constant(expr: sp.Expr) -> sp.Expr:

@@ -252,8 +252,7 @@ FAULTS = [
            "return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))",
            "return np.log1p(np.exp(u))", "sym/test_bridge"),
     _fault("derivatives by the first variable alone", "ehf_sym/formulas/numpy_forms.py",
-           "[differentiate(e, v) for e in self._stable for v in self.variables]",
-           "[differentiate(e, self.variables[0]) for e in self._stable for v in self.variables]",
+           "slopes(f).get(x, S.Zero)", "slopes(f).get(symbols[0], S.Zero)",
            "sym/test_bridge"),
     # normal forms
     _fault("negative kernels count as positive", "ehf_sym/normal_forms/signs.py",

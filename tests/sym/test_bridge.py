@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ehf_sym.errors import ArgumentError, FormulaError
+from ehf_sym.formulas import numpy_forms
 from ehf_sym.formulas.numpy_forms import Sigmoid, SoftPlus, stabilize, to_numpy
 
 X, Y, Z = VARIABLES = sp.symbols("x y z", real=True)
@@ -63,6 +65,62 @@ def test_gradients_agree_with_finite_differences(name):
         rise = (function(points + h * direction) - function(points - h * direction)) / (2 * h)
         slope = function.gradient(points) @ direction
         np.testing.assert_allclose(slope, rise, rtol=1e-6, atol=1e-6)
+
+
+# Functions that are smooth everywhere, of parts that may be equal.
+SMOOTH = st.recursive(
+    st.sampled_from([*VARIABLES, HALF, sp.sqrt(2)]),
+    lambda part: st.one_of(
+        st.builds(lambda u, v: u + v, part, part),
+        st.builds(lambda u, v: u * v, part, part),
+        st.builds(lambda u, v: u / (1 + v**2), part, part),
+        st.builds(lambda u: sp.sin(u) + sp.exp(-(u**2)), part),
+        st.builds(lambda u: sp.tanh(u) * sp.atan(u), part),
+        st.builds(lambda u: sp.log(1 + sp.exp(u)) * sp.sqrt(1 + u**2), part),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(SMOOTH, arrays(np.float64, (1, 3), elements=st.integers(-8, 8).map(lambda k: k / 8)))
+def test_formulas_of_any_shape_have_the_values_and_slopes_of_sympy(formula, points):
+    at = dict(zip(VARIABLES, map(sp.Rational, points[0]), strict=True))
+    exact = [float(f.subs(at).evalf(30)) for f in [formula, *map(formula.diff, VARIABLES)]]
+    function = to_numpy(formula, VARIABLES)
+    both = function.with_gradient(points)[0]
+    np.testing.assert_allclose(both, exact, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(both[0], function(points)[0], rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(both[1:], function.gradient(points)[0], rtol=1e-13, atol=1e-13)
+
+
+def test_equal_parts_are_worked_on_once(monkeypatch):
+    visits = Counter()
+    for name in ("_stabilize", "_slopes", "_fold_constants"):
+        visit = getattr(numpy_forms, name)
+
+        def counted(part, recursion, name=name, visit=visit):
+            visits[name, part] += 1
+            return visit(part, recursion)
+
+        monkeypatch.setattr(numpy_forms, name, counted)
+    formula = X * Y / 3
+    for _ in range(6):
+        formula = sp.sin(formula) + sp.sqrt(1 + formula**2)
+    function = to_numpy(formula, VARIABLES).with_gradient
+    assert np.isfinite(function([[1.0, 2.0, 3.0]])).all()
+    assert len(visits) > 100
+    # Values and slopes become stable one after the other.
+    assert {
+        part for part, count in visits.items() if count > 1 + (part[0] == "_stabilize")
+    } == set()
+
+
+def test_constants_stay_within_exponentials():
+    function = to_numpy(sp.exp(X + sp.Rational(2001, 2)), (X,))
+    points = np.array([[-1000.0], [-1001.0]])
+    np.testing.assert_allclose(function(points), np.exp([0.5, -0.5]), rtol=1e-15)
+    np.testing.assert_allclose(function.gradient(points)[:, 0], np.exp([0.5, -0.5]), rtol=1e-15)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -230,10 +288,11 @@ def test_stable_forms():
 def test_copies_compile_anew():
     function = to_numpy(FORMULAS["soft-plus"], VARIABLES)
     points = RNG.normal(size=(3, 3))
-    for twin in (copy.deepcopy(function), pickle.loads(pickle.dumps(function))):
-        assert twin == function
-        np.testing.assert_array_equal(twin(points), function(points))
-        np.testing.assert_array_equal(twin.gradient(points), function.gradient(points))
+    for original in (function, function.gradient, function.with_gradient):
+        for twin in (copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
+            assert twin == original
+            np.testing.assert_array_equal(twin(points), original(points))
+            np.testing.assert_array_equal(twin.gradient(points), original.gradient(points))
 
 
 def test_values_are_bit_equal_in_every_process():
