@@ -22,6 +22,7 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
 from ehf_num.densities.factors import Factor, tabulate
+from ehf_num.densities.linear_forms import with_gradient
 from ehf_num.densities.orbit_mixture import numeric_mixture
 from ehf_num.engine.tape import on_tape
 from ehf_num.engine.workspace import Array
@@ -156,7 +157,7 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
             if given is None:
                 raise ArgumentError("base is Gaussian but has no log_normalizer")
             return _gaussian(base, gaussian, formula, given)
-    both = bridged.with_gradient
+    both = with_gradient(bridged)
     if sampler is not None:
         constant = _constant(base, given)
         return NumericBase(space.dim, constant, "sampler", formula, _checked(sampler, space), both)

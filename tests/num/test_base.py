@@ -13,6 +13,8 @@ import ehf_num as en
 import ehf_sym as es
 from ehf_num.densities.base import numeric_base
 from ehf_num.densities.factors import _SEARCH_GRID, tabulate
+from ehf_num.densities.linear_forms import ThroughForms, with_gradient
+from ehf_num.targets.particle_energies import LennardJones
 from ehf_sym.formulas.numpy_forms import to_numpy
 
 PLANE = es.PhaseSpace(1)
@@ -321,3 +323,43 @@ def test_a_density_that_quadrature_misses_is_refused():
     base = es.BaseDensity(PLANE, log_density=-((Q - 10**5) ** 2) * (1 + P**2) - P**2)
     with pytest.raises(es.ArgumentError, match=r"base .* integrates numerically to"):
         numeric_base(base, lambda n, rng: rng.standard_normal((n, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_densities_of_particles_go_through_their_separations(dtype):
+    energy = LennardJones(5, 3, epsilon=0.1)
+    space = es.PhaseSpace(energy.dim)
+    formula = -energy.formula(space) - sum(p**2 for p in space.p) / 2
+    base = es.BaseDensity(space, log_density=formula, log_normalizer=2)
+    numeric = numeric_base(base, lambda n, rng: rng.standard_normal((n, 24)))
+    states = 2 * np.random.default_rng(0).standard_normal((40, 24)).astype(dtype)
+    q, p = states[:, :12].astype(float), states[:, 12:].astype(float)
+    found = numeric.value_and_gradient(states)
+    assert found.dtype == dtype
+    tolerance = {"rtol": 1e-12, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-3, "atol": 1e-3}
+    np.testing.assert_allclose(
+        found[:, 0], -energy.value(q) - (p**2).sum(axis=1) / 2 - 2, **tolerance
+    )
+    np.testing.assert_allclose(found[:, 1:], np.hstack([-energy.gradient(q), -p]), **tolerance)
+
+
+def test_linear_forms_leave_exponentials_and_infinities_as_they_were():
+    x, y, z = variables = sp.symbols("x y z", real=True)
+    formulas = [
+        sp.exp(2 * y - 2 * x) / (1 + sp.exp(y - x)) ** 2,
+        sp.log(1 + sp.exp(3 * x + z - 1)),
+        sp.log(1 + sp.exp(-6 * x - 2 * z)) / 2,
+        sp.atan(x + y) - sp.sqrt((y - z) ** 2) + sp.tanh(y + 2 * z),
+    ]
+    formula = to_numpy(sp.Add(*formulas), variables)
+    through = with_gradient(formula)
+    assert isinstance(through, ThroughForms)
+    assert through.forms.shape == (3, 5)
+    points = np.random.default_rng(0).standard_normal((20, 3))
+    points[:5] *= 1e4
+    points[5] = np.inf, 0, 1
+    points[6, 1:] = 0
+    expected = formula.with_gradient(points)
+    assert np.isfinite(expected[:5]).all()
+    np.testing.assert_allclose(through(points), expected, rtol=1e-12, atol=1e-13)
+    assert with_gradient(to_numpy(x + sp.exp(x - y), (x, y))).__class__ is type(formula)
