@@ -61,6 +61,7 @@ from ehf_num.symmetry.orbit_sum import OrbitSum
 from ehf_num.symmetry.orbits import OrbitSampler, orbit_sampler
 from ehf_num.targets.annealing import Normalizer, annealed_importance
 from ehf_num.targets.datasets import Target, modes_on_circle, rings, shells
+from ehf_num.targets.energy_base import EnergyBase, energy_base
 from ehf_num.targets.hmc import hmc_step
 from ehf_num.targets.particle_energies import DoubleWell, LennardJones
 from ehf_num.targets.phase_orbits import phase_orbits
@@ -95,6 +96,7 @@ __all__ = [
     "EncoderCheck",
     "EncoderReport",
     "Energy",
+    "EnergyBase",
     "Engine",
     "EngineWarning",
     "EquivariantHamiltonianFlow",
@@ -162,6 +164,7 @@ __all__ = [
     "cores",
     "diagnose",
     "discover_symmetries",
+    "energy_base",
     "executor_at",
     "finite_action",
     "hmc_step",

@@ -144,6 +144,8 @@ def parallel_tempering(
     mean_energy, energy_error = _by_walkers(energy.value, x)
     virial, virial_error = _by_walkers(lambda q: (q * energy.gradient(q)).sum(axis=1), x)
     mixed = np.stack([g.draws for g in groups], axis=2).reshape(flat.shape)
+    with np.errstate(all="ignore"):  # walkers that all sit in one place have no spread
+        agreement = float(np.divide(means[0] - means[1], np.hypot(*errors)))
     shorter = min(groups, key=lambda g: len(g.ladder.beta))
     return TemperedDraws(
         x=mixed[:count],
@@ -154,7 +156,7 @@ def parallel_tempering(
         energy_error=energy_error,
         virial=virial,
         virial_error=virial_error,
-        agreement=(means[0] - means[1]) / float(np.hypot(*errors)),
+        agreement=agreement,
     )
 
 
@@ -239,10 +241,10 @@ def descend(
                 f"{float(energy.value(q[[lowest]])[0]):.6g} at q = {state_text(q[lowest])}; it "
                 "should rise far away, so that e^−energy has a finite integral: is its sign right?"
             )
-        step = _next_step(rise, 1 - beta)
+        step = largest_step(rise, 1 - beta)
         beta = 1.0 if step >= 1 - beta else beta + step
         weights = np.exp(-step * (rise - rise.min()))
-        q = q[_resampled(weights / weights.sum(), rng)]
+        q = q[resampled(weights / weights.sum(), rng)]
         path = AnnealedEnergy(energy, width, np.full(walkers, beta))
         for _ in range(_PILOT_MOVES):
             q, accepted = hmc_step(path, q, size, _LEAPFROG_STEPS, rng)
@@ -253,7 +255,7 @@ def descend(
     return Ladder(np.array(betas), np.array(sizes)), np.stack(levels)
 
 
-def _next_step(rise: Floats, most: float) -> float:
+def largest_step(rise: Floats, most: float) -> float:
     """Return the step in β at which weights e^{−step·rise} have the wanted effective share."""
 
     def excess(log_step: float) -> float:
@@ -268,7 +270,7 @@ def _next_step(rise: Floats, most: float) -> float:
     return float(np.exp(scipy.optimize.brentq(excess, np.log(1e-300), np.log(most))))
 
 
-def _resampled(weights: Floats, rng: np.random.Generator) -> np.ndarray:
+def resampled(weights: Floats, rng: np.random.Generator) -> np.ndarray:
     """Draw indices by weight, systematically."""
     places = (rng.random() + np.arange(len(weights))) / len(weights)
     return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)

@@ -32,10 +32,14 @@ class ParticleProblem:
     energy : DoubleWell or LennardJones
     width : float
         Standard deviation of the normal that draws are annealed from.
+    widths : tuple of float
+        Of the Gaussians of distance that a base density of pairs is made of, in units of the
+        points' standard deviation.
     """
 
     energy: DoubleWell | LennardJones
     width: float
+    widths: tuple[float, ...]
 
     @property
     def dim(self) -> int:
@@ -73,9 +77,9 @@ class ParticleProblem:
 
 
 PROBLEMS: dict[str, ParticleProblem] = {
-    "dw4": ParticleProblem(DoubleWell(), 2.0),
-    "lj13": ParticleProblem(LennardJones(), 1.0),
-    "lj13-2": ParticleProblem(LennardJones(epsilon=2.0), 1.0),
+    "dw4": ParticleProblem(DoubleWell(), 2.0, (0.5, 1.0, 2.0)),
+    "lj13": ParticleProblem(LennardJones(), 1.0, (0.3, 0.6)),
+    "lj13-2": ParticleProblem(LennardJones(epsilon=2.0), 1.0, (0.3, 0.6)),
 }
 """DW4, and LJ13 with ε = 1 and with ε = 2: published files have either."""
 

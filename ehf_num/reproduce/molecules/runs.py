@@ -17,6 +17,7 @@ from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.efficiency.zuko_flows import ZukoContender
 from ehf_num.reproduce.molecules.graph_flow import GraphFlowContender
+from ehf_num.reproduce.molecules.priors import PriorContender
 from ehf_num.reproduce.molecules.problems import PROBLEMS, ParticleContender, ParticleProblem
 from ehf_num.reproduce.molecules.window_flows import WindowContender
 
@@ -38,6 +39,8 @@ CONTENDERS: dict[str, ParticleContender] = {
     "windows": WindowContender(),
     "windows-fine": WindowContender(gaussians=24, reach=4.8),
     "lifted": WindowContender(hamiltonians=1, maps=12, learning_rate=2e-2, draws=1, batch_size=128),
+    "prior": PriorContender(),
+    "prior-windows": WindowContender(gaussians=24, reach=4.8, hamiltonians=4, prior=True),
     "spline-moved": ZukoContender("NSF", transforms=5, rotated=True),
     "graph-flow": GraphFlowContender(),
 }

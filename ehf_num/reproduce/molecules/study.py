@@ -18,6 +18,7 @@ from ehf_num.reproduce.chapter import Chapter, Table, save
 from ehf_num.reproduce.common import check_cells, mean_and_spread, seed_range
 from ehf_num.reproduce.efficiency.zuko_flows import zuko_versions
 from ehf_num.reproduce.molecules.pictures import distributions, potentials, progress_by_points
+from ehf_num.reproduce.molecules.priors import PriorContender
 from ehf_num.reproduce.molecules.problems import PROBLEMS
 from ehf_num.reproduce.molecules.runs import BUDGETS, CONTENDERS, FLOOR_WALKERS, MOMENTA, Floor, Run
 from ehf_num.reproduce.molecules.window_flows import LOOK_EVERY, WindowContender
@@ -146,7 +147,9 @@ def run(
 
 
 def _check_peers(settings: Settings) -> None:
-    ours = [name for name, c in CONTENDERS.items() if isinstance(c, WindowContender)]
+    ours = [
+        name for name, c in CONTENDERS.items() if isinstance(c, WindowContender | PriorContender)
+    ]
     asked = [name for name in settings.contenders if name not in ours]
     if asked and not zuko_versions():
         raise ArgumentError(

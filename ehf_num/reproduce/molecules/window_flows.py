@@ -23,6 +23,7 @@ from ehf_num import (
 )
 from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
+from ehf_num.reproduce.molecules.priors import pair_prior
 from ehf_num.reproduce.molecules.problems import ParticleProblem
 
 _VALIDATION_ROWS = 250
@@ -65,6 +66,9 @@ class WindowContender:
         Points of an iteration, in place of the budget's: each has `draws` momenta.
     maps, units : int
         Options of `Lifted` after each Hamiltonian; without maps there is none.
+    prior : bool
+        Whether the base is that of `pair_prior` in place of a normal; the flow then starts at the
+        identity.
     """
 
     hamiltonians: int = 8
@@ -79,14 +83,19 @@ class WindowContender:
     batch_size: int = 32
     maps: int = 0
     units: int = 12
+    prior: bool = False
 
     def learn(self, problem: ParticleProblem, split: Split, budget: Budget, seed: int) -> Learned:
         """Train on the split's points and nothing else, with one thread."""
         set_threads(1)
         energy, frame = problem.energy, problem.frame
         scale = float(split.training.std())
-        flow = self.build(frame, seed)
         start = time.process_time()
+        options: dict[str, Any] = {}
+        if self.prior:
+            prior = pair_prior(frame, split.training / scale, problem.widths, seed)
+            options = {"base": prior.density, "base_sampler": prior.sample, "start": "identity"}
+        flow = self.build(frame, seed, **options)
         flow.fit(
             split.training / scale,
             iterations=budget.iterations,
@@ -141,14 +150,19 @@ class WindowContender:
         )
 
     def build(
-        self, frame: es.RelativeFrame, seed: int, **options: Any
+        self,
+        frame: es.RelativeFrame,
+        seed: int,
+        *,
+        base: es.BaseDensity | None = None,
+        **options: Any,
     ) -> EquivariantHamiltonianFlow:
         """Make the model, exact under all that leaves the energy alone."""
         integrator: Any = LearnedStep(Dilated(Leapfrog(1, self.step_size)))
         if self.maps:
             integrator = Lifted(integrator, self.pairs(frame, "q"), self.maps, self.units)
         return EquivariantHamiltonianFlow(
-            es.StandardNormal(frame.space),
+            base or es.StandardNormal(frame.space),
             frame.symmetry(),
             kinetic=self.pairs(frame, "p"),
             potential=self.pairs(frame, "q"),
