@@ -22,10 +22,10 @@ from autograd.extend import defvjp, primitive
 from autograd.tracer import isbox
 
 from ehf_num.densities.factors import Factor, tabulate
-from ehf_num.densities.linear_forms import with_gradient
 from ehf_num.densities.orbit_mixture import numeric_mixture
 from ehf_num.engine.tape import on_tape
 from ehf_num.engine.workspace import Array
+from ehf_num.targets.linear_forms import with_gradient
 from ehf_sym import BaseDensity, Gaussian, PhaseSpace, to_numpy
 from ehf_sym.densities.gaussian import find_gaussian
 from ehf_sym.densities.orbit_mixture import OrbitMixture

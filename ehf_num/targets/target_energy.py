@@ -19,6 +19,7 @@ from autograd.tracer import isbox
 
 from ehf_num.engine.workspace import Array
 from ehf_num.hamiltonian.formula_energy import FormulaEnergy
+from ehf_num.targets.linear_forms import ThroughForms, with_gradient
 from ehf_sym import FiniteSymmetry, InvarianceError, LieAlgebra, PhaseSpace, to_numpy
 from ehf_sym.errors import ArgumentError, FormulaError
 from ehf_sym.formulas.printing import quoted
@@ -145,7 +146,11 @@ def known_energy(
         energy = FormulaEnergy(function_on(bare, _of_positions(S, bare), "S"), bare)
         if symmetry is not None:
             _prove(energy, symmetry)
-        return KnownEnergy(S, partial(energy.value, []), partial(energy.gradient, []))
+        through = with_gradient(to_numpy(energy.formula, bare.q))
+        if not isinstance(through, ThroughForms):
+            return KnownEnergy(S, partial(energy.value, []), partial(energy.gradient, []))
+        energy_of = _OfObject(_OfForms(energy, through))
+        return KnownEnergy(S, energy_of.value, energy_of.gradient)
     if isinstance(S, type) or not isinstance(S, TargetEnergy):
         way = " (ehf_sym.parse(text, space) reads one)" if isinstance(S, str) else ""
         raise ArgumentError(
@@ -185,6 +190,20 @@ def _prove(energy: Any, symmetry: AnySymmetry) -> None:
             f"{proof.report}",
             proof.report,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _OfForms:
+    """A formula of many linear forms as an object, whose gradient goes through them."""
+
+    energy: FormulaEnergy
+    through: ThroughForms
+
+    def value(self, q: Array) -> Array:
+        return np.asarray(self.energy.value([], q))
+
+    def gradient(self, q: Array) -> Array:
+        return self.through(q)[:, 1:]
 
 
 @dataclass(frozen=True, eq=False)

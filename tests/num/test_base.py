@@ -13,7 +13,7 @@ import ehf_num as en
 import ehf_sym as es
 from ehf_num.densities.base import numeric_base
 from ehf_num.densities.factors import _SEARCH_GRID, tabulate
-from ehf_num.densities.linear_forms import ThroughForms, with_gradient
+from ehf_num.targets.linear_forms import ThroughForms, with_gradient
 from ehf_num.targets.particle_energies import LennardJones
 from ehf_sym.formulas.numpy_forms import to_numpy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import autograd
 import numpy as np
 import pytest
 import sympy as sp
@@ -13,6 +14,7 @@ import ehf_num as en
 import ehf_sym as es
 from ehf_num.targets.annealing import bennett
 from ehf_num.targets.hmc import hmc_step
+from ehf_num.targets.target_energy import known_energy
 from ehf_sym.errors import ArgumentError
 
 ENERGIES = {
@@ -211,3 +213,14 @@ def test_bennett_is_exact_where_work_is_certain():
     ratio, error = bennett(np.full(5, 2.0), np.full(5, -2.0))
     assert ratio == pytest.approx(-2.0)
     assert error == 0
+
+
+def test_a_formula_as_a_target_has_the_slope_of_the_energy_on_the_tape_too() -> None:
+    energy, space = en.LennardJones(5, 2, epsilon=0.5), es.PhaseSpace(8)
+    target = known_energy(energy.formula(space), space, None, np.zeros((1, 16)))
+    q = 2 * np.random.default_rng(0).standard_normal((9, 8))
+    np.testing.assert_allclose(target.value(q), energy.value(q), rtol=1e-12)
+    np.testing.assert_allclose(target.gradient(q), energy.gradient(q), rtol=1e-9, atol=1e-11)
+    on_tape = autograd.grad(lambda x: target.value(x).sum())(q)
+    np.testing.assert_allclose(on_tape, energy.gradient(q), rtol=1e-9, atol=1e-11)
+    assert target.gradient(q.astype("float32")).dtype == np.float32
