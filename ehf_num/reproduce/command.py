@@ -57,7 +57,10 @@ _SEEDS = {"seeds": {"type": int, "help": "how many repetitions"}}
 _MOLECULES = "ehf_num.reproduce.molecules"
 _LATTICES = "ehf_num.reproduce.lattices"
 _CELLS: dict[str, dict[str, Any]] = {
-    "contenders": {"nargs": "+", "help": "windows, windows-fine, lifted, spline-moved, graph-flow"},
+    "contenders": {
+        "nargs": "+",
+        "help": "prior, prior-windows, windows, windows-fine, lifted, spline-moved, graph-flow",
+    },
     "sizes": {"type": int, "nargs": "+", "help": "N (default: 100 1000 10000)"},
     **_SEEDS,
     "budget": {"choices": ("quick", "short", "default", "full"), "help": "length of training"},

@@ -14,7 +14,7 @@ Settings = partial(
     study.Settings,
     name="lj13",
     targets=("lj13", "lj13-2"),
-    contenders=("windows-fine", "spline-moved", "graph-flow"),
+    contenders=("prior", "prior-windows", "windows-fine", "spline-moved", "graph-flow"),
     seeds=3,
 )
 FULL = Settings(budget="full")

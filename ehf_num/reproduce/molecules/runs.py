@@ -40,7 +40,9 @@ CONTENDERS: dict[str, ParticleContender] = {
     "windows-fine": WindowContender(gaussians=24, reach=4.8),
     "lifted": WindowContender(hamiltonians=1, maps=12, learning_rate=2e-2, draws=1, batch_size=128),
     "prior": PriorContender(),
-    "prior-windows": WindowContender(gaussians=24, reach=4.8, hamiltonians=4, prior=True),
+    "prior-windows": WindowContender(
+        hamiltonians=4, gaussians=24, reach=4.8, learning_rate=2e-3, prior=True
+    ),
     "spline-moved": ZukoContender("NSF", transforms=5, rotated=True),
     "graph-flow": GraphFlowContender(),
 }

@@ -57,7 +57,9 @@ class Settings:
 
     name: str = "dw4"
     targets: tuple[str, ...] = ("dw4",)
-    contenders: tuple[str, ...] = ("windows", "lifted", "spline-moved", "graph-flow")
+    contenders: tuple[str, ...] = (
+        *("prior", "prior-windows", "windows", "lifted", "spline-moved", "graph-flow"),
+    )
     sizes: tuple[int, ...] = (100, 1_000, 10_000)
     seeds: int = 5
     budget: str = "default"
