@@ -18,6 +18,8 @@ Finished = FinishedRun[Run]
 Floors = dict[str, dict[str, Any]]
 
 STYLES = {
+    "prior": ("base of pairs alone", "tab:gray", "x"),
+    "prior-windows": ("ours, from the base of pairs", "tab:purple", "P"),
     "windows": ("ours, sums over pairs", "tab:blue", "o"),
     "windows-fine": ("ours, distances seen finely", "tab:cyan", "v"),
     "lifted": ("ours, maps of q", "tab:green", "D"),
