@@ -168,7 +168,8 @@ def numeric_base(base: BaseDensity, sampler: Sampler | None = None) -> NumericBa
             "definite quadratic, uniform on angles) and does not factorize over coordinates; give "
             "base_sampler=, a "
             "function (n, rng) that returns states of shape "
-            f"(n, {2 * space.dim}), positions before momenta"
+            f"(n, {2 * space.dim}), positions before momenta; ehf_num.energy_base makes one for an "
+            "energy of positions"
         )
     computed, draw = _factorized(factors, space)
     compare_constants(given, computed)
