@@ -8,7 +8,8 @@ fastest is printed, in seconds of processor time. Sections:
     invariants   all joint invariants of rotations of particles, to degree 4
     symmetries   all generators that leave a Hamiltonian or a density alone
     conditions   Gaussians of unknown precision matrix, under rotations
-    particles    N in space: relative frame, algebra closed, both groups checked, windows of pairs
+    particles    N in space: relative frame, algebra closed, both groups checked, windows of pairs;
+                 both groups checked against the sum of a function over all pairs
 """
 
 from __future__ import annotations
@@ -118,6 +119,17 @@ def particles() -> Iterator[Case]:
             return f"{windows} windows; base {_word(kept)}, energy {_word(proof)}"
 
         yield Case(f"{count} particles in space, {6 * (count - 1)} coordinates", solve)
+    for count in (4, 13, 25, 38):
+
+        def check(count: int = count) -> str:
+            frame = es.Particles(count, 3).relative()
+            squares = [frame.distance(a, b) ** 2 for a, b in combinations(range(count), 2)]
+            energy = sp.Add(*(r2**-6 / 4 - r2**-3 for r2 in squares))
+            base = es.BaseDensity(frame.space, log_density=-energy, log_normalizer=0)
+            report = frame.symmetry(time_limit=_PATIENCE).check(base, time_limit=_PATIENCE)
+            return f"{len(squares)} pairs; {report.status}"
+
+        yield Case(f"{count} particles in space, Lennard-Jones base", check)
 
 
 def _word(proved: bool) -> str:

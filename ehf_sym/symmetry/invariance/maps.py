@@ -133,8 +133,7 @@ def same_after(f: Expr, images: Mapping[Symbol, Expr], space: PhaseSpace) -> Zer
 def _is_same(before: Expr, after: Expr, images: Mapping[Symbol, Expr]) -> ZeroVerdict:
     """Decide whether one function after coordinates are moved is another."""
     if before.is_polynomial(*images) and after.is_polynomial(*images):
-        difference = change_of(after, images) + after - before
-        difference = difference.expand()
+        difference = (after.xreplace(images) - before).expand()
         if any(a.is_number for a in difference.atoms(Pow, TrigonometricFunction)):
             with suppress(BasePolynomialError, NotImplementedError):
                 same = after == before and _same_over_numbers(after, images)
@@ -146,8 +145,6 @@ def _is_same(before: Expr, after: Expr, images: Mapping[Symbol, Expr]) -> ZeroVe
         for found, u in zip(walls, (before, after), strict=True)
     )
     difference = other.xreplace(images) - one
-    if difference.expand() == 0:
-        difference = S.Zero
     zero = is_zero(difference)
     if zero.proved and any(found.opaque for found in walls) and difference != 0:
         method = "whether both sides are defined at the same points"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from itertools import islice, starmap
 from typing import Any
@@ -45,12 +45,12 @@ class _Node:
         for node in self.others:
             yield from node.all()
 
-    def key(self, moved: Callable[[Polynomial], Polynomial]) -> Hashable:
-        """Say all of the function after its polynomials are moved; SymPy evaluates none of it."""
-        keys: Any = tuple(node.key(moved) for node in self.others)
+    def key(self, name: Callable[[Polynomial], int]) -> Hashable:
+        """Say all of the function but its polynomials, which have names; nothing is evaluated."""
+        keys: Any = tuple(node.key(name) for node in self.others)
         if isinstance(self.head, type) and issubclass(self.head, AssocOp | LatticeOp):
             keys = frozenset(Counter(keys).items())
-        return self.head, frozenset(moved(self.polynomial).items()), keys
+        return self.head, name(self.polynomial), keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +60,15 @@ class Parts:
     coordinates: tuple[Symbol, ...]
     terms: tuple[tuple[Expr, _Node], ...]
 
+    _names: dict[frozenset[Any], int] = field(default_factory=dict)
+
     @cached_property
-    def _keys(self) -> list[Hashable]:
-        return [node.key(lambda u: u) for _, node in self.terms]
+    def _own(self) -> list[tuple[Hashable, set[Symbol]]]:
+        """Of each term what it is a function of, in full and as symbols."""
+        return [(node.key(self._name), term.free_symbols) for term, node in self.terms]
+
+    def _name(self, u: Polynomial) -> int:
+        return self._names.setdefault(frozenset(u.items()), len(self._names))
 
     def unmatched(self, images: Mapping[Symbol, Expr]) -> tuple[Expr, Expr, Expr]:
         """Sum the terms of f that are none of f∘σ, those that after σ are none of f, and the rest.
@@ -79,9 +85,20 @@ class Parts:
             last = reading.node(images[x]).polynomial if x in images else _one(monomial[-1:])
             return _times(image(monomial[:-1]), last)
 
-        after = [node.key(lambda u: _through(u, image)) for _, node in self.terms]
-        before, others = self._split(_beyond(self._keys, after))
-        return before, self._split(_beyond(after, self._keys))[0], others
+        known: dict[int, int] = {}
+
+        def name(u: Polynomial) -> int:
+            if id(u) not in known:
+                known[id(u)] = self._name(_through(u, image))
+            return known[id(u)]
+
+        keys = [key for key, _ in self._own]
+        after = [
+            key if images.keys().isdisjoint(symbols) else node.key(name)
+            for (key, symbols), (_, node) in zip(self._own, self.terms, strict=True)
+        ]
+        before, others = self._split(_beyond(keys, after))
+        return before, self._split(_beyond(after, keys))[0], others
 
     def _split(self, chosen: Iterable[bool]) -> tuple[Expr, Expr]:
         """Sum the terms that are chosen, and the others."""
