@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -18,10 +17,10 @@ from ehf_num.hamiltonian.formula_energy import FormulaEnergy
 from ehf_num.targets.annealing import Normalizer, annealed_importance
 from ehf_num.targets.datasets import Floats
 from ehf_num.targets.hmc import hmc_step
+from ehf_num.targets.linear_forms import with_gradient
 from ehf_num.targets.tempering import largest_step, parallel_tempering, resampled
 from ehf_sym import BaseDensity, PhaseSpace, to_numpy
 from ehf_sym.errors import ArgumentError
-from ehf_sym.formulas.numpy_forms import NumpyFormula
 
 _DIGITS = 6  # of a value in the formula
 _WALKERS, _MOST_ROUNDS = 500, 200
@@ -61,7 +60,7 @@ class EnergyBase:
     values: Mapping[sp.Symbol, float]
     errors: Mapping[sp.Symbol, float]
     width: float
-    _energy: _Combination = field(repr=False)
+    _energy: _WithNumbers = field(repr=False)
 
     def log_prob(self, q: npt.ArrayLike) -> Floats:
         """Evaluate −S(q) − ln ∫ e^{−S}: (n, d) to (n,), nats."""
@@ -181,10 +180,21 @@ def energy_base(
 
 @dataclass(frozen=True, eq=False)
 class _Terms:
-    """S_0 and the h_k of S = S_0 + Σ θ_k h_k, in numbers."""
+    """S = S_0 + Σ θ_k h_k in numbers: with its slopes, by θ among them, which are the h_k.
+
+    Attributes
+    ----------
+    symbols : tuple of sympy.Symbol
+        θ.
+    dim : int
+        Number of positions.
+    evaluated : callable
+        (n, d + K), positions and θ, to (n, 1 + d + K).
+    """
 
     symbols: tuple[sp.Symbol, ...]
-    formulas: NumpyFormula
+    dim: int
+    evaluated: Callable[[Floats], Floats]
 
     @classmethod
     def of(cls, S: Any, space: PhaseSpace) -> _Terms:
@@ -193,9 +203,8 @@ class _Terms:
         if space.angles:
             raise ArgumentError(f"space was {space}; it should have no angles")
         symbols = read.parameters
-        slopes = [sp.diff(read.formula, s) for s in symbols]
-        for symbol, slope in zip(symbols, slopes, strict=True):
-            if slope.free_symbols & set(symbols):
+        for symbol in symbols:
+            if sp.diff(read.formula, symbol).free_symbols & set(symbols):
                 raise ArgumentError(
                     f"S is not linear in {symbol}; give numbers to symbols inside functions, such "
                     "as widths"
@@ -204,8 +213,8 @@ class _Terms:
                 raise ArgumentError(
                     f"{symbol} has a sign; the fit knows no bounds: declare it real alone"
                 )
-        rest = read.formula.xreplace(dict.fromkeys(symbols, sp.S.Zero))
-        return cls(symbols, to_numpy([rest, *slopes], space.q))
+        numeric = to_numpy(read.formula, (*space.q, *symbols))
+        return cls(symbols, space.dim, with_gradient(numeric))
 
     def start(self, given: Mapping[sp.Symbol, float]) -> Floats:
         """Return θ of a start, 0 where it says nothing."""
@@ -218,21 +227,16 @@ class _Terms:
 
     def values(self, q: Floats) -> Floats:
         """Evaluate the h_k: (n, d) to (n, K)."""
-        return np.asarray(self.formulas(q)[:, 1:])
+        return self.at(np.zeros(len(self.symbols))).evaluated(q)[:, 1 + self.dim :]
 
-    def at(self, theta: Floats) -> _Combination:
+    def at(self, theta: Floats) -> _WithNumbers:
         """Put numbers in place of the symbols."""
-        return _Combination(self, np.concatenate([[1.0], theta]))
-
-    @cached_property
-    def dim(self) -> int:
-        """Number of positions."""
-        return len(self.formulas.variables)
+        return _WithNumbers(self, theta)
 
 
 @dataclass(frozen=True, eq=False)
-class _Combination:
-    """S with numbers, as chains want it."""
+class _WithNumbers:
+    """S at one θ, as chains want it."""
 
     terms: _Terms
     theta: Floats
@@ -241,11 +245,15 @@ class _Combination:
     def dim(self) -> int:
         return self.terms.dim
 
+    def evaluated(self, q: Floats) -> Floats:
+        beside = np.broadcast_to(self.theta, (len(q), len(self.theta)))
+        return self.terms.evaluated(np.concatenate([q, beside], axis=1))
+
     def value(self, q: Floats) -> Floats:
-        return np.asarray(self.terms.formulas(q) @ self.theta)
+        return self.evaluated(q)[:, 0]
 
     def gradient(self, q: Floats) -> Floats:
-        return np.asarray(np.einsum("nkd,k->nd", self.terms.formulas.gradient(q), self.theta))
+        return self.evaluated(q)[:, 1 : 1 + self.dim]
 
 
 def _fitted(

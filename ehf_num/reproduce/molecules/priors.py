@@ -15,6 +15,7 @@ from ehf_num.reproduce.common import Floats
 from ehf_num.reproduce.efficiency.contender import Budget, Learned, Split
 from ehf_num.reproduce.molecules.problems import ParticleProblem
 
+_DRAWS = 1_000
 _TRAP = sp.Symbol("t", real=True)
 
 
@@ -29,7 +30,7 @@ def pair_prior(
     for A, w in zip(heights, widths, strict=True):
         narrow = 2 * sp.Rational(str(w)) ** 2
         S += A * sp.Add(*(sp.exp(-square / narrow) for square in squares))
-    return energy_base(S, frame.space, points, start={_TRAP: 1}, rng=seed)
+    return energy_base(S, frame.space, points, start={_TRAP: 1}, n=_DRAWS, rng=seed)
 
 
 @dataclass(frozen=True)
