@@ -178,8 +178,7 @@ def _along_orbits(
 ) -> tuple[ZeroVerdict, ZeroVerdict, Crossing | None]:
     """Verdicts on a bracket {g, f} off jumps, and on f, which may jump."""
     zero = _zero_off_kinks(bracket, f, differentiable(g))
-    walls = walls_of(f)
-    if not walls or zero.refuted:
+    if zero.refuted or not (walls := walls_of(f)):
         return zero, zero, None
     if zero.undecided:
         by_cases = is_zero(bracket_off_walls(walls.formula, g, space))

@@ -34,7 +34,7 @@ from ehf_sym.formulas.verdict import Witness, ZeroVerdict
 from ehf_sym.symmetry.invariance.parts import parts_of, where_defined
 from ehf_sym.symmetry.invariance.promises import NO_MAP, UNDER_MAP
 from ehf_sym.symmetry.invariance.report import ElementVerdict
-from ehf_sym.symmetry.jumps.walls import UNDEFINED, walls_of
+from ehf_sym.symmetry.jumps.walls import UNDEFINED, continuous_at, walls_of
 from ehf_sym.zero.zero_test import is_zero
 
 
@@ -139,16 +139,22 @@ def _is_same(before: Expr, after: Expr, images: Mapping[Symbol, Expr]) -> ZeroVe
                 same = after == before and _same_over_numbers(after, images)
                 difference = S.Zero if same else difference
         return is_zero(difference)
-    walls = [walls_of(u) for u in (before, after)]
-    one, other = (
-        found.formula if found.formula.has(UNDEFINED) else u
-        for found, u in zip(walls, (before, after), strict=True)
-    )
-    difference = other.xreplace(images) - one
+    moved = after.xreplace(images)
+    difference = moved - before
     zero = is_zero(difference)
+    if zero.refuted and all(continuous_at(u, zero.witness or {}) for u in (before, moved)):
+        return zero
+    walls = [walls_of(u) for u in (before, after)]
+    if any(found.formula.has(UNDEFINED) for found in walls):
+        one, other = (
+            found.formula if found.formula.has(UNDEFINED) else u
+            for found, u in zip(walls, (before, after), strict=True)
+        )
+        difference = other.xreplace(images) - one
+        zero = is_zero(difference)
     if zero.proved and any(found.opaque for found in walls) and difference != 0:
         method = "whether both sides are defined at the same points"
-        return ZeroVerdict("undecided", method, residual=after.xreplace(images) - before)
+        return ZeroVerdict("undecided", method, residual=moved - before)
     if UNDEFINED not in (zero.witness or {}):
         return zero
     place = {x: u for x, u in (zero.witness or {}).items() if x != UNDEFINED}

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, lru_cache
-from itertools import islice, starmap
+from functools import cache, cached_property, lru_cache, reduce
+from itertools import islice
 from typing import Any
 
 from sympy import QQ, Add, Basic, Expr, Mul, Piecewise, Pow, S, Symbol
@@ -24,7 +24,7 @@ from ehf_sym.zero.witness import QUICK, points, probes
 
 Monomial = tuple[int, ...]  # places of coordinates, in order and as often as they are factors
 Polynomial = dict[tuple[Monomial, Expr], Any]  # rational coefficients of monomials times numbers
-_MOST_TERMS = 10_000  # of a power that is multiplied out
+_MOST_FACTORS, _MOST_TERMS = 50, 10_000  # of a power that is multiplied out
 _MOST_POINTS = 30
 
 
@@ -59,7 +59,6 @@ class Parts:
 
     coordinates: tuple[Symbol, ...]
     terms: tuple[tuple[Expr, _Node], ...]
-
     _names: dict[frozenset[Any], int] = field(default_factory=dict)
 
     @cached_property
@@ -75,17 +74,14 @@ class Parts:
 
         So f∘σ − f is the second sum after σ, less the first.
         """
-        reading = _Reading(self.coordinates)
+        reading, known = _Reading(self.coordinates), dict[int, int]()
 
         @cache
         def image(monomial: Monomial) -> Polynomial:
             if not monomial:
                 return _one(())
             x = self.coordinates[monomial[-1]]
-            last = reading.node(images[x]).polynomial if x in images else _one(monomial[-1:])
-            return _times(image(monomial[:-1]), last)
-
-        known: dict[int, int] = {}
+            return _times(image(monomial[:-1]), reading.node(images.get(x, x)).polynomial)
 
         def name(u: Polynomial) -> int:
             if id(u) not in known:
@@ -100,13 +96,6 @@ class Parts:
         before, others = self._split(_beyond(keys, after))
         return before, self._split(_beyond(after, keys))[0], others
 
-    def _split(self, chosen: Iterable[bool]) -> tuple[Expr, Expr]:
-        """Sum the terms that are chosen, and the others."""
-        sums: tuple[list[Expr], list[Expr]] = ([], [])
-        for (term, _), first in zip(self.terms, chosen, strict=True):
-            sums[not first].append(term)
-        return Add(*sums[0]), Add(*sums[1])
-
     def kept(self, of_g: Mapping[Symbol, Expr], space: PhaseSpace) -> tuple[Expr, Expr]:
         """Sum the terms that are functions of polynomials u with {u, g} = 0, and the others."""
         reading = _Reading(self.coordinates)
@@ -114,19 +103,24 @@ class Parts:
 
         @cache
         def velocity(x: int) -> Polynomial:
-            rate = along[x]
-            node = reading.node(rate)
-            return node.polynomial if node.is_polynomial else {((), rate): QQ(1)}
+            node = reading.node(along[x])
+            return node.polynomial if node.is_polynomial else {((), along[x]): QQ(1)}
 
         @cache
         def image(monomial: Monomial) -> Polynomial:
             others = (monomial[:i] + monomial[i + 1 :] for i in range(len(monomial)))
-            rates = zip(map(_one, others), map(velocity, monomial), strict=True)
-            return _sum(starmap(_times, rates))
+            return _sum(map(_times, map(_one, others), map(velocity, monomial)))
 
         return self._split(
             not any(_through(u, image) for u in node.all()) for _, node in self.terms
         )
+
+    def _split(self, chosen: Iterable[bool]) -> tuple[Expr, Expr]:
+        """Sum the terms that are chosen, and the others."""
+        sums: tuple[list[Expr], list[Expr]] = ([], [])
+        for (term, _), first in zip(self.terms, chosen, strict=True):
+            sums[not first].append(term)
+        return Add(*sums[0]), Add(*sums[1])
 
 
 @lru_cache(16)
@@ -147,14 +141,12 @@ def parts_of(f: Expr, coordinates: tuple[Symbol, ...]) -> Parts:
     reading, given = _Reading(coordinates), []
     for term in Add.make_args(f):
         factor, rest = term.as_independent(*coordinates, as_Add=False)
-        split = rest.is_Add and factor != 1
-        given += [factor * part for part in rest.args] if split else [term]
+        given += [factor * part for part in Add.make_args(rest)] if factor != 1 else [term]
     nodes = [(term, reading.node(term)) for term in given]
-    smooth = [(term, node) for term, node in nodes if node.is_polynomial]
+    smooth = [(term, node.polynomial) for term, node in nodes if node.is_polynomial]
+    whole = [(Add(*(term for term, _ in smooth)), _Node(Add, _sum(u for _, u in smooth)))]
     others = [(term, node) for term, node in nodes if not node.is_polynomial]
-    whole = _sum(node.polynomial for _, node in smooth)
-    terms = [(Add(*(term for term, _ in smooth)), _Node(Add, whole))] if smooth else []
-    return Parts(coordinates, (*terms, *others))
+    return Parts(coordinates, (*(whole if smooth else ()), *others))
 
 
 def where_defined(verdict: ZeroVerdict, others: Expr) -> ZeroVerdict | None:
@@ -180,49 +172,37 @@ class _Reading:
     """Formulas read as functions of polynomials, each part once."""
 
     def __init__(self, coordinates: tuple[Symbol, ...]) -> None:
-        self._known: dict[Basic, _Node] = {
-            x: _Node(Add, _one((i,))) for i, x in enumerate(coordinates)
-        }
+        places = enumerate(coordinates)
+        self._known: dict[Basic, _Node] = {x: _Node(Add, _one((i,))) for i, x in places}
 
     def node(self, f: Basic) -> _Node:
-        found = self._known.get(f)
-        if found is None:
-            found = self._known[f] = self._read(f)
-        return found
+        if f not in self._known:
+            self._known[f] = self._read(f)
+        return self._known[f]
 
     def _read(self, f: Basic) -> _Node:
-        nodes = [self.node(a) for a in f.args]
+        nodes = tuple(map(self.node, f.args))
+        given = [node.polynomial for node in nodes if node.is_polynomial]
         others = tuple(node for node in nodes if not node.is_polynomial)
-        if isinstance(f, Add | Mul):
-            given = (node.polynomial for node in nodes if node.is_polynomial)
-            if isinstance(f, Add):
-                return _Node(Add, _sum(given), others)
-            product = _one(())
-            for u in given:
-                product = _times(product, u)
-            return _Node(Mul if others else Add, product, others)
-        if isinstance(f, Pow) and f.exp.is_Integer and f.exp.is_positive and not others:
-            base, n = nodes[0].polynomial, int(f.exp)
+        if isinstance(f, Add):
+            return _Node(Add, _sum(given), others)
+        if isinstance(f, Mul):
+            return _Node(Mul if others else Add, reduce(_times, given, _one(())), others)
+        if isinstance(f, Pow) and f.exp.is_Integer and 0 < f.exp <= _MOST_FACTORS and not others:
             # r² is multiplied out, and what is a function of it is not.
-            if all(len(m) <= 1 for m, _ in base) and len(base) ** n <= _MOST_TERMS and n <= 50:
-                power = base
-                for _ in range(n - 1):
-                    power = _times(power, base)
-                return _Node(Add, power)
-        if (
-            isinstance(f, Expr)
-            and not others
-            and not any(m for u in nodes for m, _ in u.polynomial)
-        ):
+            base = given[0]
+            if all(len(m) <= 1 for m, _ in base) and len(base) ** int(f.exp) <= _MOST_TERMS:
+                return _Node(Add, reduce(_times, [base] * int(f.exp)))
+        if isinstance(f, Expr) and not others and not any(m for u in given for m, _ in u):
             return _Node(Add, {((), a): r for a, r in _product(f, S.One) if r})
-        return _Node(f.func if f.args else f, {}, tuple(nodes))
+        return _Node(f.func if f.args else f, {}, nodes)
 
 
 def _one(monomial: Monomial) -> Polynomial:
     return {(monomial, S.One): QQ(1)}
 
 
-def _sum(given: Any) -> Polynomial:
+def _sum(given: Iterable[Polynomial]) -> Polynomial:
     total: Polynomial = {}
     for u in given:
         for key, r in u.items():

@@ -8,6 +8,7 @@ kinks, and split into irreducible factors b: the walls b = 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -18,6 +19,8 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean, BooleanAtom
 from sympy.polys.polyerrors import BasePolynomialError
 
+from ehf_sym.enclosures.enclosure import EvaluationError, enclose, excludes_zero
+from ehf_sym.formulas.domains import requirements
 from ehf_sym.zero.zero_test import is_zero
 
 UNDEFINED = sp.Dummy("undefined", real=True)
@@ -229,6 +232,25 @@ def kinks_of(f: sp.Basic) -> set[sp.Expr]:
         elif isinstance(part, sp.Abs | sp.sign | sp.Heaviside):
             found.add(part.args[0])
     return found
+
+
+def continuous_at(f: sp.Expr, place: Mapping[sp.Symbol, sp.Rational]) -> bool:
+    """Whether a formula is seen to be real and continuous around a point.
+
+    Examples
+    --------
+    >>> x = sp.Symbol("x", real=True)
+    >>> continuous_at(sp.sqrt(x), {x: sp.S.One}), continuous_at(sp.sqrt(x), {x: sp.S.Zero})
+    (True, False)
+    """
+    if f.has(sp.Piecewise) or not f.free_symbols <= place.keys():
+        return False
+    if any(map(_is_opaque, sp.preorder_traversal(f))):
+        return False
+    with suppress(EvaluationError):
+        enclose(f, place, 200)
+        return all(excludes_zero(enclose(u, place, 200)) for _, u in requirements(f))
+    return False
 
 
 def sign_of(u: sp.Expr) -> int | None:
