@@ -66,8 +66,8 @@ def shortest(formula: Any, *forms: Callable[[Any], Any]) -> Any:
     --------
     >>> from sympy import factor_terms
     >>> from sympy.abc import x, y, z
-    >>> shortest(x * y + x * z, factor_terms)
-    x*(y + z)
+    >>> shortest(3 * x * y + 3 * x * z, factor_terms)
+    3*x*(y + z)
     """
     if _is_long(formula):
         return formula
