@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -145,9 +144,10 @@ def energy_base(
     """
     width = arguments.positive_number(width, "width")
     count = arguments.positive_integer(n, "n")
-    terms = _Terms.of(S, space)
+    start = start or {}
+    terms = _Terms.of(FormulaEnergy(S, space, start=start))
     stream = arguments.generator(rng)
-    theta = terms.start(start or {})
+    theta = np.array([float(start.get(symbol, 0)) for symbol in terms.symbols])
     errors = np.zeros(0)
     if terms.symbols:
         if x is None:
@@ -197,14 +197,13 @@ class _Terms:
     evaluated: Callable[[Floats], Floats]
 
     @classmethod
-    def of(cls, S: Any, space: PhaseSpace) -> _Terms:
+    def of(cls, S: FormulaEnergy) -> _Terms:
         """Take a formula apart, or refuse it."""
-        read = FormulaEnergy(S, space)
+        space, symbols = S.space, S.parameters
         if space.angles:
             raise ArgumentError(f"space was {space}; it should have no angles")
-        symbols = read.parameters
         for symbol in symbols:
-            if sp.diff(read.formula, symbol).free_symbols & set(symbols):
+            if sp.diff(S.formula, symbol).free_symbols & set(symbols):
                 raise ArgumentError(
                     f"S is not linear in {symbol}; give numbers to symbols inside functions, such "
                     "as widths"
@@ -213,17 +212,8 @@ class _Terms:
                 raise ArgumentError(
                     f"{symbol} has a sign; the fit knows no bounds: declare it real alone"
                 )
-        numeric = to_numpy(read.formula, (*space.q, *symbols))
+        numeric = to_numpy(S.formula, (*space.q, *symbols))
         return cls(symbols, space.dim, with_gradient(numeric))
-
-    def start(self, given: Mapping[sp.Symbol, float]) -> Floats:
-        """Return θ of a start, 0 where it says nothing."""
-        for symbol, value in given.items():
-            if symbol not in self.symbols or not np.isfinite(float(value)):
-                raise ArgumentError(
-                    f"start had {symbol}: {value}; it should map symbols of S to finite numbers"
-                )
-        return np.array([float(given.get(symbol, 0.0)) for symbol in self.symbols])
 
     def values(self, q: Floats) -> Floats:
         """Evaluate the h_k: (n, d) to (n, K)."""
@@ -304,7 +294,7 @@ def _draws(terms: _Terms, theta: Floats, n: int, width: float, rng: np.random.Ge
         return parallel_tempering(terms.at(theta), n, rng, width=width).x
     except ArgumentError as error:
         named = ", ".join(f"{s} = {v:.4g}" for s, v in zip(terms.symbols, theta, strict=True))
-        raise ArgumentError(f"S has come to {named}, where {error}. {_FEWER}") from error
+        raise ArgumentError(f"S has come to {named} ({error}). {_FEWER}") from error
 
 
 def _newton(values: Floats, wanted: Floats, terms: _Terms) -> tuple[Floats, float, Floats]:

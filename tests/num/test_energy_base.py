@@ -106,7 +106,7 @@ def test_draws_are_a_function_of_their_generator(seed):
         (Q**2, {"x": [[1.0]]}, "leave it out"),
         (A * Q**2, {"x": [[1.0, 2.0]], "start": {A: 1}}, "x had"),
         (A * Q**2, {"x": [[1.0]], "start": {T: 1}}, "start had t"),
-        (A * Q**2, {"x": [[1.0]], "start": {A: float("inf")}}, "start had A"),
+        (A * Q**2, {"x": [[1.0]], "start": {A: float("inf")}}, r"start\[A\] was inf"),
         (sp.Symbol("c", positive=True) * Q**2, {"x": [[1.0]]}, "c has a sign"),
         (Q**2, {"n": 0}, "n was 0"),
         (Q**2, {"width": -1.0}, "width was -1.0"),
