@@ -23,7 +23,7 @@ from ehf_sym.errors import ArgumentError
 # PyTorch's own, of a script that its forward mode imports.
 scripted = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 TINY = Budget(iterations=4, patience=6, test_points=40, draws=4)
-PAIR = ParticleProblem(en.DoubleWell(2, 2), 2.0)
+PAIR = ParticleProblem(en.DoubleWell(2, 2), 2.0, (0.5, 1.0))
 
 
 @pytest.fixture(autouse=True)
@@ -206,7 +206,7 @@ def test_the_study_from_the_command_line(tmp_path, capsys, monkeypatch):
 def test_thirteen_particles_have_a_study_of_two_targets(tmp_path, monkeypatch):
     """Three of them here: the run of ours, tables and pictures with a panel a target."""
     for name, epsilon in (("lj13", 1.0), ("lj13-2", 2.0)):
-        small = ParticleProblem(en.LennardJones(3, 2, epsilon=epsilon), 1.0)
+        small = ParticleProblem(en.LennardJones(3, 2, epsilon=epsilon), 1.0, (0.3, 0.6))
         monkeypatch.setitem(PROBLEMS, name, small)
     monkeypatch.setitem(BUDGETS, "quick", TINY)
     monkeypatch.setitem(FLOOR_WALKERS, "quick", 150)
@@ -258,8 +258,8 @@ def test_bad_settings_are_named(options, message):
 
 
 def test_default_studies_are_those_that_are_described():
-    assert len(study.Settings().named()) == 5 * 3 * 4
-    assert len(lj13.Settings().named()) == 2 * 3 * 3 * 3
+    assert len(study.Settings().named()) == 5 * 3 * 6
+    assert len(lj13.Settings().named()) == 2 * 3 * 3 * 5
     assert set(study.Settings().contenders) | set(lj13.Settings().contenders) == set(CONTENDERS)
     assert set(STYLES) == set(CONTENDERS)  # pictures draw each
     assert BUDGETS["full"].iterations > BUDGETS["default"].iterations

@@ -13,7 +13,7 @@ from ehf_num.reproduce.molecules.problems import PROBLEMS, ParticleProblem
 from ehf_num.reproduce.molecules.window_flows import WindowContender
 from ehf_sym.errors import ArgumentError
 
-PAIR = ParticleProblem(en.DoubleWell(2, 2), 2.0)
+PAIR = ParticleProblem(en.DoubleWell(2, 2), 2.0, (0.5, 1.0))
 SMALL = WindowContender(hamiltonians=2, hidden=(8,), site_hidden=(8, 8), gaussians=4)
 
 
