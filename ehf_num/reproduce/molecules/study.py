@@ -133,7 +133,7 @@ def run(
                 folder,
                 f"{settings.name}_potentials.png",
                 "Pairs in the learned U of each Hamiltonian, seed 0, the largest N; the target's "
-                "in grey, which none of them has to be: they push the normal on one by one.",
+                "in grey, which none of them has to be: they push the base on one by one.",
             )
         )
     return Chapter(
