@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy
@@ -15,6 +17,7 @@ from ehf_num.reproduce.efficiency.contender import Split
 from ehf_num.reproduce.molecules.priors import PriorContender, pair_prior
 from ehf_num.reproduce.molecules.problems import ParticleProblem
 from ehf_num.reproduce.molecules.runs import BUDGETS
+from ehf_num.reproduce.molecules.window_flows import WindowContender
 
 A, T = sp.symbols("A t", real=True)
 LINE, PLANE = es.PhaseSpace(1), es.PhaseSpace(2)
@@ -131,7 +134,7 @@ def test_an_energy_without_an_integral_ends_in_a_typed_error():
         en.energy_base(A * Q**4, LINE, x, start={A: -1}, rng=0)
 
 
-def test_the_prior_of_pairs_is_fitted_by_ourselves_and_peers_alike():
+def test_the_prior_of_pairs_is_the_formula_with_what_was_fitted():
     problem = ParticleProblem(en.DoubleWell(2, 2), 2.0, (0.5, 1.0))
     points = problem.points(300, 0)
     split = Split.of(points)
@@ -145,3 +148,18 @@ def test_the_prior_of_pairs_is_fitted_by_ourselves_and_peers_alike():
     heights = [prior.values[s] for s in sorted(prior.values, key=str)]
     energy = heights[2] * r2 / 4 + heights[0] * np.exp(-2 * r2) + heights[1] * np.exp(-r2 / 2)
     np.testing.assert_allclose(np.ptp(energy + log_density), 0, atol=1e-6)
+
+
+def test_the_flow_on_a_prior_of_pairs_starts_as_the_prior_is():
+    problem = ParticleProblem(en.DoubleWell(2, 2), 2.0, (0.5, 1.0))
+    points = problem.points(300, 0)
+    split = Split(points, points)
+    budget = replace(BUDGETS["quick"], iterations=1)
+    small = WindowContender(
+        hamiltonians=1, hidden=(4,), site_hidden=(4,), gaussians=2, learning_rate=1e-6, prior=True
+    )
+    ours = small.learn(problem, split, budget, 0).log_prob(points, 64)
+    theirs = PriorContender().learn(problem, split, budget, 0).log_prob(points, 1)
+    np.testing.assert_allclose(ours, theirs, atol=0.1)
+    normal = replace(small, prior=False).learn(problem, split, budget, 0).log_prob(points, 64)
+    assert np.abs(normal - theirs).mean() > 0.3
